@@ -1,0 +1,198 @@
+//! What a plan sees and what it may ask for: `View`, `Plan`, `Action`, and the settings that plans obey.
+
+use super::{Key, Kind, Object};
+use crate::kinds::pod::observed::Order;
+use crate::time::{ClockSteps, SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// Everything that a plan may know besides the object itself.
+pub struct View<'a> {
+    pub now: Timestamp,
+    pub steps: &'a ClockSteps,
+    pub settings: &'a Settings,
+    /// The objects that this one controls (by `ownerReferences`), in the order of their names.
+    pub owned: &'a [Object],
+    pub others: &'a dyn Others,
+}
+
+/// Reads any object: ConfigMaps and Secrets that a pod names, a Job whose name is wanted.
+pub trait Others {
+    fn get(&self, key: &Key) -> Option<Object>;
+}
+
+impl View<'_> {
+    /// What really passed since the stamp.
+    pub fn elapsed(&self, since: Timestamp) -> SignedDuration {
+        self.steps.elapsed(since, self.now)
+    }
+
+    /// The wall time at which `wait` will have passed since the stamp; `now` when it has.
+    pub fn due(&self, since: Timestamp, wait: SignedDuration) -> Timestamp {
+        self.steps.due(since, wait, self.now)
+    }
+}
+
+/// What a plan decided, and when it wants to be asked again though nothing changed.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub actions: Vec<Action>,
+    pub wake_at: Option<Timestamp>,
+}
+
+impl Plan {
+    pub fn push(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    /// Wants a wake at `at`, or earlier if something else wants it.
+    pub fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    pub fn event(&mut self, severity: Severity, reason: &'static str, message: impl Into<String>) {
+        self.push(Action::Event(Note { severity, reason, message: message.into() }));
+    }
+}
+
+/// One thing to do. The engine carries out a plan's actions in order, in one commit.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// A new object. The engine adds uid, creationTimestamp, resourceVersion, generation and, under
+    /// `generateName`, the name. An object of that key that exists already makes this a no-op.
+    Create(Object),
+    /// The planned object, or one that it owns, as it shall be: metadata, spec and status together. The engine sets
+    /// resourceVersion, and drops a write that changes nothing.
+    Put(Object),
+    /// Asks for deletion, as the API does: a Pod gets its grace period, other kinds go at once and what they own
+    /// goes with them; finalizers hold an object back.
+    Delete(Key),
+    /// The object of this plan is finished with: removed as soon as its finalizers are gone (a Pod whose containers
+    /// have stopped).
+    Remove,
+    /// A Kubernetes Event about the object of this plan.
+    Event(Note),
+    /// A line for `cronlet history` about a CronJob's slot; replaces the one of the same CronJob and slot.
+    Record(Run),
+    /// For the runtime, after the commit.
+    Order(Order),
+}
+
+/// A Kubernetes Event, less what the engine adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub severity: Severity,
+    /// Kubernetes' word, such as `SuccessfulCreate`.
+    pub reason: &'static str,
+    pub message: String,
+}
+
+/// `Event.type`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    Normal,
+    Warning,
+}
+
+/// One slot of a CronJob and what became of it: kept beyond the Job's own life.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Run {
+    pub namespace: String,
+    pub cron_job: String,
+    /// The slot: when the schedule wanted the run. For a manual run, when it was asked for.
+    pub scheduled: Timestamp,
+    /// The Job's name; empty where none was made.
+    pub job: String,
+    pub outcome: Outcome,
+    /// First start of a container.
+    pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// Exit code of the last container that ended.
+    pub exit_code: Option<i32>,
+    /// Pods made and container restarts, together.
+    pub attempts: u32,
+    /// Why, where it did not succeed.
+    pub message: String,
+    pub manual: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Outcome {
+    Running,
+    Succeeded,
+    Failed,
+    /// No Job was made: overlap under `Forbid`, a deadline missed.
+    Skipped,
+    /// Deleted while it ran (`Replace`, or by hand).
+    Replaced,
+}
+
+/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Name of this host's Node, `spec.nodeName` of its pods.
+    pub node_name: String,
+    /// The default of `cronlet.dev/dst`.
+    pub dst: Dst,
+    /// The default of `spec.timeZone`; the host's zone in Kubernetes is the controller manager's. IANA name.
+    pub time_zone: String,
+    /// At most so many pods of Jobs run at once; the rest wait, Pending.
+    pub limits: Limits,
+    /// Programs for containers without `command`: image pattern to what runs.
+    pub images: BTreeMap<String, Vec<String>>,
+    pub history: HistorySettings,
+    /// This host's addresses and resources, found at start.
+    #[serde(skip)]
+    pub host_ip: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    pub runs: Option<u32>,
+}
+
+/// How long `cronlet history` remembers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistorySettings {
+    /// Runs kept for each CronJob.
+    pub runs: u32,
+    pub days: u32,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        HistorySettings { runs: 100, days: 90 }
+    }
+}
+
+/// What a fixed time does when the clocks change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dst {
+    /// As Kubernetes: a time in the gap is skipped, one in the fold fires twice.
+    Kubernetes,
+    /// Once each: a time in the gap fires right after it, one in the fold fires the first time only.
+    #[default]
+    Once,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            node_name: "localhost".into(),
+            dst: Dst::default(),
+            time_zone: "UTC".into(),
+            limits: Limits::default(),
+            images: BTreeMap::new(),
+            history: HistorySettings::default(),
+            host_ip: "127.0.0.1".into(),
+        }
+    }
+}
+
+/// The key of an object of `kind` beside `object`, in its namespace.
+pub fn beside(object: &Object, kind: Kind, name: &str) -> Key {
+    Key::new(kind, object.namespace(), name)
+}

@@ -1,0 +1,136 @@
+//! What a check finds: the causes of a Kubernetes `Status`, each with its field and reason.
+
+use std::fmt::{Display, Write};
+
+/// Kubernetes' field error types (`metav1.CauseType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    Duplicate,
+    Forbidden,
+    Internal,
+    Invalid,
+    NotFound,
+    NotSupported,
+    Required,
+    TooLong,
+    TooMany,
+    TypeInvalid,
+}
+
+impl Reason {
+    /// As `Status.details.causes[].reason` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Duplicate => "FieldValueDuplicate",
+            Reason::Forbidden => "FieldValueForbidden",
+            Reason::Internal => "InternalError",
+            Reason::Invalid => "FieldValueInvalid",
+            Reason::NotFound => "FieldValueNotFound",
+            Reason::NotSupported => "FieldValueNotSupported",
+            Reason::Required => "FieldValueRequired",
+            Reason::TooLong => "FieldValueTooLong",
+            Reason::TooMany => "FieldValueTooMany",
+            Reason::TypeInvalid => "FieldValueTypeInvalid",
+        }
+    }
+}
+
+/// One cause of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Such as `spec.template.spec.containers[0].name`.
+    pub field: String,
+    pub reason: Reason,
+    /// As Kubernetes words it, such as `Invalid value: "…": why, and what is accepted`.
+    pub message: String,
+}
+
+/// Collects causes; `at` paths are built as one walks down, see [`Path`].
+#[derive(Debug, Default)]
+pub struct Causes {
+    pub found: Vec<Cause>,
+}
+
+impl Causes {
+    pub fn add(&mut self, at: &Path<'_>, reason: Reason, message: impl Into<String>) {
+        self.found.push(Cause { field: at.to_string(), reason, message: message.into() });
+    }
+
+    pub fn required(&mut self, at: &Path<'_>, detail: &str) {
+        let message = if detail.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {detail}")
+        };
+        self.add(at, Reason::Required, message);
+    }
+
+    pub fn invalid(&mut self, at: &Path<'_>, value: impl std::fmt::Debug, why: impl Display) {
+        self.add(at, Reason::Invalid, format!("Invalid value: {value:?}: {why}"));
+    }
+
+    pub fn duplicate(&mut self, at: &Path<'_>, value: impl std::fmt::Debug) {
+        self.add(at, Reason::Duplicate, format!("Duplicate value: {value:?}"));
+    }
+
+    pub fn forbidden(&mut self, at: &Path<'_>, why: impl Display) {
+        self.add(at, Reason::Forbidden, format!("Forbidden: {why}"));
+    }
+
+    /// The value is not one of `supported`.
+    pub fn unsupported(&mut self, at: &Path<'_>, value: &str, supported: &[&str]) {
+        let mut message = format!("Unsupported value: {value:?}: supported values: ");
+        for (i, one) in supported.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(message, "{comma}{one:?}").expect("writing to a String");
+        }
+        self.add(at, Reason::NotSupported, message);
+    }
+}
+
+/// A field's path, built on the stack: `Path::root("spec").child("containers").index(0)`.
+#[derive(Clone, Copy)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> Path<'a> {
+    pub fn root(field: &'a str) -> Path<'a> {
+        Path { parent: None, step: Step::Field(field) }
+    }
+
+    pub fn child(&'a self, field: &'a str) -> Path<'a> {
+        Path { parent: Some(self), step: Step::Field(field) }
+    }
+
+    pub fn index(&'a self, index: usize) -> Path<'a> {
+        Path { parent: Some(self), step: Step::Index(index) }
+    }
+
+    /// `data[key]`
+    pub fn key(&'a self, key: &'a str) -> Path<'a> {
+        Path { parent: Some(self), step: Step::Key(key) }
+    }
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Field(name) if self.parent.is_some() => write!(f, ".{name}"),
+            Step::Field(name) => f.write_str(name),
+            Step::Index(index) => write!(f, "[{index}]"),
+            Step::Key(key) => write!(f, "[{key}]"),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Pod: containers that live and die together.
+
+pub mod observed;

@@ -1,0 +1,15 @@
+//! HOW containers run: the door to the world of processes.
+
+use crate::kinds::pod::observed::{Order, PodObserved};
+
+/// The door to containers. Reports come back on the channel that the runtime was made with.
+pub trait Runtime {
+    type Error: std::error::Error;
+
+    /// Takes back every pod that still has a folder, by uid: what runs, what has exited meanwhile, what was lost.
+    /// Called once, before the first order. Reports that come later speak of changes from here on.
+    fn recover(&mut self) -> Result<Vec<(String, PodObserved)>, Self::Error>;
+
+    /// Carries an order out without waiting for it. What goes wrong comes back as a report.
+    fn order(&mut self, order: Order);
+}

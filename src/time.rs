@@ -1,0 +1,98 @@
+//! Instants and clocks: wall time, its steps, and the door that daemon and simulator each open their own way.
+
+pub use jiff::{SignedDuration, Timestamp};
+
+/// The door to time. The daemon opens it on the host's clocks, the simulator on virtual ones.
+pub trait Clock {
+    /// Wall time, the one that schedules speak of.
+    fn now(&self) -> Timestamp;
+}
+
+/// The host's own clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Jumps of the wall clock, so that a duration (a backoff, a deadline) is measured by what really passed.
+///
+/// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and learns the date from
+/// NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are kept newest last, at most `STEPS_MAX`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ClockSteps {
+    steps: Vec<ClockStep>,
+}
+
+/// One jump: at wall time `from` the clock was set to `from + by`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ClockStep {
+    pub from: Timestamp,
+    pub by_milliseconds: i64,
+}
+
+impl ClockStep {
+    fn by(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.by_milliseconds)
+    }
+
+    /// Was a stamp written before this step? After a step back the stretch between is ambiguous: a stamp later than
+    /// the clock now reads (`now`) was surely written before.
+    fn is_after(&self, stamp: Timestamp, now: Timestamp) -> bool {
+        stamp <= self.from && (self.by_milliseconds > 0 || stamp > now)
+    }
+}
+
+const STEPS_MAX: usize = 32;
+
+impl ClockSteps {
+    pub fn push(&mut self, step: ClockStep) {
+        if self.steps.len() == STEPS_MAX {
+            self.steps.remove(0);
+        }
+        self.steps.push(step);
+    }
+
+    /// What really passed between the wall-clock stamp `since` and `now`; never negative.
+    pub fn elapsed(&self, since: Timestamp, now: Timestamp) -> SignedDuration {
+        let stepped: SignedDuration =
+            self.steps.iter().filter(|s| s.is_after(since, now)).map(ClockStep::by).sum();
+        (now.duration_since(since) - stepped).max(SignedDuration::ZERO)
+    }
+
+    /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier when it has.
+    pub fn due(&self, since: Timestamp, wait: SignedDuration, now: Timestamp) -> Timestamp {
+        let left = wait.saturating_sub(self.elapsed(since, now));
+        now.checked_add(left).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn a_step_is_not_time_that_passed() {
+        let check = |by: i64, since: i64, now: i64, want: i64| {
+            let mut steps = ClockSteps::default();
+            steps.push(ClockStep { from: at(100), by_milliseconds: by * 1000 });
+            assert_eq!(
+                steps.elapsed(at(since), at(now)).as_secs(),
+                want,
+                "by {by} since {since} now {now}"
+            );
+        };
+        check(3600, 90, 3710, 20);
+        check(3600, 3705, 3710, 5);
+        check(-50, 95, 60, 15);
+        check(-50, 55, 60, 5);
+        assert_eq!(ClockSteps::default().due(at(10), SignedDuration::from_secs(5), at(12)), at(15));
+    }
+}
