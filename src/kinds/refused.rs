@@ -26,8 +26,8 @@ pub enum Refused {
     #[error("{} {:?} already exists", resource(.0.kind.info()), .0.name)]
     AlreadyExists(Key),
     /// 409 on update: another resourceVersion, or another uid.
-    #[error("Operation cannot be fulfilled on {} {:?}: {1}", resource(.0.kind.info()), .0.name)]
-    Conflict(Key, String),
+    #[error("Operation cannot be fulfilled on {} {:?}: {why}", resource(.key.kind.info()), .key.name)]
+    Conflict { key: Key, why: String },
     /// 410: a watch from a version that is no longer remembered.
     #[error("too old resource version: {0}")]
     Gone(u64),
@@ -67,7 +67,7 @@ impl Refused {
             Refused::Forbidden(_) => 403,
             Refused::NotFound(_) | Refused::NoSuchPath => 404,
             Refused::MethodNotAllowed => 405,
-            Refused::AlreadyExists(_) | Refused::Conflict(..) => 409,
+            Refused::AlreadyExists(_) | Refused::Conflict { .. } => 409,
             Refused::Gone(_) => 410,
             Refused::TooLarge(_) => 413,
             Refused::UnsupportedMediaType(_) => 415,
@@ -84,7 +84,7 @@ impl Refused {
             Refused::NotFound(_) | Refused::NoSuchPath => "NotFound",
             Refused::MethodNotAllowed => "MethodNotAllowed",
             Refused::AlreadyExists(_) => "AlreadyExists",
-            Refused::Conflict(..) => "Conflict",
+            Refused::Conflict { .. } => "Conflict",
             Refused::Gone(_) => "Expired",
             Refused::TooLarge(_) => "RequestEntityTooLarge",
             Refused::UnsupportedMediaType(_) => "UnsupportedMediaType",
@@ -107,9 +107,9 @@ impl Refused {
 
     fn details(&self) -> Option<StatusDetails> {
         let (info, name, causes) = match self {
-            Refused::NotFound(key) | Refused::AlreadyExists(key) | Refused::Conflict(key, _) => {
-                (key.kind.info(), &*key.name, &[][..])
-            }
+            Refused::NotFound(key)
+            | Refused::AlreadyExists(key)
+            | Refused::Conflict { key, .. } => (key.kind.info(), &*key.name, &[][..]),
             Refused::Invalid { kind, name, causes } => (*kind, name.as_str(), causes.as_slice()),
             _ => return None,
         };
