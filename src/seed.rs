@@ -20,7 +20,7 @@ impl Seed {
         Seed::new(std::collections::hash_map::RandomState::new().build_hasher().finish())
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Seed {
 
     /// A number below `bound`, which is at least 1.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.draw() % bound.max(1)
     }
 
     /// Five letters for `metadata.generateName`.
@@ -42,7 +42,7 @@ impl Seed {
 
     /// A version 4 UUID for `metadata.uid`.
     pub fn uid(&mut self) -> String {
-        let (high, low) = (self.next(), self.next());
+        let (high, low) = (self.draw(), self.draw());
         let variant = 0x8000 | (low >> 48 & 0x3fff);
         format!(
             "{:08x}-{:04x}-4{:03x}-{variant:04x}-{:012x}",
