@@ -1,1 +1,173 @@
-//! To be written.
+//! Objects, resource versions, owners, watch: staged in memory, committed to disk, then published to readers.
+//!
+//! One thread owns the [`Store`] and stages writes; [`Store::commit`] makes them durable in one redb transaction and
+//! only then lets [`Reader`]s see them. A commit that fails leaves the published state as it was.
+
+use crate::kinds::action::Run;
+use crate::kinds::{Key, Kind, Object};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod disk;
+mod index;
+mod reader;
+
+pub use disk::{Disk, DiskError, FileDisk, SourceRecord};
+pub use index::{Change, ChangeVerb};
+pub use reader::{Gone, Reader};
+
+use disk::Tables;
+use reader::Published;
+
+/// The writer's side. See the module's words.
+pub struct Store {
+    tables: Tables,
+    published: Arc<Published>,
+    staged: Staged,
+}
+
+/// What the next commit will make true.
+#[derive(Default)]
+struct Staged {
+    /// `None`: to be removed.
+    objects: BTreeMap<Key, Option<Object>>,
+    runs: BTreeMap<RunKey, Option<Run>>,
+    sources: BTreeMap<String, Option<SourceRecord>>,
+    /// Other durable facts, by name.
+    facts: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Staged {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+            && self.runs.is_empty()
+            && self.sources.is_empty()
+            && self.facts.is_empty()
+    }
+}
+
+/// A run is known by its CronJob and its slot in milliseconds since 1970.
+type RunKey = (String, String, i64);
+
+fn run_key(run: &Run) -> RunKey {
+    (run.namespace.clone(), run.cron_job.clone(), run.scheduled.as_millisecond())
+}
+
+impl Store {
+    /// Opens the store on a disk and reads all of it.
+    pub fn open(disk: impl Disk) -> Result<Store, DiskError> {
+        let tables = Tables::open(disk)?;
+        let published = Arc::new(Published::new(tables.load()?, tables.handle()));
+        Ok(Store { tables, published, staged: Staged::default() })
+    }
+
+    /// A handle for other threads; sees what is committed.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.published.clone())
+    }
+
+    /// The object as it will be after the next commit.
+    pub fn get(&self, key: &Key) -> Option<Object> {
+        match self.staged.objects.get(key) {
+            Some(staged) => staged.clone(),
+            None => self.published.index().get(key),
+        }
+    }
+
+    /// Keys of a kind, as they will be after the next commit, in order.
+    pub fn keys(&self, kind: Kind) -> Vec<Key> {
+        let mut keys = self.published.index().keys(kind);
+        for (key, staged) in self.staged.objects.iter().filter(|(key, _)| key.kind == kind) {
+            match (keys.binary_search(key), staged) {
+                (Ok(at), None) => drop(keys.remove(at)),
+                (Err(at), Some(_)) => keys.insert(at, key.clone()),
+                _ => {}
+            }
+        }
+        keys
+    }
+
+    /// The objects that the owner with this uid controls or co-owns, by key, as they will be.
+    pub fn owned(&self, owner_uid: &str) -> Vec<Object> {
+        let mut keys = self.published.index().owned_keys(owner_uid);
+        let owns = |o: &Object| owner_uids(o).any(|uid| uid == owner_uid);
+        for (key, staged) in &self.staged.objects {
+            if staged.as_ref().is_some_and(owns) {
+                keys.push(key.clone());
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        keys.iter().filter_map(|key| self.get(key)).filter(owns).collect()
+    }
+
+    /// Stages the object as it shall be.
+    pub fn put(&mut self, object: Object) {
+        self.staged.objects.insert(object.key(), Some(object));
+    }
+
+    pub fn remove(&mut self, key: &Key) {
+        self.staged.objects.insert(key.clone(), None);
+    }
+
+    /// Stages a line of the run history; it replaces the one of the same CronJob and slot.
+    pub fn record_run(&mut self, run: Run) {
+        self.staged.runs.insert(run_key(&run), Some(run));
+    }
+
+    pub fn forget_run(&mut self, run: &Run) {
+        self.staged.runs.insert(run_key(run), None);
+    }
+
+    /// Which manifest file made which objects; `None` forgets the file.
+    pub fn put_source(&mut self, file: &str, record: Option<SourceRecord>) {
+        self.staged.sources.insert(file.to_owned(), record);
+    }
+
+    pub fn sources(&self) -> Result<BTreeMap<String, SourceRecord>, DiskError> {
+        self.tables.sources()
+    }
+
+    /// A durable fact that is no object, such as the clock's steps.
+    pub fn put_fact(&mut self, name: &'static str, value: Vec<u8>) {
+        self.staged.facts.insert(name, value);
+    }
+
+    pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        self.tables.fact(name)
+    }
+
+    /// Makes everything staged durable, then visible. Objects get their resourceVersion here; one that did not
+    /// change keeps it and is not written. Returns whether anything was.
+    pub fn commit(&mut self) -> Result<bool, DiskError> {
+        let mut staged = std::mem::take(&mut self.staged);
+        let mut changes = self.published.index().changes(std::mem::take(&mut staged.objects));
+        if changes.is_empty() && staged.is_empty() {
+            return Ok(false);
+        }
+        changes.number(self.published.index().version());
+        self.tables.write(&changes, &staged)?;
+        self.published.publish(changes);
+        Ok(true)
+    }
+
+    /// Forgets everything staged.
+    pub fn roll_back(&mut self) {
+        self.staged = Staged::default();
+    }
+
+    /// After a failed commit the disk is the truth: reads all of it again. Watchers have to list anew.
+    pub fn reload(&mut self) -> Result<(), DiskError> {
+        self.roll_back();
+        self.tables.reopen()?;
+        self.published.replace(self.tables.load()?);
+        Ok(())
+    }
+}
+
+fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
+    object.meta().owner_references.iter().flatten().map(|owner| owner.uid.as_str())
+}
+
+#[cfg(test)]
+mod tests;

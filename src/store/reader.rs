@@ -1,0 +1,100 @@
+//! What other threads see: committed objects, and a way to wait for the next ones.
+
+use super::disk::{self, Handle, Loading};
+use super::index::{Change, Changes, Index};
+use crate::kinds::action::Run;
+use crate::kinds::{Key, Kind, Object};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+/// The committed state, shared by the one writer and all readers.
+pub(super) struct Published {
+    index: RwLock<Index>,
+    handle: Handle,
+    version: watch::Sender<u64>,
+}
+
+impl Published {
+    pub fn new(loading: Loading, handle: Handle) -> Published {
+        let index = Index::load(loading.objects, loading.version);
+        let version = watch::Sender::new(index.version());
+        Published { index: RwLock::new(index), handle, version }
+    }
+
+    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().expect("no panic while it was held")
+    }
+
+    pub fn publish(&self, changes: Changes) {
+        let version = changes.version;
+        self.index.write().expect("no panic while it was held").apply(changes);
+        self.version.send_replace(version);
+    }
+
+    pub fn replace(&self, loading: Loading) {
+        let index = Index::load(loading.objects, loading.version);
+        let version = index.version();
+        *self.index.write().expect("no panic while it was held") = index;
+        self.version.send_replace(version);
+    }
+}
+
+/// The version asked for is no longer remembered: list again (HTTP 410).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// Reads what is committed. Cheap to clone, safe on any thread.
+#[derive(Clone)]
+pub struct Reader {
+    published: Arc<Published>,
+}
+
+impl Reader {
+    pub(super) fn new(published: Arc<Published>) -> Reader {
+        Reader { published }
+    }
+
+    pub fn get(&self, key: &Key) -> Option<Object> {
+        self.published.index().get(key)
+    }
+
+    /// Objects in the order of their keys, and the resourceVersion of the whole list.
+    pub fn list(&self, kind: Kind, namespace: Option<&str>) -> (Vec<Object>, u64) {
+        let index = self.published.index();
+        (index.list(kind, namespace), index.version())
+    }
+
+    pub fn version(&self) -> u64 {
+        self.published.index().version()
+    }
+
+    /// What happened to a kind after `version`, and the version that this answer reaches.
+    pub fn changes_since(
+        &self,
+        version: u64,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> Result<(Vec<Change>, u64), Gone> {
+        let index = self.published.index();
+        let wanted = |c: &&Change| {
+            c.object.kind() == kind && namespace.is_none_or(|n| c.object.namespace() == n)
+        };
+        let changes = index.changes_since(version).ok_or(Gone)?.filter(wanted).cloned().collect();
+        Ok((changes, index.version()))
+    }
+
+    /// Resolves when the version is greater than `after`, or the store is gone.
+    pub async fn changed(&self, after: u64) {
+        let mut version = self.published.version.subscribe();
+        let _ = version.wait_for(|now| *now > after).await;
+    }
+
+    /// The run history, oldest first, of all CronJobs or of some.
+    pub fn runs(&self, namespace: Option<&str>, cron_job: Option<&str>) -> Vec<Run> {
+        let runs = self.published.handle.with(|database| disk::runs(database, namespace, cron_job));
+        runs.unwrap_or_else(|error| {
+            tracing::error!(%error, "the run history cannot be read");
+            Vec::new()
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! The store's promises: durable before visible, equal writes cost nothing, a failed disk changes nothing.
+
+use super::*;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+fn config_map(name: &str, owner: Option<&str>) -> Object {
+    let owner_references = owner.map(|uid| {
+        vec![OwnerReference { uid: uid.into(), controller: Some(true), ..Default::default() }]
+    });
+    let metadata = ObjectMeta {
+        name: Some(name.into()),
+        namespace: Some("default".into()),
+        owner_references,
+        ..Default::default()
+    };
+    ConfigMap { metadata, ..Default::default() }.into()
+}
+
+fn names(objects: &[Object]) -> Vec<&str> {
+    objects.iter().map(Object::name).collect()
+}
+
+#[test]
+fn committed_objects_survive_and_staged_ones_do_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let mut store = Store::open(FileDisk::new(&path)).expect("opens");
+    store.put(config_map("a", None));
+    assert!(store.commit().expect("commits"));
+    store.put(config_map("b", None));
+    assert_eq!(store.keys(Kind::ConfigMap).len(), 2);
+    drop(store);
+    let store = Store::open(FileDisk::new(&path)).expect("opens");
+    let (objects, version) = store.reader().list(Kind::ConfigMap, Some("default"));
+    assert_eq!((names(&objects), version), (vec!["a"], 1));
+    assert_eq!(objects[0].meta().resource_version.as_deref(), Some("1"));
+}
+
+#[test]
+fn an_equal_write_is_no_change() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(FileDisk::new(&folder.path().join("s"))).expect("opens");
+    store.put(config_map("a", None));
+    store.commit().expect("commits");
+    let same = store.get(&config_map("a", None).key()).expect("is there");
+    store.put(same);
+    assert!(!store.commit().expect("commits"));
+    assert_eq!(store.reader().version(), 1);
+}
+
+#[test]
+fn owners_and_watch_follow_every_change() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(FileDisk::new(&folder.path().join("s"))).expect("opens");
+    store.put(config_map("a", Some("u1")));
+    store.put(config_map("b", Some("u1")));
+    assert_eq!(names(&store.owned("u1")), ["a", "b"]);
+    store.commit().expect("commits");
+    store.remove(&config_map("a", None).key());
+    store.put(config_map("b", Some("u2")));
+    assert_eq!(names(&store.owned("u1")), [""; 0]);
+    assert_eq!(names(&store.owned("u2")), ["b"]);
+    store.commit().expect("commits");
+    assert_eq!(names(&store.owned("u2")), ["b"]);
+    let (changes, version) = store.reader().changes_since(0, Kind::ConfigMap, None).expect("known");
+    let verbs: Vec<_> = changes.iter().map(|c| (c.object.name(), c.verb)).collect();
+    use ChangeVerb::{Added, Deleted, Modified};
+    assert_eq!(verbs, [("a", Added), ("b", Added), ("a", Deleted), ("b", Modified)]);
+    assert_eq!(version, 4);
+    assert_eq!(store.reader().changes_since(9, Kind::ConfigMap, None).err(), Some(Gone));
+}
+
+#[test]
+fn what_is_packed_reads_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(FileDisk::new(&folder.path().join("s"))).expect("opens");
+    for n in 0..2000 {
+        store.put(config_map(&format!("n{n:04}"), None));
+    }
+    store.commit().expect("commits");
+    let (objects, _) = store.reader().list(Kind::ConfigMap, None);
+    assert_eq!(objects.len(), 2000);
+    assert_eq!(objects[7].name(), "n0007");
+    assert_eq!(objects[7].meta().resource_version.as_deref(), Some("8"));
+}
