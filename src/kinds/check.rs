@@ -69,6 +69,31 @@ impl Causes {
         self.add(at, Reason::Invalid, format!("Invalid value: {value:?}: {why}"));
     }
 
+    /// One `Invalid` for each of the faults that a grammar of [`super::names`] found.
+    pub fn invalid_each(
+        &mut self,
+        at: &Path<'_>,
+        value: impl std::fmt::Debug,
+        faults: super::names::Faults,
+    ) {
+        for fault in faults {
+            self.invalid(at, &value, fault);
+        }
+    }
+
+    pub fn not_found(&mut self, at: &Path<'_>, value: impl std::fmt::Debug) {
+        self.add(at, Reason::NotFound, format!("Not found: {value:?}"));
+    }
+
+    pub fn too_long(&mut self, at: &Path<'_>, bytes_max: usize) {
+        self.add(at, Reason::TooLong, format!("Too long: may not be more than {bytes_max} bytes"));
+    }
+
+    pub fn too_many(&mut self, at: &Path<'_>, count: usize, count_max: usize) {
+        let message = format!("Too many: {count}: must have at most {count_max} items");
+        self.add(at, Reason::TooMany, message);
+    }
+
     pub fn duplicate(&mut self, at: &Path<'_>, value: impl std::fmt::Debug) {
         self.add(at, Reason::Duplicate, format!("Duplicate value: {value:?}"));
     }

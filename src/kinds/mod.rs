@@ -10,8 +10,11 @@ pub mod action;
 pub mod check;
 pub mod cron_job;
 pub mod job;
+pub mod names;
 pub mod pod;
+pub mod quantity;
 pub mod refused;
+pub mod selector;
 
 /// How a kind is named in URLs, in manifests and on the command line.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
 //! Pod: containers that live and die together.
 
+pub mod check;
+pub mod defaults;
 pub mod observed;
