@@ -50,7 +50,19 @@ impl Plan {
     }
 
     pub fn event(&mut self, severity: Severity, reason: &'static str, message: impl Into<String>) {
-        self.push(Action::Event(Note { severity, reason, message: message.into() }));
+        self.event_at("", severity, reason, message);
+    }
+
+    /// An event about one part of the object, such as `spec.containers{main}`.
+    pub fn event_at(
+        &mut self,
+        field_path: &str,
+        severity: Severity,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        let (field_path, message) = (field_path.to_owned(), message.into());
+        self.push(Action::Event(Note { severity, reason, message, field_path }));
     }
 }
 
@@ -84,6 +96,8 @@ pub struct Note {
     /// Kubernetes' word, such as `SuccessfulCreate`.
     pub reason: &'static str,
     pub message: String,
+    /// `involvedObject.fieldPath`, empty for the whole object.
+    pub field_path: String,
 }
 
 /// `Event.type`
@@ -139,11 +153,63 @@ pub struct Settings {
     /// At most so many pods of Jobs run at once; the rest wait, Pending.
     pub limits: Limits,
     /// Programs for containers without `command`: image pattern to what runs.
-    pub images: BTreeMap<String, Vec<String>>,
+    pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
-    /// This host's addresses and resources, found at start.
+    /// This host's address, found at start.
     #[serde(skip)]
     pub host_ip: String,
+    /// What containers without limits of their own may use, found at start.
+    #[serde(skip)]
+    pub host_cpu_millis: u64,
+    #[serde(skip)]
+    pub host_memory_bytes: u64,
+    /// The user that runs the daemon and, unless `runAsUser` says otherwise, every container.
+    #[serde(skip)]
+    pub host_user: u32,
+    /// That user's home folder.
+    #[serde(skip)]
+    pub host_home: String,
+}
+
+/// What a host program stands in for an image: a line of `images:`. Either a list (the command) or a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "ImageProgramForm")]
+pub struct ImageProgram {
+    /// As `ENTRYPOINT`: a container's `args` follow it, its `command` replaces it.
+    pub command: Vec<String>,
+    /// As `CMD`: a container's `args` replace it.
+    pub args: Vec<String>,
+    /// As `ENV`.
+    pub env: BTreeMap<String, String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum ImageProgramForm {
+    Command(Vec<String>),
+    Program(ImageProgramMap),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageProgramMap {
+    #[serde(default)]
+    command: Vec<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+impl From<ImageProgramForm> for ImageProgram {
+    fn from(form: ImageProgramForm) -> ImageProgram {
+        match form {
+            ImageProgramForm::Command(command) => ImageProgram { command, ..Default::default() },
+            ImageProgramForm::Program(ImageProgramMap { command, args, env }) => {
+                ImageProgram { command, args, env }
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -188,6 +254,10 @@ impl Default for Settings {
             images: BTreeMap::new(),
             history: HistorySettings::default(),
             host_ip: "127.0.0.1".into(),
+            host_cpu_millis: 1000,
+            host_memory_bytes: 1 << 30,
+            host_user: 0,
+            host_home: "/root".into(),
         }
     }
 }
@@ -195,4 +265,24 @@ impl Default for Settings {
 /// The key of an object of `kind` beside `object`, in its namespace.
 pub fn beside(object: &Object, kind: Kind, name: &str) -> Key {
     Key::new(kind, object.namespace(), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_a_list_or_a_map() {
+        let check = |yaml_as_json: &str, command: &[&str], args: &[&str]| {
+            let program: ImageProgram = serde_json::from_str(yaml_as_json).expect("reads");
+            assert_eq!((&program.command[..], &program.args[..]), (&*own(command), &*own(args)));
+        };
+        check(r#"["redis-server"]"#, &["redis-server"], &[]);
+        check(r#"{"command": ["nginx"], "args": ["-g", "x"]}"#, &["nginx"], &["-g", "x"]);
+        assert!(serde_json::from_str::<ImageProgram>(r#"{"comand": []}"#).is_err());
+    }
+
+    fn own(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&w| w.to_owned()).collect()
+    }
 }

@@ -20,8 +20,13 @@ pub struct ContainerObserved {
     pub state: ContainerState,
     /// How the attempt before ended.
     pub last: Option<Exit>,
-    /// Ends in a row after less than ten minutes of running: the exponent of the restart backoff.
+    /// Ends in a row, counted anew with the end of an attempt that ran ten minutes: the first end restarts at once,
+    /// the second after 10 s, and so on, doubling.
     pub streak: u32,
+    /// Starts of this attempt that failed in a row.
+    pub failures: u32,
+    /// The shortest grace with which this attempt was asked to stop; `None`: it was not.
+    pub stopping: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +44,6 @@ pub enum ContainerState {
         pid: u32,
         started_at: Timestamp,
         post_start: HookState,
-        stopping: bool,
     },
     Exited(Exit),
 }
@@ -49,7 +53,7 @@ pub enum ContainerState {
 pub enum HookState {
     Running,
     Done,
-    /// The container is being killed for it.
+    /// The runtime kills the container for it.
     Failed(String),
 }
 
@@ -69,6 +73,114 @@ pub struct Exit {
     pub finished_at: Timestamp,
 }
 
+impl PodObserved {
+    /// Notes an order that was handed to the runtime.
+    pub fn ordered(&mut self, order: &Order) {
+        match order {
+            Order::Start(launch) => self.started(launch),
+            Order::Stop { container, attempt, grace_seconds, .. } => {
+                if let Some(seen) = self.containers.get_mut(container)
+                    && seen.attempt == *attempt
+                {
+                    let grace = seen.stopping.map_or(*grace_seconds, |old| old.min(*grace_seconds));
+                    seen.stopping = Some(grace);
+                }
+            }
+            Order::Clean { .. } => {}
+        }
+    }
+
+    fn started(&mut self, launch: &Launch) {
+        self.cleaned = false;
+        let seen = self.container(&launch.container, launch.attempt);
+        if launch.attempt > seen.attempt {
+            let last = match std::mem::replace(&mut seen.state, ContainerState::Starting) {
+                ContainerState::Exited(exit) => Some(exit),
+                _ => seen.last.take(),
+            };
+            let streak = seen.streak;
+            *seen = ContainerObserved { last, streak, ..ContainerObserved::new(launch.attempt) };
+        }
+        seen.state = ContainerState::Starting;
+    }
+
+    fn container(&mut self, name: &str, attempt: u32) -> &mut ContainerObserved {
+        self.containers.entry(name.to_owned()).or_insert_with(|| ContainerObserved::new(attempt))
+    }
+
+    /// Notes a report. Says whether it was news: an old attempt's and a repeated one are not.
+    pub fn reported(&mut self, report: &Report) -> bool {
+        if report.news == News::Cleaned {
+            return !std::mem::replace(&mut self.cleaned, true);
+        }
+        let seen = self.container(&report.container, report.attempt);
+        if report.attempt < seen.attempt {
+            return false;
+        }
+        if report.attempt > seen.attempt {
+            let streak = seen.streak;
+            *seen = ContainerObserved { streak, ..ContainerObserved::new(report.attempt) };
+        }
+        seen.take(&report.news)
+    }
+}
+
+/// An attempt that ran so long has its restart backoff forgiven.
+pub const STEADY_SECONDS: i64 = 600;
+
+impl ContainerObserved {
+    /// An attempt that was ordered just now.
+    pub fn new(attempt: u32) -> ContainerObserved {
+        let state = ContainerState::Starting;
+        ContainerObserved { attempt, state, last: None, streak: 0, failures: 0, stopping: None }
+    }
+
+    fn take(&mut self, news: &News) -> bool {
+        if let ContainerState::Exited(_) = self.state {
+            return false;
+        }
+        match news {
+            News::Started { id, pid, at, post_start } => {
+                if let ContainerState::Running { .. } = self.state {
+                    return false;
+                }
+                self.state = ContainerState::Running {
+                    id: id.clone(),
+                    pid: *pid,
+                    started_at: *at,
+                    post_start: post_start.clone(),
+                };
+            }
+            News::PostStart(result) => {
+                let ContainerState::Running { post_start, .. } = &mut self.state else {
+                    return false;
+                };
+                *post_start = match result {
+                    Ok(()) => HookState::Done,
+                    Err(why) => HookState::Failed(why.clone()),
+                };
+            }
+            News::Failed { reason, message, at } => {
+                self.failures += 1;
+                let (reason, message) = (reason.clone(), message.clone());
+                self.state = ContainerState::Failed { reason, message, at: *at };
+            }
+            News::Exited(exit) => {
+                self.streak = if exit.was_steady() { 1 } else { self.streak.saturating_add(1) };
+                self.state = ContainerState::Exited(exit.clone());
+            }
+            News::PreStopFailed(_) | News::Cleaned => return false,
+        }
+        true
+    }
+}
+
+impl Exit {
+    fn was_steady(&self) -> bool {
+        self.finished_at.duration_since(self.started_at).as_secs() > STEADY_SECONDS
+    }
+}
+
 /// What the runtime tells the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -84,9 +196,12 @@ pub enum News {
         id: String,
         pid: u32,
         at: Timestamp,
+        /// `Running` where the container has the hook, else `Done`.
+        post_start: HookState,
     },
     PostStart(Result<(), String>),
-    /// `lifecycle.preStop` failed; the stop goes on.
+    /// `lifecycle.preStop` failed; the stop goes on. Changes nothing that is observed: the engine makes it the event
+    /// `FailedPreStopHook` (`pod::events::of_report`).
     PreStopFailed(String),
     /// Could not be started: Kubernetes' reason (`CreateContainerConfigError`, `RunContainerError`, …).
     Failed {
@@ -104,9 +219,12 @@ pub enum News {
 pub enum Order {
     /// Start one attempt of one container. A runtime that has seen this attempt does nothing but report.
     Start(Box<Launch>),
-    /// preStop, TERM, and KILL of everything in the container when `grace_seconds` are over; 0 kills at once.
+    /// preStop, TERM, and KILL of everything in the container when `grace_seconds` are over; 0 kills at once. A later
+    /// one with less grace shortens it. An attempt that is not running yet is not started any more (`News::Failed`)
+    /// or killed as soon as it is.
     Stop { pod_uid: String, container: String, attempt: u32, grace_seconds: i64 },
-    /// Remove the pod's processes, volumes and mounts; its logs go too.
+    /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned` always, also where
+    /// the runtime knows nothing of the pod.
     Clean { pod_uid: String },
 }
 
@@ -125,6 +243,8 @@ pub struct Launch {
     pub user: Option<u32>,
     pub group: Option<u32>,
     pub groups: Vec<u32>,
+    /// `fsGroup`: owns the pod's emptyDirs and files, and is one of the process's groups.
+    pub fs_group: Option<u32>,
     pub mounts: Vec<Mount>,
     pub limits: ResourceLimits,
     pub termination_message_path: String,
