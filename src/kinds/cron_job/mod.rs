@@ -1,1 +1,3 @@
-//! To be written.
+//! CronJobs: runs by the clock.
+
+pub mod schedule;
