@@ -3,3 +3,5 @@
 pub mod check;
 pub mod defaults;
 pub mod observed;
+mod totals;
+mod zero;
