@@ -7,13 +7,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
 pub mod action;
+pub mod admission;
 pub mod check;
+pub mod config_map;
 pub mod cron_job;
+pub mod event;
 pub mod job;
+pub mod meta;
 pub mod names;
 pub mod pod;
 pub mod quantity;
 pub mod refused;
+pub mod secret;
 pub mod selector;
 
 /// How a kind is named in URLs, in manifests and on the command line.

@@ -1,1 +1,5 @@
-//! To be written.
+//! Job: pods until enough of them succeeded.
+
+pub mod check;
+pub mod defaults;
+mod policies;

@@ -15,7 +15,7 @@ mod once;
 mod parse;
 mod zone;
 
-pub use duration::DurationError;
+pub use duration::{DurationError, parse as parse_duration};
 pub use parse::{Field, Problem, ScheduleError};
 pub use zone::{Zone, ZoneError, time_zone_problems};
 

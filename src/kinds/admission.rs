@@ -1,0 +1,252 @@
+//! Between a manifest and the store: what the API server sets, defaults and checks. The recordings of a real Kubernetes
+//! are its test (`tests/admission.rs`).
+
+use super::check::{Cause, Causes, Path};
+use super::refused::Refused;
+use super::{Object, config_map, cron_job, event, job, meta, pod, secret};
+use std::sync::Arc;
+
+/// An object that may be stored, and what its user should know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    pub object: Object,
+    pub warnings: Vec<String>,
+}
+
+/// What a new object is told apart by.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    /// Becomes `metadata.uid`.
+    pub uid: &'a str,
+    /// Five letters, the end of a name under `metadata.generateName`.
+    pub suffix: &'a str,
+}
+
+/// Stands where the name is made at creation.
+const GENERATED: &str = "<generated>";
+
+/// Admits a new object into `namespace`. The result has `metadata.uid`, and neither creationTimestamp nor
+/// resourceVersion, which the engine sets.
+pub fn create(
+    mut object: Object,
+    namespace: &str,
+    identity: &Identity<'_>,
+) -> Result<Admitted, Refused> {
+    let given = object.namespace();
+    if !given.is_empty() && given != namespace {
+        return Err(Refused::BadRequest(format!(
+            "the namespace of the provided object does not match the namespace sent on the request: \
+             {given:?} is not {namespace:?}"
+        )));
+    }
+    if object.meta().resource_version.as_deref().is_some_and(|v| !v.is_empty() && v != "0") {
+        let why = "resourceVersion should not be set on objects to be created";
+        return Err(Refused::BadRequest(why.into()));
+    }
+    let warnings = warnings(&object);
+    // As in the API server: defaults of the body come first, then what creation sets, then the checks.
+    set_defaults(&mut object);
+    meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
+    let mut causes = Causes::default();
+    prepare_create(&mut object);
+    meta::check_create(object.meta(), &mut causes);
+    match &object {
+        Object::ConfigMap(object) => config_map::check::create(object, &mut causes),
+        Object::CronJob(object) => cron_job::check::create(object, &mut causes),
+        Object::Event(object) => event::check::create(object, &mut causes),
+        Object::Job(object) => job::check::create(object, &mut causes),
+        Object::Pod(object) => causes.found.extend(pod::check::pod(object).found),
+        Object::Secret(object) => secret::check::create(object, &mut causes),
+    }
+    if let Object::Job(object) = &mut object {
+        job::defaults::inherit_labels(Arc::make_mut(object));
+    }
+    admitted(object, causes, warnings)
+}
+
+/// As [`create`] for a look ahead (`cronlet check`): placeholders stand for the values that differ each time.
+pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
+    let is_generated = object.name().is_empty();
+    let identity = Identity { uid: "<uid>", suffix: "xxxxx" };
+    let mut admitted = create(object, namespace, &identity)?;
+    if is_generated {
+        rename(&mut admitted.object);
+    }
+    admitted.object.meta_mut().uid = None;
+    Ok(admitted)
+}
+
+/// Admits an object in place of another: metadata and spec as in `new`, status as in `old`.
+pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
+    same_object(old, &new)?;
+    // What was stored before was warned of before, defaults among it.
+    let known = warnings(old);
+    let warnings: Vec<String> =
+        warnings(&new).into_iter().filter(|warning| !known.contains(warning)).collect();
+    set_defaults(&mut new);
+    meta::prepare_update(old.meta(), new.meta_mut());
+    let mut causes = Causes::default();
+    meta::check_update(old.meta(), new.meta(), &mut causes);
+    match (old, &mut new) {
+        (Object::ConfigMap(old), Object::ConfigMap(new)) => {
+            config_map::check::update(old, new, &mut causes);
+        }
+        (Object::CronJob(old), Object::CronJob(new)) => {
+            cron_job::defaults::prepare_update(old, Arc::make_mut(new));
+            cron_job::check::update(old, new, &mut causes);
+        }
+        (Object::Event(_), Object::Event(new)) => event::check::create(new, &mut causes),
+        (Object::Job(old), Object::Job(new)) => {
+            job::defaults::prepare_update(old, Arc::make_mut(new));
+            job::check::update(old, new, &mut causes);
+        }
+        (Object::Pod(old), Object::Pod(new)) => {
+            let pod = Arc::make_mut(new);
+            pod.status = old.status.clone();
+            if pod.spec != old.spec {
+                pod.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
+            }
+            causes.found.extend(pod::check::pod_update(old, new).found);
+        }
+        (Object::Secret(old), Object::Secret(new)) => {
+            secret::check::update(old, new, &mut causes);
+        }
+        _ => unreachable!("same_object compared the kinds"),
+    }
+    admitted(new, causes, warnings)
+}
+
+/// Admits a new `status`: the spec stays as in `old`, the metadata may change like in any update.
+pub fn update_status(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
+    same_object(old, &new)?;
+    meta::prepare_update(old.meta(), new.meta_mut());
+    let mut causes = Causes::default();
+    meta::check_update(old.meta(), new.meta(), &mut causes);
+    match (old, &mut new) {
+        (Object::CronJob(old), Object::CronJob(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+        }
+        (Object::Job(old), Object::Job(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            job::check::status(new, &mut causes);
+        }
+        (Object::Pod(old), Object::Pod(new)) => {
+            let pod = Arc::make_mut(new);
+            pod.spec = old.spec.clone();
+            pod.metadata.owner_references = old.metadata.owner_references.clone();
+        }
+        _ => return Err(Refused::NoSuchPath),
+    }
+    admitted(new, causes, Vec::new())
+}
+
+/// Gives a manifest, which says less than the object that was made of it, what the making added, so that an update
+/// changes only what the manifest changes: owners, finalizers, a Job's generated selector and labels, and what
+/// admission filled into a Pod.
+pub fn carry_over(old: &Object, new: &mut Object) {
+    let (had, meta) = (old.meta(), new.meta_mut());
+    meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
+    meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
+    match (old, new) {
+        (Object::Job(old), Object::Job(new)) => job::defaults::carry_over(old, Arc::make_mut(new)),
+        (Object::Pod(old), Object::Pod(new)) => {
+            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
+            spec.node_name = spec.node_name.take().or_else(|| had.node_name.clone());
+        }
+        _ => {}
+    }
+}
+
+fn set_defaults(object: &mut Object) {
+    meta::tidy(object.meta_mut());
+    match object {
+        Object::ConfigMap(object) => config_map::defaults::set(Arc::make_mut(object)),
+        Object::CronJob(object) => cron_job::defaults::set(Arc::make_mut(object)),
+        Object::Event(_) => {}
+        Object::Job(object) => job::defaults::set(Arc::make_mut(object)),
+        Object::Pod(object) => pod::defaults::pod(Arc::make_mut(object)),
+        Object::Secret(object) => secret::defaults::set(Arc::make_mut(object)),
+    }
+}
+
+/// What creation sets besides metadata.
+fn prepare_create(object: &mut Object) {
+    match object {
+        Object::CronJob(object) => cron_job::defaults::prepare_create(Arc::make_mut(object)),
+        Object::Job(object) => job::defaults::prepare_create(Arc::make_mut(object)),
+        Object::Pod(object) => Arc::make_mut(object).metadata.generation = Some(1),
+        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => {}
+    }
+}
+
+/// Fields that are fine, and do nothing here: one warning each.
+fn warnings(object: &Object) -> Vec<String> {
+    let mut warnings = Vec::new();
+    match object {
+        Object::CronJob(object) => {
+            let template = object.spec.job_template.spec.as_ref().map(|spec| &spec.template);
+            let at = Path::root("spec");
+            let at = at.child("jobTemplate");
+            let at = at.child("spec");
+            cron_job::check::warn(object, &mut warnings);
+            if let Some(template) = template {
+                pod::no_effect::template(template, &at.child("template"), &mut warnings);
+            }
+        }
+        Object::Job(object) => {
+            if let Some(spec) = &object.spec {
+                let at = Path::root("spec");
+                pod::no_effect::template(&spec.template, &at.child("template"), &mut warnings);
+            }
+        }
+        Object::Pod(object) => {
+            if let Some(spec) = &object.spec {
+                pod::no_effect::spec(spec, &Path::root("spec"), &mut warnings);
+            }
+        }
+        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => {}
+    }
+    warnings
+}
+
+fn admitted(object: Object, causes: Causes, warnings: Vec<String>) -> Result<Admitted, Refused> {
+    if causes.found.is_empty() {
+        return Ok(Admitted { object, warnings });
+    }
+    let causes: Vec<Cause> = causes.found;
+    let name = object.name().to_owned();
+    Err(Refused::Invalid { kind: object.kind().info(), name, causes })
+}
+
+fn same_object(old: &Object, new: &Object) -> Result<(), Refused> {
+    if old.kind() != new.kind() {
+        let (old, new) = (old.kind().info().kind, new.kind().info().kind);
+        return Err(Refused::BadRequest(format!("a {new} cannot replace a {old}")));
+    }
+    if !new.uid().is_empty() && new.uid() != old.uid() {
+        let (wanted, is) = (new.uid(), old.uid());
+        let why =
+            format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {is}");
+        return Err(Refused::Conflict { key: old.key(), why });
+    }
+    Ok(())
+}
+
+/// Puts the placeholder wherever the generated name went.
+fn rename(object: &mut Object) {
+    let made = object.name().to_owned();
+    let replace = |text: &mut String| {
+        if *text == made {
+            GENERATED.clone_into(text);
+        }
+    };
+    let meta = object.meta_mut();
+    meta.name.iter_mut().for_each(replace);
+    meta.labels.iter_mut().flat_map(|labels| labels.values_mut()).for_each(replace);
+    if let Object::Job(job) = object {
+        let spec = Arc::make_mut(job).spec.as_mut();
+        let template = spec.and_then(|spec| spec.template.metadata.as_mut());
+        let labels = template.and_then(|meta| meta.labels.as_mut());
+        labels.into_iter().flat_map(|labels| labels.values_mut()).for_each(replace);
+    }
+}

@@ -1,0 +1,4 @@
+//! ConfigMap: settings for pods.
+
+pub mod check;
+pub mod defaults;

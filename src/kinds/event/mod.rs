@@ -1,0 +1,3 @@
+//! Event: what happened to an object, for a reader.
+
+pub mod check;

@@ -1,0 +1,314 @@
+//! The rules of a Job (Kubernetes' `ValidateJob` and `ValidateJobUpdate`).
+
+use super::defaults::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
+use super::policies;
+use crate::kinds::check::{Causes, Path};
+use crate::kinds::meta::{immutable, nonnegative};
+use crate::kinds::{names, pod, selector};
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use std::collections::BTreeMap;
+
+const MANAGED_BY_LENGTH_MAX: usize = 63;
+const INDEXED_PARALLELISM_MAX: i32 = 100_000;
+const FAILED_INDEXES_MAX: i32 = 100_000;
+/// With more completions and a limit for each index, the two limits below hold.
+const MANY_COMPLETIONS: i32 = 100_000;
+const MANY_COMPLETIONS_PARALLELISM_MAX: i32 = 10_000;
+const MANY_COMPLETIONS_FAILED_INDEXES_MAX: i32 = 10_000;
+
+const INDEXED: &str = "Indexed";
+
+/// The rules of a new Job, after its defaults; those of `metadata` are checked elsewhere.
+pub fn create(job: &Job, causes: &mut Causes) {
+    let Some(spec) = &job.spec else { return };
+    let at = Path::root("spec");
+    check_generated_selector(job, spec, &at, causes);
+    check_spec(spec, &at, causes);
+    check_host_name(job, spec, causes);
+}
+
+/// The rules of a change, after [`super::defaults::set`] and `prepare_update`.
+pub fn update(old: &Job, new: &Job, causes: &mut Causes) {
+    let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
+    let at = Path::root("spec");
+    check_spec(spec, &at, causes);
+    check_completions(had, spec, &at.child("completions"), causes);
+    immutable(&had.selector, &spec.selector, &at.child("selector"), causes);
+    let template = changeable_part(old, had, &spec.template);
+    if template != spec.template {
+        causes.invalid(&at.child("template"), "…", "field is immutable");
+    }
+    let field = |name| at.child(name);
+    immutable(&had.completion_mode, &spec.completion_mode, &field("completionMode"), causes);
+    immutable(
+        &had.pod_failure_policy,
+        &spec.pod_failure_policy,
+        &field("podFailurePolicy"),
+        causes,
+    );
+    let (old_limit, new_limit) = (&had.backoff_limit_per_index, &spec.backoff_limit_per_index);
+    immutable(old_limit, new_limit, &field("backoffLimitPerIndex"), causes);
+    immutable(&had.managed_by, &spec.managed_by, &field("managedBy"), causes);
+    immutable(&had.success_policy, &spec.success_policy, &field("successPolicy"), causes);
+}
+
+/// The rules of `status`: counts are not negative.
+pub fn status(job: &Job, causes: &mut Causes) {
+    let Some(status) = &job.status else { return };
+    let at = Path::root("status");
+    for (field, count) in [
+        ("active", status.active),
+        ("succeeded", status.succeeded),
+        ("failed", status.failed),
+        ("ready", status.ready),
+        ("terminating", status.terminating),
+    ] {
+        nonnegative(count, &at.child(field), causes);
+    }
+}
+
+/// The rules that a Job and the template of a CronJob share (`validateJobSpec`).
+pub fn common_spec(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    check_numbers(spec, at, causes);
+    if let Some(manager) = &spec.managed_by {
+        check_managed_by(manager, &at.child("managedBy"), causes);
+    }
+    check_completion_mode(spec, at, causes);
+    if let Some(policy) = &spec.pod_failure_policy {
+        let at = at.child("podFailurePolicy");
+        policies::check_pod_failure_policy(spec, policy, &at, causes);
+    }
+    if let Some(policy) = &spec.success_policy {
+        let at = at.child("successPolicy");
+        if spec.completion_mode.as_deref() == Some(INDEXED) {
+            policies::check_success_policy(spec, policy, &at, causes);
+        } else {
+            causes.invalid(&at, policy, "requires indexed completion mode");
+        }
+    }
+    if let Some(policy) = &spec.pod_replacement_policy {
+        let supported: &[&str] = match spec.pod_failure_policy {
+            Some(_) => &["Failed"],
+            None => &["Failed", "TerminatingOrFailed"],
+        };
+        if !supported.contains(&policy.as_str()) {
+            causes.unsupported(&at.child("podReplacementPolicy"), policy, supported);
+        }
+    }
+    pod::check::template(&spec.template, &at.child("template"), causes);
+    check_restart_policy(spec, at, causes);
+}
+
+fn check_numbers(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    nonnegative(spec.parallelism, &at.child("parallelism"), causes);
+    nonnegative(spec.completions, &at.child("completions"), causes);
+    nonnegative(spec.active_deadline_seconds, &at.child("activeDeadlineSeconds"), causes);
+    nonnegative(spec.backoff_limit, &at.child("backoffLimit"), causes);
+    nonnegative(spec.ttl_seconds_after_finished, &at.child("ttlSecondsAfterFinished"), causes);
+    nonnegative(spec.backoff_limit_per_index, &at.child("backoffLimitPerIndex"), causes);
+    nonnegative(spec.max_failed_indexes, &at.child("maxFailedIndexes"), causes);
+    if spec.max_failed_indexes.is_some() && spec.backoff_limit_per_index.is_none() {
+        causes.required(&at.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    }
+}
+
+/// `spec.managedBy` is a domain, a slash and a path.
+fn check_managed_by(manager: &str, at: &Path<'_>, causes: &mut Causes) {
+    match manager.split_once('/') {
+        _ if manager.is_empty() => causes.required(at, ""),
+        Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
+            causes.invalid_each(at, manager, names::dns_subdomain(domain));
+            let known =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"/%:@-._~!$&'()*+,;=".contains(&byte);
+            if !path.bytes().all(known) {
+                causes.invalid(
+                    at,
+                    manager,
+                    "the path may hold A-Z a-z 0-9 and /%:@-._~!$&'()*+,;=",
+                );
+            }
+        }
+        _ => {
+            let why = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            causes.invalid(at, manager, why);
+        }
+    }
+    if manager.len() > MANAGED_BY_LENGTH_MAX {
+        causes.too_long(at, MANAGED_BY_LENGTH_MAX);
+    }
+}
+
+fn check_completion_mode(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    match spec.completion_mode.as_deref() {
+        Some(INDEXED) => check_indexed(spec, at, causes),
+        None | Some("NonIndexed") => {
+            let why = "requires indexed completion mode";
+            if let Some(limit) = spec.backoff_limit_per_index {
+                causes.invalid(&at.child("backoffLimitPerIndex"), limit, why);
+            }
+            if let Some(limit) = spec.max_failed_indexes {
+                causes.invalid(&at.child("maxFailedIndexes"), limit, why);
+            }
+        }
+        Some(other) => {
+            causes.unsupported(&at.child("completionMode"), other, &["Indexed", "NonIndexed"]);
+        }
+    }
+}
+
+fn check_indexed(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    let (parallelism, failed) = (at.child("parallelism"), at.child("maxFailedIndexes"));
+    at_most(spec.parallelism, INDEXED_PARALLELISM_MAX, &parallelism, causes);
+    at_most(spec.max_failed_indexes, FAILED_INDEXES_MAX, &failed, causes);
+    let Some(completions) = spec.completions else {
+        return causes.required(&at.child("completions"), "when completion mode is Indexed");
+    };
+    if let Some(limit) = spec.max_failed_indexes.filter(|limit| *limit > completions) {
+        causes.invalid(&failed, limit, "must be less than or equal to completions");
+    }
+    if completions > MANY_COMPLETIONS && spec.backoff_limit_per_index.is_some() {
+        if spec.max_failed_indexes.is_none() {
+            let why = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+            causes.required(&failed, &why);
+        }
+        at_most(spec.parallelism, MANY_COMPLETIONS_PARALLELISM_MAX, &parallelism, causes);
+        at_most(spec.max_failed_indexes, MANY_COMPLETIONS_FAILED_INDEXES_MAX, &failed, causes);
+    }
+}
+
+fn at_most(number: Option<i32>, most: i32, at: &Path<'_>, causes: &mut Causes) {
+    if let Some(number) = number.filter(|number| *number > most) {
+        let why =
+            format_args!("must be less than or equal to {most} when completion mode is Indexed");
+        causes.invalid(at, number, why);
+    }
+}
+
+fn check_restart_policy(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    let at = at.child("template");
+    let at = at.child("spec");
+    let at = at.child("restartPolicy");
+    let policy = spec.template.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    match policy.unwrap_or_default() {
+        // `Always` is what a pod gets that does not say; a Job must say.
+        "" | "Always" => causes.required(&at, "valid values: \"OnFailure\", \"Never\""),
+        "OnFailure" if spec.pod_failure_policy.is_some() => {
+            let why = "only \"Never\" is supported when podFailurePolicy is specified";
+            causes.invalid(&at, "OnFailure", why);
+        }
+        "OnFailure" | "Never" => {}
+        other => causes.unsupported(&at, other, &["OnFailure", "Never"]),
+    }
+}
+
+fn check_spec(spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    common_spec(spec, at, causes);
+    let chosen = match &spec.selector {
+        None => {
+            causes.required(&at.child("selector"), "");
+            false
+        }
+        Some(selector) => {
+            selector::check(selector, &at.child("selector"), causes);
+            selector::matches(selector, &labels(&spec.template))
+        }
+    };
+    if !chosen {
+        let at = at.child("template");
+        let at = at.child("metadata");
+        let why = "`selector` does not match template `labels`";
+        causes.invalid(&at.child("labels"), labels(&spec.template), why);
+    }
+}
+
+/// A generated selector must pick the Job's own pods, and them alone.
+fn check_generated_selector(job: &Job, spec: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    let Some(selector) = spec.selector.as_ref().filter(|_| spec.manual_selector != Some(true))
+    else {
+        return;
+    };
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    let uid = job.metadata.uid.as_deref().unwrap_or_default();
+    let labels = labels(&spec.template);
+    let template = at.child("template");
+    let metadata = template.child("metadata");
+    let labels_at = metadata.child("labels");
+    let wanted = [
+        (LEGACY_CONTROLLER_UID, uid),
+        (LEGACY_JOB_NAME, name),
+        (CONTROLLER_UID, uid),
+        (JOB_NAME, name),
+    ];
+    for (key, value) in wanted {
+        match labels.get(key) {
+            None => causes.required(&labels_at.key(key), &format!("must be {value:?}")),
+            Some(found) if found != value => {
+                causes.invalid(&labels_at.key(key), found, format_args!("must be {value:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let own = wanted.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    if !selector::matches(selector, &own) {
+        causes.invalid(&at.child("selector"), selector, "`selector` not auto-generated");
+    }
+}
+
+/// An indexed pod's host name is the Job's name and the index.
+fn check_host_name(job: &Job, spec: &JobSpec, causes: &mut Causes) {
+    let completions = spec.completions.unwrap_or_default();
+    if spec.completion_mode.as_deref() != Some(INDEXED) || completions <= 0 {
+        return;
+    }
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    if !names::dns_label(&format!("{name}-{}", completions - 1)).is_empty() {
+        let at = Path::root("metadata");
+        let why = "will not able to create pod with invalid DNS hostname: the name and `-` and the last index";
+        causes.invalid(&at.child("name"), name, why);
+    }
+}
+
+/// Only an indexed Job may change its completions, and only together with its parallelism.
+fn check_completions(old: &JobSpec, new: &JobSpec, at: &Path<'_>, causes: &mut Causes) {
+    if new.completion_mode.as_deref() != Some(INDEXED) {
+        return immutable(&old.completions, &new.completions, at, causes);
+    }
+    if new.completions.is_some()
+        && old.completions != new.completions
+        && new.completions != new.parallelism
+    {
+        let why = "can only be modified in tandem with spec.parallelism";
+        causes.invalid(at, new.completions, why);
+    }
+}
+
+/// The old template with what may change taken from the new one: labels, annotations, scheduling directives and
+/// resources, as long as the Job is suspended and has not started.
+fn changeable_part(old: &Job, had: &JobSpec, new: &PodTemplateSpec) -> PodTemplateSpec {
+    let mut template = had.template.clone();
+    let started = old.status.as_ref().is_some_and(|status| status.start_time.is_some());
+    if had.suspend != Some(true) || started {
+        return template;
+    }
+    template.metadata.clone_from(&new.metadata);
+    let (Some(spec), Some(new)) = (&mut template.spec, &new.spec) else { return template };
+    spec.node_selector.clone_from(&new.node_selector);
+    spec.tolerations.clone_from(&new.tolerations);
+    spec.scheduling_gates.clone_from(&new.scheduling_gates);
+    let node_affinity = new.affinity.as_ref().and_then(|affinity| affinity.node_affinity.clone());
+    if new.affinity.is_some() || spec.affinity.is_some() {
+        spec.affinity.get_or_insert_default().node_affinity = node_affinity;
+        spec.affinity.take_if(|affinity| *affinity == Default::default());
+    }
+    let containers = spec.containers.iter_mut().zip(&new.containers);
+    let init = spec.init_containers.iter_mut().flatten().zip(new.init_containers.iter().flatten());
+    for (container, new) in containers.chain(init).filter(|(one, new)| one.name == new.name) {
+        container.resources.clone_from(&new.resources);
+    }
+    template
+}
+
+fn labels(template: &PodTemplateSpec) -> BTreeMap<String, String> {
+    template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default()
+}

@@ -1,0 +1,4 @@
+//! Secret: settings that nobody else may see.
+
+pub mod check;
+pub mod defaults;

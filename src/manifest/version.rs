@@ -1,0 +1,149 @@
+//! Which kind a manifest means: its `apiVersion` and `kind`, older versions, near misses, and kinds not served.
+
+use crate::kinds::Kind;
+
+/// Older versions that still mean a kind: cronlet reads them as the version it has.
+const OLDER: &[(&str, Kind)] =
+    &[("batch/v1beta1", Kind::CronJob), ("batch/v2alpha1", Kind::CronJob)];
+
+/// Kinds that Kubernetes has and cronlet has not, with their group.
+const NOT_SERVED: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "Binding",
+            "ComponentStatus",
+            "Endpoints",
+            "LimitRange",
+            "Namespace",
+            "Node",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "PodTemplate",
+            "ReplicationController",
+            "ResourceQuota",
+            "Service",
+            "ServiceAccount",
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
+    ("apps", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
+    ("autoscaling", &["HorizontalPodAutoscaler"]),
+    ("coordination.k8s.io", &["Lease"]),
+    ("discovery.k8s.io", &["EndpointSlice"]),
+    ("events.k8s.io", &["Event"]),
+    ("networking.k8s.io", &["Ingress", "IngressClass", "NetworkPolicy"]),
+    ("node.k8s.io", &["RuntimeClass"]),
+    ("policy", &["PodDisruptionBudget"]),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
+    ("scheduling.k8s.io", &["PriorityClass"]),
+    ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
+];
+
+/// Names at most so different are offered as what was meant.
+const SIMILARITY_MIN: f64 = 0.8;
+
+/// What `apiVersion` and `kind` of a manifest mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    pub kind: Kind,
+    /// An older version, read as the present one.
+    pub is_older: bool,
+}
+
+/// The kind that is meant, or why there is none.
+pub fn meaning(api_version: &str, kind: &str) -> Result<Meaning, String> {
+    if let Some(kind) = served(api_version, kind) {
+        return Ok(Meaning { kind, is_older: false });
+    }
+    if let Some((_, kind)) =
+        OLDER.iter().find(|(older, of)| *older == api_version && of.info().kind == kind)
+    {
+        return Ok(Meaning { kind: *kind, is_older: true });
+    }
+    Err(no_match(api_version, kind))
+}
+
+/// The kind whose list this is, such as `CronJobList`.
+pub fn list_of(api_version: &str, kind: &str) -> Option<Kind> {
+    meaning(api_version, kind.strip_suffix("List")?).ok().map(|meaning| meaning.kind)
+}
+
+/// The name among `known` that `name` was probably meant to be.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let lower = name.to_ascii_lowercase();
+    let likeness = |known: &str| strsim::jaro_winkler(&lower, &known.to_ascii_lowercase());
+    known
+        .into_iter()
+        .filter(|known| *known != name)
+        .map(|known| (likeness(known), known))
+        .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+fn served(api_version: &str, kind: &str) -> Option<Kind> {
+    let fits = |one: &&Kind| one.info().kind == kind && one.info().api_version() == api_version;
+    Kind::ALL.iter().find(fits).copied()
+}
+
+fn no_match(api_version: &str, kind: &str) -> String {
+    let base = format!("no matches for kind {kind:?} in version {api_version:?}");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind)) {
+        return format!("{base}: Kubernetes has this kind, cronlet does not serve it (yet)");
+    }
+    if let Some(kind) = Kind::ALL.iter().find(|one| one.info().kind == kind) {
+        return format!("{base}: {} is in {:?}", kind.info().kind, kind.info().api_version());
+    }
+    if let Some((group, _)) = NOT_SERVED.iter().find(|(_, kinds)| kinds.contains(&kind)) {
+        let group = if group.is_empty() { "core" } else { group };
+        return format!(
+            "{base}: Kubernetes has it in group {group}, cronlet does not serve it (yet)"
+        );
+    }
+    let names = Kind::ALL.iter().map(|kind| kind.info().kind);
+    let unserved = NOT_SERVED.iter().flat_map(|(_, kinds)| kinds.iter().copied());
+    match nearest(kind, names.clone()).or_else(|| nearest(kind, unserved)) {
+        Some(near) => format!("{base}: did you mean {near:?}?"),
+        None => format!("{base}: cronlet serves {}", names.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_kinds() {
+        let check = |api_version: &str, kind: &str, want: Result<(Kind, bool), &str>| match (
+            meaning(api_version, kind),
+            want,
+        ) {
+            (Ok(found), Ok(want)) => assert_eq!((found.kind, found.is_older), want, "{kind}"),
+            (Err(found), Err(want)) => assert!(found.contains(want), "{found:?} lacks {want:?}"),
+            (found, want) => panic!("{api_version} {kind}: {found:?}, not {want:?}"),
+        };
+        check("batch/v1", "CronJob", Ok((Kind::CronJob, false)));
+        check("batch/v1beta1", "CronJob", Ok((Kind::CronJob, true)));
+        check("v1", "Secret", Ok((Kind::Secret, false)));
+        check("batch/v1beta1", "Job", Err("Job is in \"batch/v1\""));
+        check("v1", "CronJob", Err("CronJob is in \"batch/v1\""));
+        check("batch/v1", "Cronjob", Err("did you mean \"CronJob\"?"));
+        check("v1", "ConfigMaps", Err("did you mean \"ConfigMap\"?"));
+        check("apps/v1", "Deployment", Err("does not serve it (yet)"));
+        check("extensions/v1beta1", "Deployment", Err("in group apps"));
+        check("apps/v1", "Deploymnt", Err("did you mean \"Deployment\"?"));
+        check("v1", "Nope", Err("cronlet serves ConfigMap, CronJob"));
+        assert_eq!(list_of("batch/v1", "CronJobList"), Some(Kind::CronJob));
+        assert_eq!(list_of("v1", "List"), None);
+    }
+}
