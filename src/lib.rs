@@ -21,7 +21,7 @@
 //! # Arrows
 //! Imports go only towards the left: `time, seed <- manifest <- kinds <- store <- engine <- server <- daemon`;
 //! `host <- runtimes`, which also sees `kinds` and `time`; only `daemon` and `sim` see them all; `cli` sees `kinds`,
-//! `manifest` and the API. `tests/tidy.rs` enforces this.
+//! `manifest` and the API. `tests/tidy` enforces this.
 //!
 //! # Invariants
 //! - A plan has no clock, no I/O, no await and no randomness; planning twice is harmless.

@@ -32,18 +32,6 @@ pub fn check(selector: &LabelSelector, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// As [`check`], and the values of `matchExpressions` must be labels' values too: affinity terms and claims ask for it.
-pub fn check_with_values(selector: &LabelSelector, at: &Path<'_>, causes: &mut Causes) {
-    check(selector, at, causes);
-    for (i, requirement) in selector.match_expressions.iter().flatten().enumerate() {
-        let at = at.child("matchExpressions");
-        let (at, has_values) = (at.index(i), matches!(&*requirement.operator, "In" | "NotIn"));
-        for (j, value) in requirement.values.iter().flatten().enumerate().filter(|_| has_values) {
-            causes.invalid_each(&at.child("values").index(j), value, names::label_value(value));
-        }
-    }
-}
-
 /// The rules of `metadata.labels` or any other map of labels in the field `at`. All faults are the map's own.
 pub fn check_labels(labels: &Labels, at: &Path<'_>, causes: &mut Causes) {
     for (key, value) in labels {
@@ -68,6 +56,9 @@ fn check_requirement(requirement: &LabelSelectorRequirement, at: &Path<'_>, caus
     }
     let key = &requirement.key;
     causes.invalid_each(&at.child("key"), key, names::qualified_name(key));
+    for (i, value) in requirement.values.iter().flatten().enumerate() {
+        causes.invalid_each(&at.child("values").index(i), value, names::label_value(value));
+    }
 }
 
 fn meets(requirement: &LabelSelectorRequirement, labels: &Labels) -> bool {
@@ -117,7 +108,7 @@ mod tests {
     fn which_selectors_are_refused() {
         let check = |json: serde_json::Value, want: &[&str]| {
             let mut causes = Causes::default();
-            check_with_values(&selector(json.clone()), &Path::root("s"), &mut causes);
+            super::check(&selector(json.clone()), &Path::root("s"), &mut causes);
             let found: Vec<String> =
                 causes.found.iter().map(|c| format!("{} {:?}", c.field, c.reason)).collect();
             assert_eq!(found, want, "{json}");

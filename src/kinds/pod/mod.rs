@@ -1,6 +1,48 @@
 //! Pod: containers that live and die together.
 
-pub mod check;
-pub mod defaults;
-pub mod no_effect;
+pub mod plan;
+
+pub mod lifecycle;
+
+pub mod crew;
+
+pub mod restart;
+
+pub mod status;
+
+pub mod phase;
+
+pub mod conditions;
+
+pub mod events;
+
+pub mod queue;
+
+pub mod launch;
+
+pub mod env;
+
+pub mod fields;
+
+pub mod expand;
+
+pub mod images;
+
+pub mod volumes;
+
 pub mod observed;
+
+pub mod qos;
+
+pub mod defaults;
+
+pub mod check;
+
+pub mod no_effect;
+
+mod totals;
+
+mod zero;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority` and `RuntimeClass`.
+//!
+//! This host has the two built-in priority classes and no runtime class.
+
+use crate::kinds::pod::zero::{items, text};
+use crate::kinds::refused::Refused;
+use k8s_openapi::api::core::v1::{Pod, PodSpec, Toleration};
+
+const EVICTION_SECONDS: i64 = 300;
+const PREEMPTION_POLICY: &str = "PreemptLowerPriority";
+
+/// The error 403 of a plugin, if one refuses the Pod. To be asked before [`super::pod`], as the API server does.
+pub fn refusal(pod: &Pod) -> Option<Refused> {
+    let spec = pod.spec.as_ref()?;
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let why = wrong_priority(spec).or_else(|| missing_runtime_class(spec))?;
+    Some(Refused::Forbidden(format!("pods {name:?} is forbidden: {why}")))
+}
+
+/// A Pod stays five minutes on a node that stopped answering, unless it says otherwise.
+pub fn add_tolerations(spec: &mut PodSpec) {
+    for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerates = |toleration: &Toleration| {
+            ["", taint].contains(&text(&toleration.key))
+                && ["", "NoExecute"].contains(&text(&toleration.effect))
+        };
+        if !items(&spec.tolerations).iter().any(tolerates) {
+            spec.tolerations.get_or_insert_default().push(Toleration {
+                key: Some(taint.into()),
+                operator: Some("Exists".into()),
+                effect: Some("NoExecute".into()),
+                toleration_seconds: Some(EVICTION_SECONDS),
+                value: None,
+            });
+        }
+    }
+}
+
+pub fn add_priority(spec: &mut PodSpec) {
+    let priority = class_priority(text(&spec.priority_class_name)).unwrap_or_default();
+    spec.priority.get_or_insert(priority);
+    spec.preemption_policy.get_or_insert_with(|| PREEMPTION_POLICY.into());
+}
+
+fn class_priority(class: &str) -> Option<i32> {
+    match class {
+        "" => Some(0),
+        "system-cluster-critical" => Some(2_000_000_000),
+        "system-node-critical" => Some(2_000_001_000),
+        _ => None,
+    }
+}
+
+fn wrong_priority(spec: &PodSpec) -> Option<String> {
+    let class = text(&spec.priority_class_name);
+    let Some(priority) = class_priority(class) else {
+        return Some(format!("no PriorityClass with name {class} was found"));
+    };
+    if let Some(written) = spec.priority.filter(|written| *written != priority) {
+        return Some(format!(
+            "the integer value of priority ({written}) must not be provided in pod spec; priority \
+             admission controller computed {priority} from the given PriorityClass name"
+        ));
+    }
+    let written =
+        spec.preemption_policy.as_ref().filter(|written| *written != PREEMPTION_POLICY)?;
+    Some(format!(
+        "the string value of PreemptionPolicy ({written}) must not be provided in pod spec; \
+         priority admission controller computed {PREEMPTION_POLICY} from the given PriorityClass \
+         name"
+    ))
+}
+
+fn missing_runtime_class(spec: &PodSpec) -> Option<String> {
+    let class = spec.runtime_class_name.as_ref()?;
+    Some(format!("pod rejected: RuntimeClass {class:?} not found"))
+}

@@ -1,0 +1,138 @@
+//! A kubelet for one pod: what to start, what to stop and what to say, from what is known of its containers.
+
+use super::crew::Crew;
+use super::launch::launch;
+use super::lifecycle::{self, Ending, Steps};
+use super::observed::{Order, PodObserved};
+use super::status::{self, Problems};
+use super::{events, restart};
+use crate::kinds::Object;
+use crate::kinds::action::{Action, Plan, View};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+
+/// Decides for one pod. Called again in the same state of the world, it decides the same.
+pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
+    let mut plan = Plan::default();
+    let going = pod.metadata.deletion_timestamp.is_some();
+    let Some(spec) = &pod.spec else { return plan };
+    if is_ended(pod) {
+        if going {
+            clean(pod, observed, &mut plan);
+        }
+        return plan;
+    }
+    if spec.node_name.as_ref().is_none_or(String::is_empty) {
+        // Nothing of it was ever ordered.
+        if going {
+            plan.push(Action::Remove);
+        }
+        return plan;
+    }
+    live(pod, spec, observed, view, &mut plan);
+    plan
+}
+
+/// Has the pod come to its end? It asks nothing more of the runtime then; its folder stays, for its logs.
+pub fn is_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn clean(pod: &Pod, observed: &PodObserved, plan: &mut Plan) {
+    if observed.cleaned {
+        plan.push(Action::Remove);
+    } else {
+        plan.push(Action::Order(Order::Clean { pod_uid: uid(pod) }));
+    }
+}
+
+fn uid(pod: &Pod) -> String {
+    pod.metadata.uid.clone().unwrap_or_default()
+}
+
+/// A bound pod that has not come to its end.
+fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &mut Plan) {
+    let crew = Crew::of(pod, spec, observed, view.now);
+    let old = pod.status.as_ref();
+    let started = old.and_then(|old| old.start_time.as_ref()).map_or(view.now, |at| at.0);
+    let ending = Ending::of(pod, &crew, started, view);
+    let steps = match &ending {
+        Some(ending) => lifecycle::ending(&crew, ending, view),
+        None => lifecycle::going_on(&crew, view),
+    };
+    steps.wakes.iter().for_each(|wake| plan.wake(*wake));
+    if ending.is_none() {
+        lifecycle::deadline(spec, started, view).into_iter().for_each(|at| plan.wake(at));
+    }
+    let mut orders = Vec::new();
+    let problems = resolve(pod, &steps, view, plan, &mut orders);
+    let status = status::status(pod, &crew, &problems, ending.as_ref(), view);
+    events::of_change(pod, &crew, &status, &problems, plan);
+    events::of_steps(&crew, &steps, ending.as_ref(), plan);
+    for (member, grace_seconds) in &steps.stops {
+        orders.push(Order::Stop {
+            pod_uid: uid(pod),
+            container: member.container.name.clone(),
+            attempt: member.attempt,
+            grace_seconds: *grace_seconds,
+        });
+    }
+    let changed = put(pod, status, plan);
+    orders.into_iter().for_each(|order| plan.push(Action::Order(order)));
+    // What a status shows first has a second half that the next look shows: a container that ended waits for its restart,
+    // and a pod that ended is cleaned.
+    if changed && (ending.is_some() || !steps.wakes.is_empty()) {
+        plan.wake(view.now);
+    }
+}
+
+/// Turns starts into orders; what cannot be ordered is looked at again later.
+fn resolve<'a>(
+    pod: &Pod,
+    steps: &Steps<'_, 'a>,
+    view: &View,
+    plan: &mut Plan,
+    orders: &mut Vec<Order>,
+) -> Problems<'a> {
+    let mut problems = Problems::new();
+    for (member, attempt) in &steps.starts {
+        match launch(pod, member.container, *attempt, view) {
+            Ok(launched) => {
+                events::of_warnings(member, launched.warnings, plan);
+                orders.push(Order::Start(Box::new(launched.launch)));
+            }
+            Err(problem) => {
+                let since = match member.exit() {
+                    Some(exit) => exit.finished_at,
+                    None => initialized_at(pod).unwrap_or(view.now),
+                };
+                let wait = restart::look_again(view.elapsed(since));
+                plan.wake(view.due(view.now, wait));
+                problems.insert(member.container.name.as_str(), problem);
+            }
+        }
+    }
+    problems
+}
+
+/// Since when the pod is initialized, or at least begun.
+fn initialized_at(pod: &Pod) -> Option<crate::time::Timestamp> {
+    let status = pod.status.as_ref()?;
+    let initialized = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "Initialized" && condition.status == "True")
+        .and_then(|condition| condition.last_transition_time.as_ref());
+    initialized.or(status.start_time.as_ref()).map(|at| at.0)
+}
+
+/// Writes the status if it changed.
+fn put(pod: &Pod, status: PodStatus, plan: &mut Plan) -> bool {
+    let changed = pod.status.as_ref() != Some(&status);
+    if changed {
+        let changed = Pod { status: Some(status), ..pod.clone() };
+        plan.push(Action::Put(Object::from(changed)));
+    }
+    changed
+}

@@ -1,0 +1,157 @@
+//! Who runs when: pods are bound to this host at once, but for the pods of Jobs over `limits.runs`, which wait in the
+//! order of their slots.
+
+use super::conditions;
+use super::plan::is_ended;
+use super::status::{fresh, seconds};
+use crate::kinds::Object;
+use crate::kinds::action::{Action, Note, Plan, Settings, Severity};
+use crate::time::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
+
+/// A pod that is not bound yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Pending<'a> {
+    pub pod: &'a Pod,
+    /// Its place in the queue: see [`slot`].
+    pub slot: Timestamp,
+}
+
+/// The annotation in which a CronJob's Job carries its slot.
+const SCHEDULED: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
+
+/// When the run of a pod was due: its Job's slot, or else when the pod was made.
+pub fn slot(pod: &Pod, job: Option<&Job>) -> Timestamp {
+    let annotated = |annotations: Option<&std::collections::BTreeMap<String, String>>| {
+        annotations?.get(SCHEDULED)?.parse::<Timestamp>().ok()
+    };
+    let own = || annotated(pod.metadata.annotations.as_ref());
+    let of_job = job.and_then(|job| annotated(job.metadata.annotations.as_ref()));
+    let made = || pod.metadata.creation_timestamp.as_ref().map(|at| at.0);
+    of_job.or_else(own).or_else(made).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Does the pod belong to a Job?
+pub fn is_of_job(pod: &Pod) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    owners.into_iter().any(|owner| owner.controller == Some(true) && owner.kind == "Job")
+}
+
+/// Is it bound to a host?
+pub fn is_bound(pod: &Pod) -> bool {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    node.is_some_and(|node| !node.is_empty())
+}
+
+/// Does the pod take one of `limits.runs`? The engine counts these.
+pub fn takes_run(pod: &Pod) -> bool {
+    is_of_job(pod) && is_bound(pod) && !is_ended(pod)
+}
+
+/// Binds what may run now, and tells the others why they wait; pods that stay as they are are left out. `running` is the
+/// number of pods that [`takes_run`].
+pub fn bind(
+    pending: &[Pending],
+    running: u32,
+    settings: &Settings,
+    now: Timestamp,
+) -> Vec<Decision> {
+    let mut free = settings.limits.runs.map(|runs| runs.saturating_sub(running));
+    let mut queue: Vec<&Pending> = pending.iter().filter(|one| may_bind(one.pod)).collect();
+    queue.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    let mut decisions = Vec::new();
+    for Pending { pod, .. } in queue {
+        let decision = match (is_gated(pod), is_of_job(pod), &mut free) {
+            (true, _, _) => wait(pod, "SchedulingGated", GATED.to_owned(), now),
+            (false, true, Some(0)) => wait(pod, "RunLimit", limited(settings), now),
+            (false, true, Some(free)) => {
+                *free -= 1;
+                Some(assign(pod, settings, now))
+            }
+            _ => Some(assign(pod, settings, now)),
+        };
+        decisions.extend(decision);
+    }
+    decisions
+}
+
+/// A pending pod as it shall be, and the event that goes with it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    pub pod: Pod,
+    pub event: Option<Note>,
+}
+
+impl Decision {
+    /// As a plan of this pod.
+    pub fn into_plan(self) -> Plan {
+        let mut plan = Plan::default();
+        plan.push(Action::Put(Object::from(self.pod)));
+        self.event.into_iter().for_each(|event| plan.push(Action::Event(event)));
+        plan
+    }
+}
+
+const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
+
+fn limited(settings: &Settings) -> String {
+    let runs = settings.limits.runs.unwrap_or_default();
+    format!("waiting for one of the {runs} runs that limits.runs allows on this host")
+}
+
+fn may_bind(pod: &Pod) -> bool {
+    !is_bound(pod) && !is_ended(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+fn is_gated(pod: &Pod) -> bool {
+    let gates = pod.spec.as_ref().and_then(|spec| spec.scheduling_gates.as_deref());
+    gates.is_some_and(|gates| !gates.is_empty())
+}
+
+fn rank<'a>(pending: &'a Pending) -> (Timestamp, Option<&'a str>, Option<&'a str>) {
+    let meta = &pending.pod.metadata;
+    (pending.slot, meta.namespace.as_deref(), meta.name.as_deref())
+}
+
+fn assign(pod: &Pod, settings: &Settings, now: Timestamp) -> Decision {
+    let mut bound = pod.clone();
+    let spec = bound.spec.get_or_insert_default();
+    spec.node_name = Some(settings.node_name.clone());
+    let scheduled = conditions::scheduled(pod, seconds(now));
+    set_condition(&mut bound, scheduled);
+    let meta = &pod.metadata;
+    let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
+    let event = Note {
+        severity: Severity::Normal,
+        reason: "Scheduled",
+        message: format!(
+            "Successfully assigned {}/{} to {}",
+            namespace.unwrap_or_default(),
+            name.unwrap_or_default(),
+            settings.node_name
+        ),
+        field_path: String::new(),
+    };
+    Decision { pod: bound, event: Some(event) }
+}
+
+/// Says why the pod waits, if it does not say so already.
+fn wait(pod: &Pod, reason: &'static str, message: String, now: Timestamp) -> Option<Decision> {
+    let condition = conditions::unscheduled(pod, reason, message, seconds(now));
+    let old = pod.status.as_ref().and_then(|status| status.conditions.as_deref());
+    if old.is_some_and(|old| old.contains(&condition)) {
+        return None;
+    }
+    let mut waiting = pod.clone();
+    set_condition(&mut waiting, condition);
+    Some(Decision { pod: waiting, event: None })
+}
+
+fn set_condition(pod: &mut Pod, condition: PodCondition) {
+    let spec = pod.spec.clone().unwrap_or_default();
+    let status = pod.status.get_or_insert_with(|| fresh(&spec));
+    let conditions = status.conditions.get_or_insert_default();
+    conditions.retain(|old| old.type_ != condition.type_);
+    conditions.push(condition);
+}

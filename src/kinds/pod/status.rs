@@ -1,0 +1,313 @@
+//! A pod's status, from what is known of its containers.
+
+use super::crew::{Crew, Member, Role, State, lost};
+use super::launch::Problem;
+use super::lifecycle::{Ending, Why};
+use super::observed::{Exit, HookState};
+use super::phase::{Phase, phase};
+use super::{conditions, qos, restart};
+use crate::kinds::action::View;
+use crate::time::Timestamp;
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
+    ContainerStatus, HostIP, Pod, PodIP, PodSpec, PodStatus, VolumeMountStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::BTreeMap;
+
+/// What keeps containers from being started, by their names.
+pub type Problems<'a> = BTreeMap<&'a str, Problem>;
+
+/// The status of a pod that was made just now, before anything is known of it.
+pub fn fresh(spec: &PodSpec) -> PodStatus {
+    PodStatus {
+        phase: Some(Phase::Pending.name().to_owned()),
+        qos_class: Some(qos::class(spec).to_owned()),
+        ..PodStatus::default()
+    }
+}
+
+/// A time as Kubernetes stores it: in whole seconds.
+pub fn seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).expect("a timestamp's seconds are a timestamp")
+}
+
+/// The whole status of a bound pod.
+pub fn status(
+    pod: &Pod,
+    crew: &Crew,
+    problems: &Problems,
+    ending: Option<&Ending>,
+    view: &View,
+) -> PodStatus {
+    let now = seconds(view.now);
+    let over = ending.is_some() && !crew.any_active();
+    let mut statuses: Vec<ContainerStatus> = crew
+        .members
+        .iter()
+        .map(|member| container(pod, crew, member, problems, ending.is_some()))
+        .collect();
+    if over && ending.is_some_and(|ending| ending.why != Why::InitFailed) {
+        terminate_unstarted(crew, &mut statuses, now);
+    }
+    let old = pod.status.as_ref();
+    let phase = pod_phase(crew, &statuses, old, ending, over);
+    let late = over && ending.is_some_and(|ending| ending.why == Why::Deadline);
+    let conditions = conditions::conditions(pod, crew, &statuses, phase, now);
+    let started = statuses.iter().any(|status| status.container_id.is_some());
+    let ip = started.then(|| view.settings.host_ip.clone());
+    let mains = statuses.split_off(statuses.len() - crew.spec.containers.len());
+    PodStatus {
+        conditions: Some(conditions),
+        container_statuses: Some(mains),
+        host_ip: Some(view.settings.host_ip.clone()),
+        host_ips: Some(vec![HostIP { ip: view.settings.host_ip.clone() }]),
+        init_container_statuses: (!statuses.is_empty()).then_some(statuses),
+        message: late.then(|| DEADLINE_MESSAGE.to_owned()),
+        observed_generation: pod.metadata.generation,
+        phase: Some(phase.name().to_owned()),
+        pod_ips: ip.clone().map(|ip| vec![PodIP { ip }]),
+        pod_ip: ip,
+        qos_class: Some(qos_class(crew.spec, old)),
+        reason: late.then(|| "DeadlineExceeded".to_owned()),
+        resources: Some(crew.spec.resources.clone().unwrap_or_default()),
+        start_time: Some(start_time(pod).unwrap_or(Time(now))),
+        ..PodStatus::default()
+    }
+}
+
+/// `status.message` of a pod that ran longer than its `activeDeadlineSeconds`.
+pub const DEADLINE_MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
+
+fn start_time(pod: &Pod) -> Option<Time> {
+    pod.status.as_ref()?.start_time.clone()
+}
+
+fn qos_class(spec: &PodSpec, old: Option<&PodStatus>) -> String {
+    old.and_then(|old| old.qos_class.clone()).unwrap_or_else(|| qos::class(spec).to_owned())
+}
+
+/// A pod is at its end only when nothing of it runs; until then it keeps the phase that it had.
+fn pod_phase(
+    crew: &Crew,
+    statuses: &[ContainerStatus],
+    old: Option<&PodStatus>,
+    ending: Option<&Ending>,
+    over: bool,
+) -> Phase {
+    if over && ending.is_some_and(|ending| ending.why == Why::Deadline) {
+        return Phase::Failed;
+    }
+    let natural = phase(crew, statuses, over);
+    if !natural.is_terminal() || over {
+        return natural;
+    }
+    match old.and_then(|old| old.phase.as_deref()) {
+        Some("Running") => Phase::Running,
+        _ => Phase::Pending,
+    }
+}
+
+/// In a pod at its end, a main container that never ran counts as failed, if its turn had come.
+fn terminate_unstarted(crew: &Crew, statuses: &mut [ContainerStatus], now: Timestamp) {
+    let waiting_init = crew.openers().any(|opener| match opener.role {
+        Role::Init => !opener.completed(),
+        _ => !opener.has_begun(),
+    });
+    if waiting_init && !crew.mains_begun() {
+        return;
+    }
+    for (member, status) in crew.members.iter().zip(statuses) {
+        let state = status.state.get_or_insert_default();
+        if member.role == Role::Main && state.terminated.is_none() {
+            // The kubelet gives no times here, for there are none.
+            let ended = ContainerStateTerminated {
+                finished_at: None,
+                started_at: None,
+                ..terminated(&lost(now))
+            };
+            *state = ContainerState { terminated: Some(ended), ..Default::default() };
+        }
+    }
+}
+
+/// One container's status.
+fn container(
+    pod: &Pod,
+    crew: &Crew,
+    member: &Member,
+    problems: &Problems,
+    ending: bool,
+) -> ContainerStatus {
+    let problem = problems.get(member.container.name.as_str());
+    match &member.state {
+        State::New => blank(crew, member, problem),
+        State::Starting | State::Running { post_start: HookState::Running, .. } => {
+            member.shown.cloned().unwrap_or_else(|| blank(crew, member, None))
+        }
+        State::Running { post_start: HookState::Failed(why), id, .. } => {
+            let state = waiting("PostStartHookError", Some(why));
+            Sketch { id: Some(id), last: member.last.as_deref(), ..Sketch::of(member, state) }
+                .finish()
+        }
+        State::Running { id, started_at, post_start: HookState::Done } => {
+            let started_at = Some(Time(seconds(*started_at)));
+            let running = Some(ContainerStateRunning { started_at });
+            let state = ContainerState { running, ..Default::default() };
+            let last = member.last.as_deref();
+            let sketch = Sketch { id: Some(id), last, ..Sketch::of(member, state) };
+            let ready = member.role != Role::Init;
+            Sketch { ready, started: true, ..sketch }.finish()
+        }
+        State::Failed { reason, message, .. } => {
+            let state = match problem {
+                Some(problem) => waiting(problem.reason, Some(&problem.message)),
+                None => waiting(reason, Some(message)),
+            };
+            let last = member.last.as_deref();
+            let id = last.map(|last| last.id.as_str());
+            Sketch { id, last, ..Sketch::of(member, state) }.finish()
+        }
+        State::Exited(exit) => exited(pod, crew, member, exit, problem, ending),
+    }
+}
+
+/// A container that has not run yet.
+fn blank(crew: &Crew, member: &Member, problem: Option<&Problem>) -> ContainerStatus {
+    let initializing = crew.openers().next().is_some();
+    let reason = if initializing { "PodInitializing" } else { "ContainerCreating" };
+    let state = match problem {
+        Some(problem) => waiting(problem.reason, Some(&problem.message)),
+        None => waiting(reason, None),
+    };
+    Sketch::of(member, state).finish()
+}
+
+/// A container that has ended: first as it ended, then, while it waits for its restart, as `CrashLoopBackOff`.
+fn exited(
+    pod: &Pod,
+    crew: &Crew,
+    member: &Member,
+    exit: &Exit,
+    problem: Option<&Problem>,
+    ending: bool,
+) -> ContainerStatus {
+    let id = Some(exit.id.as_str());
+    let again = Sketch { id, last: Some(exit), ..Sketch::of(member, ContainerState::default()) };
+    if let Some(problem) = problem {
+        let state = waiting(problem.reason, Some(&problem.message));
+        return Sketch { state, ..again }.finish();
+    }
+    let wait = restart::backoff(member.streak);
+    if !ending && crew.restarts(member) && !wait.is_zero() && is_shown(member, exit) {
+        let message = format!(
+            "back-off {} restarting failed container={} pod={}",
+            go_duration(wait.as_secs()),
+            member.container.name,
+            full_name(pod)
+        );
+        let state = waiting("CrashLoopBackOff", Some(&message));
+        return Sketch { state, ..again }.finish();
+    }
+    let ended = Some(terminated(exit));
+    let state = ContainerState { terminated: ended, ..Default::default() };
+    let sketch = Sketch { id, last: member.last.as_deref(), ..Sketch::of(member, state) };
+    Sketch { ready: member.role == Role::Init && exit.code == 0, ..sketch }.finish()
+}
+
+/// Does the status show already how this attempt ended?
+fn is_shown(member: &Member, exit: &Exit) -> bool {
+    let Some(shown) = member.shown else { return false };
+    let is_this =
+        |ended: &ContainerStateTerminated| ended.container_id.as_deref() == Some(&exit.id);
+    let state = shown.state.as_ref().and_then(|state| state.terminated.as_ref());
+    let waits = shown.state.as_ref().is_some_and(|state| state.waiting.is_some());
+    let last = shown.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    state.is_some_and(is_this) || (waits && last.is_some_and(is_this))
+}
+
+/// Name, namespace and uid as the kubelet words them.
+pub fn full_name(pod: &Pod) -> String {
+    let meta = &pod.metadata;
+    let of = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}_{}({})", of(&meta.name), of(&meta.namespace), of(&meta.uid))
+}
+
+/// A duration as Go prints it: `10s`, `1m20s`, `5m0s`.
+fn go_duration(seconds: i64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
+
+fn waiting(reason: &str, message: Option<&str>) -> ContainerState {
+    let message = message.filter(|message| !message.is_empty()).map(str::to_owned);
+    let waiting = Some(ContainerStateWaiting { message, reason: Some(reason.to_owned()) });
+    ContainerState { waiting, ..Default::default() }
+}
+
+fn terminated(exit: &Exit) -> ContainerStateTerminated {
+    let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    ContainerStateTerminated {
+        container_id: filled(&exit.id),
+        exit_code: exit.code,
+        finished_at: Some(Time(seconds(exit.finished_at))),
+        message: filled(&exit.message),
+        reason: filled(&exit.reason),
+        // The kubelet leaves `signal` out too: 128 and the signal are the code.
+        signal: None,
+        started_at: Some(Time(seconds(exit.started_at))),
+    }
+}
+
+/// What differs between the statuses of containers.
+struct Sketch<'m, 'a> {
+    member: &'m Member<'a>,
+    state: ContainerState,
+    id: Option<&'m str>,
+    last: Option<&'m Exit>,
+    ready: bool,
+    started: bool,
+}
+
+impl<'m, 'a> Sketch<'m, 'a> {
+    fn of(member: &'m Member<'a>, state: ContainerState) -> Sketch<'m, 'a> {
+        Sketch { member, state, id: None, last: None, ready: false, started: false }
+    }
+
+    fn finish(self) -> ContainerStatus {
+        let container = self.member.container;
+        let id = self.id.filter(|id| !id.is_empty());
+        let resources = container.resources.clone().unwrap_or_default();
+        let last = self.last.map(terminated);
+        let requests = resources.requests.clone().filter(|requests| !requests.is_empty());
+        ContainerStatus {
+            allocated_resources: id.and(requests),
+            container_id: id.map(str::to_owned),
+            image: container.image.clone().unwrap_or_default(),
+            image_id: String::new(),
+            last_state: Some(ContainerState { terminated: last, ..Default::default() }),
+            name: container.name.clone(),
+            ready: self.ready,
+            resources: id.map(|_| resources),
+            restart_count: i32::try_from(self.member.attempt).unwrap_or(i32::MAX),
+            started: Some(self.started),
+            state: Some(self.state),
+            volume_mounts: id.and_then(|_| volume_mounts(self.member)),
+            ..ContainerStatus::default()
+        }
+    }
+}
+
+fn volume_mounts(member: &Member) -> Option<Vec<VolumeMountStatus>> {
+    let mounts = member.container.volume_mounts.as_deref().filter(|mounts| !mounts.is_empty())?;
+    let status = |mount: &k8s_openapi::api::core::v1::VolumeMount| VolumeMountStatus {
+        mount_path: mount.mount_path.clone(),
+        name: mount.name.clone(),
+        read_only: mount.read_only.filter(|&read_only| read_only),
+        recursive_read_only: mount.read_only.filter(|&it| it).map(|_| "Disabled".to_owned()),
+        volume_status: None,
+    };
+    Some(mounts.iter().map(status).collect())
+}

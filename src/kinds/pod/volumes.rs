@@ -1,0 +1,274 @@
+//! The mounts of a container: its `volumeMounts` and what each volume holds.
+
+use super::env::Resolved;
+use super::expand::{expand, unknown};
+use super::fields;
+use super::launch::{Problem, Sources};
+use super::observed::{File, Mount, MountSource};
+use crate::kinds::quantity::Quantity;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{
+    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
+    Volume, VolumeMount, VolumeProjection,
+};
+use std::collections::BTreeMap;
+
+/// Permission bits of files where the volume does not say.
+const MODE: i32 = 0o644;
+
+/// All mounts of the container, in its order.
+pub fn mounts(
+    container: &Container,
+    sources: &Sources,
+    resolved: &Resolved,
+) -> Result<Vec<Mount>, Problem> {
+    let mounts = container.volume_mounts.iter().flatten();
+    mounts.map(|mount| one(mount, container, sources, resolved)).collect()
+}
+
+fn one(
+    mount: &VolumeMount,
+    container: &Container,
+    sources: &Sources,
+    resolved: &Resolved,
+) -> Result<Mount, Problem> {
+    let volumes = sources.spec.volumes.iter().flatten();
+    let Some(volume) = volumes.into_iter().find(|volume| volume.name == mount.name) else {
+        return Err(Problem::config(format!("volume {:?} not found", mount.name)));
+    };
+    Ok(Mount {
+        at: mount.mount_path.clone(),
+        read_only: mount.read_only == Some(true),
+        sub_path: sub_path(mount, resolved)?,
+        volume: volume.name.clone(),
+        source: source(volume, container, sources)?,
+    })
+}
+
+fn sub_path(mount: &VolumeMount, resolved: &Resolved) -> Result<Option<String>, Problem> {
+    let lookup = |name: &str| resolved.get(name);
+    let path = match (&mount.sub_path, &mount.sub_path_expr) {
+        (_, Some(expression)) if !expression.is_empty() => {
+            if let Some(name) = unknown(expression, lookup) {
+                let message = format!("missing value for {name:?}");
+                return Err(Problem::config(format!("failed to expand subPathExpr: {message}")));
+            }
+            expand(expression, lookup)
+        }
+        (Some(path), _) if !path.is_empty() => path.clone(),
+        _ => return Ok(None),
+    };
+    if path.starts_with('/') {
+        return Err(Problem::config("subPath must not be an absolute path".into()));
+    }
+    if path.split('/').any(|step| step == "..") {
+        return Err(Problem::config("subPath must not contain \"..\"".into()));
+    }
+    Ok(Some(path))
+}
+
+fn source(
+    volume: &Volume,
+    container: &Container,
+    sources: &Sources,
+) -> Result<MountSource, Problem> {
+    if let Some(empty_dir) = &volume.empty_dir {
+        return self::empty_dir(empty_dir, &volume.name);
+    }
+    if let Some(host_path) = &volume.host_path {
+        let kind = host_path.type_.clone().unwrap_or_default();
+        return Ok(MountSource::HostPath { path: host_path.path.clone(), kind });
+    }
+    let mut files = Files { volume: &volume.name, files: Vec::new(), secret: false };
+    if let Some(map) = &volume.config_map {
+        let mode = map.default_mode.unwrap_or(MODE);
+        files.config_map(&map.name, map.optional, map.items.as_deref(), mode, sources)?;
+    } else if let Some(secret) = &volume.secret {
+        let name = secret.secret_name.as_deref().unwrap_or_default();
+        let mode = secret.default_mode.unwrap_or(MODE);
+        files.secret(name, secret.optional, secret.items.as_deref(), mode, sources)?;
+    } else if let Some(downward) = &volume.downward_api {
+        let mode = downward.default_mode.unwrap_or(MODE);
+        files.downward(downward.items.as_deref(), mode, container, sources)?;
+    } else if let Some(projected) = &volume.projected {
+        files.projected(projected, container, sources)?;
+    } else {
+        return Err(unsupported(volume));
+    }
+    Ok(files.finish())
+}
+
+fn empty_dir(source: &EmptyDirVolumeSource, volume: &str) -> Result<MountSource, Problem> {
+    let limit = source.size_limit.as_ref().map(|limit| limit.0.parse::<Quantity>()).transpose();
+    let limit = limit.map_err(|why| Problem::mount(volume, &why.to_string()))?;
+    let bytes = limit.filter(|limit| !limit.is_zero()).map(|limit| limit.value());
+    Ok(MountSource::EmptyDir {
+        memory: source.medium.as_deref() == Some("Memory"),
+        size_bytes_max: bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+    })
+}
+
+/// A volume of a type that this runtime cannot mount: the message names the type.
+fn unsupported(volume: &Volume) -> Problem {
+    let json = serde_json::to_value(volume).expect("Kubernetes' types always serialize");
+    let kind =
+        json.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| *key != "name");
+    let kind = kind.map_or("unknown", String::as_str);
+    let why = format!("volumes of type {kind} are not supported by this runtime");
+    Problem { reason: "VolumeNotSupported", ..Problem::mount(&volume.name, &why) }
+}
+
+/// The files of one volume, gathered from its sources. A later file takes the place of an earlier one.
+struct Files<'v> {
+    volume: &'v str,
+    files: Vec<File>,
+    secret: bool,
+}
+
+impl Files<'_> {
+    fn finish(self) -> MountSource {
+        MountSource::Files { files: self.files, secret: self.secret }
+    }
+
+    fn add(&mut self, path: &str, content: Vec<u8>, mode: i32) -> Result<(), Problem> {
+        if path.is_empty() || path.starts_with('/') || path.split('/').any(|step| step == "..") {
+            return Err(Problem::mount(self.volume, &format!("invalid path {path:?}")));
+        }
+        self.files.retain(|file| file.path != path);
+        let mode = u32::try_from(mode).unwrap_or_default() & 0o7777;
+        self.files.push(File { path: path.to_owned(), content, mode });
+        Ok(())
+    }
+
+    fn config_map(
+        &mut self,
+        name: &str,
+        optional: Option<bool>,
+        items: Option<&[KeyToPath]>,
+        mode: i32,
+        sources: &Sources,
+    ) -> Result<(), Problem> {
+        let optional = optional == Some(true);
+        let map = sources.config_map(name, optional);
+        let map = map.map_err(|problem| Problem::mount(self.volume, &problem.message))?;
+        let Some(map) = map else { return Ok(()) };
+        let text = map.data.iter().flatten();
+        let binary = map.binary_data.iter().flatten();
+        let content: BTreeMap<&str, &[u8]> = text
+            .map(|(key, value)| (key.as_str(), value.as_bytes()))
+            .chain(binary.map(|(key, ByteString(value))| (key.as_str(), value.as_slice())))
+            .collect();
+        self.keys(&content, optional, items, mode, "config")
+    }
+
+    fn secret(
+        &mut self,
+        name: &str,
+        optional: Option<bool>,
+        items: Option<&[KeyToPath]>,
+        mode: i32,
+        sources: &Sources,
+    ) -> Result<(), Problem> {
+        self.secret = true;
+        let optional = optional == Some(true);
+        let secret = sources.secret(name, optional);
+        let secret = secret.map_err(|problem| Problem::mount(self.volume, &problem.message))?;
+        let Some(secret) = secret else { return Ok(()) };
+        let data = secret.data.iter().flatten();
+        let content: BTreeMap<&str, &[u8]> =
+            data.map(|(key, ByteString(value))| (key.as_str(), value.as_slice())).collect();
+        self.keys(&content, optional, items, mode, "secret")
+    }
+
+    /// All keys as files of their names, or those that `items` lists, where it says.
+    fn keys(
+        &mut self,
+        content: &BTreeMap<&str, &[u8]>,
+        optional: bool,
+        items: Option<&[KeyToPath]>,
+        mode: i32,
+        kind: &str,
+    ) -> Result<(), Problem> {
+        let items = items.unwrap_or_default();
+        if items.is_empty() {
+            return content.iter().try_for_each(|(key, value)| self.add(key, value.to_vec(), mode));
+        }
+        for item in items {
+            match content.get(item.key.as_str()) {
+                Some(value) => {
+                    self.add(&item.path, value.to_vec(), item.mode.unwrap_or(mode))?;
+                }
+                None if optional => {}
+                None => {
+                    let why = format!("references non-existent {kind} key: {}", item.key);
+                    return Err(Problem::mount(self.volume, &why));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn downward(
+        &mut self,
+        items: Option<&[DownwardAPIVolumeFile]>,
+        mode: i32,
+        container: &Container,
+        sources: &Sources,
+    ) -> Result<(), Problem> {
+        for item in items.unwrap_or_default() {
+            let settings = sources.view.settings;
+            let value = match (&item.field_ref, &item.resource_field_ref) {
+                (Some(selector), _) => fields::field(sources.pod, settings, selector),
+                (None, Some(selector)) => {
+                    fields::resource(sources.spec, container, settings, selector)
+                }
+                (None, None) => Ok(String::new()),
+            };
+            let value = value.map_err(|problem| Problem::mount(self.volume, &problem.message))?;
+            self.add(&item.path, value.into_bytes(), item.mode.unwrap_or(mode))?;
+        }
+        Ok(())
+    }
+
+    fn projected(
+        &mut self,
+        projected: &ProjectedVolumeSource,
+        container: &Container,
+        sources: &Sources,
+    ) -> Result<(), Problem> {
+        let mode = projected.default_mode.unwrap_or(MODE);
+        for source in projected.sources.iter().flatten() {
+            if let Some(map) = &source.config_map {
+                let items = map.items.as_deref();
+                self.config_map(&map.name, map.optional, items, mode, sources)?;
+            } else if let Some(secret) = &source.secret {
+                let items = secret.items.as_deref();
+                self.secret(&secret.name, secret.optional, items, mode, sources)?;
+            } else if let Some(downward) = &source.downward_api {
+                self.downward(downward.items.as_deref(), mode, container, sources)?;
+            } else {
+                self.unavailable(source)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A projection that this host has nothing for. A trust bundle may be optional.
+    fn unavailable(&self, source: &VolumeProjection) -> Result<(), Problem> {
+        let bundle = source.cluster_trust_bundle.as_ref();
+        if bundle.is_some_and(|bundle| bundle.optional == Some(true)) {
+            return Ok(());
+        }
+        let what = if source.service_account_token.is_some() {
+            "service account tokens are"
+        } else if source.pod_certificate.is_some() {
+            "pod certificates are"
+        } else if bundle.is_some() {
+            "cluster trust bundles are"
+        } else {
+            return Ok(());
+        };
+        let why = format!("{what} not available on this host");
+        Err(Problem { reason: "VolumeNotSupported", ..Problem::mount(self.volume, &why) })
+    }
+}
