@@ -30,6 +30,8 @@ pub mod images;
 
 pub mod volumes;
 
+pub mod log;
+
 pub mod observed;
 
 pub mod qos;
