@@ -21,8 +21,13 @@ pub struct Extra {
 /// `H` keeps to the days that every month has.
 const DAY_MAX_OF_EVERY_MONTH: u64 = 28;
 
-/// One part of a field, between commas. `seed` is the text that `H` is drawn from.
+/// One part of a field, between commas. `seed` is the text that `H` is drawn from. What Kubernetes reads means the
+/// same here.
 pub fn part(field: Field, part: &str, seed: &str, extra: &mut Extra) -> Result<Set, Problem> {
+    match range(field, part) {
+        Err(Problem::NotANumber { .. }) => {}
+        read => return read,
+    }
     if let Some(rest) = part.strip_prefix('H') {
         return hashed(field, rest, seed);
     }
@@ -31,13 +36,7 @@ pub fn part(field: Field, part: &str, seed: &str, extra: &mut Extra) -> Result<S
         Field::DayOfWeek => special_weekday(part, &mut extra.days)?,
         _ => false,
     };
-    if special {
-        return Ok(Set::default());
-    }
-    range(field, part).map_err(|problem| match problem {
-        Problem::NotANumber { .. } => refusal(field, part),
-        other => other,
-    })
+    if special { Ok(Set::default()) } else { Err(refusal(field, part)) }
 }
 
 /// Why a part that is no plain range is not one of the additions either.

@@ -177,22 +177,20 @@ impl Walk<'_> {
 
     fn go_to(&mut self, at: i64) {
         self.at = at;
-        if !self.span.contains(at) {
-            self.span = self.zone.span(at);
-        }
+        self.span = self.span_at(at);
     }
 
     /// Goes to a wall time, given as day and seconds of the day, the way that Go's `time.Date` reads one that does not
     /// exist or exists twice.
     fn go_to_wall(&mut self, day: i64, time: i64) {
         let wall = day * DAY_SECONDS + time;
-        let guess = if self.span.contains(wall) { self.span } else { self.zone.span(wall) };
-        let at = wall - guess.offset;
-        if guess.contains(at) {
-            (self.at, self.span) = (at, guess);
-        } else {
-            self.go_to(wall - self.zone.span(at).offset);
-        }
+        self.span = self.span_at(wall);
+        self.span = self.span_at(wall - self.span.offset);
+        self.go_to(wall - self.span.offset);
+    }
+
+    fn span_at(&self, at: i64) -> Span {
+        if self.span.contains(at) { self.span } else { self.zone.span(at) }
     }
 
     fn wall(&self) -> i64 {

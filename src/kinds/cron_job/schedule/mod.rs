@@ -153,4 +153,7 @@ impl Schedule {
 }
 
 #[cfg(test)]
+mod stepwise;
+
+#[cfg(test)]
 mod tests;
