@@ -1,1 +1,11 @@
-//! To be written.
+//! The host's own doors: processes, signals, sockets, cgroups. All unsafe code lives here.
+
+pub mod process;
+
+pub mod signals;
+
+pub mod sockets;
+
+pub mod cgroups;
+
+pub mod users;

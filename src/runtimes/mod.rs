@@ -1,5 +1,7 @@
 //! HOW containers run: the door to the world of processes.
 
+pub mod process;
+
 use crate::kinds::pod::observed::{Order, PodObserved};
 
 /// The door to containers. Reports come back on the channel that the runtime was made with.

@@ -1,0 +1,186 @@
+//! Processes: fork into a cgroup, exec, who is alive, who descends from whom.
+
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use std::ffi::CString;
+use std::io;
+
+/// Where a fork returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forked {
+    Child,
+    Parent(Pid),
+}
+
+/// The arguments of `clone3`, first version and `cgroup`.
+#[repr(C, align(8))]
+#[derive(Default)]
+struct CloneArguments {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Forks a process that has one thread: the zygote or a shim (see `main.rs`, which makes no thread before them).
+pub fn fork() -> io::Result<Forked> {
+    // SAFETY: the caller has a single thread, so no lock is held by a thread that the child lacks.
+    forked(i64::from(unsafe { libc::fork() }))
+}
+
+/// As [`fork`], the child born in the cgroup (v2) whose folder `cgroup` is: without the costly move of a process.
+pub fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Forked> {
+    let arguments = CloneArguments {
+        flags: CLONE_INTO_CGROUP,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.as_raw_fd() as u64,
+        ..CloneArguments::default()
+    };
+    let size = size_of::<CloneArguments>();
+    // SAFETY: no CLONE_VM, so this is a fork; the struct lives through the call and its size is passed; the caller
+    // has a single thread, and the child soon execs or exits.
+    forked(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size) })
+}
+
+fn forked(returned: i64) -> io::Result<Forked> {
+    match returned {
+        0 => Ok(Forked::Child),
+        pid if pid > 0 => {
+            Ok(Forked::Parent(Pid::from_raw(pid as i32).expect("a fork returns a positive pid")))
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Replaces this process by the program; returns only what went wrong.
+pub fn exec(program: &CString, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let mut argv: Vec<*const libc::c_char> = arguments.iter().map(|a| a.as_ptr()).collect();
+    let mut envp: Vec<*const libc::c_char> = environment.iter().map(|e| e.as_ptr()).collect();
+    argv.push(std::ptr::null());
+    envp.push(std::ptr::null());
+    // SAFETY: both arrays end in a null pointer and point to strings that outlive the call.
+    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Ends this process at once: no destructors, no flushing of what the parent buffered too.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions.
+    unsafe { libc::_exit(code) }
+}
+
+/// Marks every descriptor from `first` on to be closed by exec.
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: sets a flag on this process's own descriptors; closes none.
+    let returned =
+        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Reaps one child that has ended, if there is one.
+pub fn reap() -> Option<(Pid, WaitStatus)> {
+    rustix::io::retry_on_intr(|| rustix::process::wait(WaitOptions::NOHANG)).ok().flatten()
+}
+
+/// When the process started, in clock ticks since boot: with the pid, it names a process for good. `None`: gone.
+pub fn started_ticks(pid: Pid) -> Option<u64> {
+    Stat::read(pid).map(|stat| stat.started_ticks)
+}
+
+/// This boot's id: a process recorded under another one is gone.
+pub fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
+/// What `/proc/<pid>/stat` tells, as far as it is needed here.
+struct Stat {
+    parent: i32,
+    session: i32,
+    zombie: bool,
+    started_ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: Pid) -> Option<Stat> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+        // The program's name is in parentheses and may hold anything, also parentheses.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        Some(Stat {
+            zombie: *fields.first()? == "Z",
+            parent: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            started_ticks: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+/// Living processes that descend from `ancestor`, itself left out; ended ones that wait to be reaped are left out.
+pub fn descendants(ancestor: Pid) -> Vec<Pid> {
+    let mut found = Vec::new();
+    let mut open = vec![ancestor];
+    while let Some(parent) = open.pop() {
+        for child in children(parent) {
+            if Stat::read(child).is_some_and(|stat| !stat.zombie) {
+                found.push(child);
+            }
+            open.push(child);
+        }
+    }
+    found
+}
+
+/// The children of a process with one thread, or of the first thread of another.
+pub fn children(parent: Pid) -> Vec<Pid> {
+    let pid = parent.as_raw_pid();
+    match std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")) {
+        Ok(text) => text.split_ascii_whitespace().filter_map(parse_pid).collect(),
+        Err(_) => every_process(|stat| stat.parent == pid),
+    }
+}
+
+/// Living processes of the session that `leader` founded.
+pub fn session_members(leader: i32) -> Vec<Pid> {
+    every_process(|stat| stat.session == leader && !stat.zombie)
+}
+
+fn every_process(wanted: impl Fn(&Stat) -> bool) -> Vec<Pid> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|e| parse_pid(e.file_name().to_str()?));
+    pids.filter(|pid| Stat::read(*pid).is_some_and(|stat| wanted(&stat))).collect()
+}
+
+fn parse_pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok()?)
+}
+
+/// Kills; that it is gone already is no error.
+pub fn kill(pid: Pid) {
+    let _ = rustix::process::kill_process(pid, Signal::KILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start_and_its_parent() {
+        let own = rustix::process::getpid();
+        assert!(started_ticks(own).is_some_and(|ticks| ticks > 0));
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+        let pid = Pid::from_child(&child);
+        assert!(every_process(|stat| stat.parent == own.as_raw_pid()).contains(&pid));
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        assert_eq!(started_ticks(pid), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a pod's things lie: `<state>/pods/<uid>/`, closed to other users.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// How many log files an attempt keeps: the one being written, and `.1` (newest) to `.4`.
+pub const LOG_FILES_MAX: u32 = 5;
+
+/// A pod's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub folder: PathBuf,
+}
+
+impl Place {
+    pub fn new(state_dir: &Path, pod_uid: &str) -> Place {
+        assert!(is_plain(pod_uid), "a uid is a plain file name");
+        Place { folder: pods(state_dir).join(pod_uid) }
+    }
+
+    pub fn records(&self) -> PathBuf {
+        self.folder.join("records")
+    }
+
+    pub fn log(&self, container: &str, attempt: u32) -> PathBuf {
+        self.folder.join("logs").join(container).join(format!("{attempt}.log"))
+    }
+
+    /// What the program writes to its `terminationMessagePath`.
+    pub fn message(&self, container: &str, attempt: u32) -> PathBuf {
+        self.folder.join("messages").join(format!("{container}.{attempt}"))
+    }
+}
+
+/// The file name of the shim's socket in the pod's folder.
+pub const SOCKET: &str = "shim.sock";
+
+pub fn pods(state_dir: &Path) -> PathBuf {
+    state_dir.join("pods")
+}
+
+/// The log file of one attempt of a container, in the CRI log format. Older pieces end in `.1` to `.4`; see
+/// [`log_files`].
+pub fn log_path(state_dir: &Path, pod_uid: &str, container: &str, attempt: u32) -> PathBuf {
+    Place::new(state_dir, pod_uid).log(container, attempt)
+}
+
+/// The existing log files of one attempt, oldest first. A file may be rotated while one reads: an open file stays
+/// whole, so open all, newest first, before reading.
+pub fn log_files(state_dir: &Path, pod_uid: &str, container: &str, attempt: u32) -> Vec<PathBuf> {
+    let newest = log_path(state_dir, pod_uid, container, attempt);
+    let older = (1..LOG_FILES_MAX).rev().map(|n| rotated(&newest, n));
+    older.chain([newest.clone()]).filter(|path| path.exists()).collect()
+}
+
+pub fn rotated(log: &Path, number: u32) -> PathBuf {
+    let mut path = log.as_os_str().to_owned();
+    path.push(format!(".{number}"));
+    PathBuf::from(path)
+}
+
+/// Makes a folder and its parents, for its owner alone.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// One component of a path that names nothing else.
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
+}

@@ -1,0 +1,91 @@
+//! What is done for a pod whose shim is gone: no exit code can be learnt any more, and nothing may live on unseen.
+//!
+//! A container dies with its shim (parent death signal): no one takes its output or can learn how it ends. What it
+//! left behind is killed, and its end is told as Kubernetes does for a container that got lost:
+//! `ContainerStatusUnknown`, exit code 137.
+
+use super::place::Place;
+use super::records::{Past, Record, Records, Unsettled};
+use crate::host::cgroups::Cgroup;
+use crate::host::process;
+use crate::kinds::pod::observed::Exit;
+use crate::time::Timestamp;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::process::Pid;
+use std::io;
+use std::time::Duration;
+
+/// A shim has the pod after all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("a shim holds the pod")]
+    Held,
+    #[error("the pod's records cannot be read or written")]
+    Records(#[from] io::Error),
+}
+
+/// Ends what the pod's records leave open, and gives all that they say.
+pub fn settle(place: &Place) -> Result<Past, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let lock = match rustix::fs::open(&place.folder, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Ok(Past::default()),
+        other => other.map_err(io::Error::from)?,
+    };
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::Held)?;
+    let past = Past::read(place)?;
+    let open = past.unsettled();
+    if open.is_empty() {
+        return Ok(past);
+    }
+    let same_boot = past.boot == process::boot_id();
+    let mut records = Records::open(place)?;
+    for lost in open {
+        if same_boot {
+            end(&lost);
+        }
+        let why = match same_boot {
+            true => "The container's shim ended unexpectedly; its exit code is not known",
+            false => "The host was restarted while the container ran",
+        };
+        let Unsettled { container, attempt, id, at, .. } = lost;
+        let exit = Exit {
+            id,
+            code: 137,
+            signal: None,
+            reason: "ContainerStatusUnknown".into(),
+            message: why.into(),
+            started_at: at,
+            finished_at: Timestamp::now(),
+        };
+        records.append(Record::Exited { container, attempt, exit }, true)?;
+    }
+    Ok(records.past)
+}
+
+const TRIES_MAX: u32 = 500;
+const TRY_EVERY: Duration = Duration::from_millis(2);
+
+/// Kills all of a container, and waits for it to be gone as long as that is a matter of moments.
+fn end(lost: &Unsettled) {
+    let cgroup = Cgroup::of(lost.cgroups.clone());
+    for _ in 0..TRIES_MAX {
+        let alive = living(lost);
+        alive.iter().copied().for_each(process::kill);
+        cgroup.kill();
+        if cgroup.remove() && alive.is_empty() {
+            return;
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+}
+
+/// The main process, if its number is still its own, and those of its session.
+fn living(lost: &Unsettled) -> Vec<Pid> {
+    let Some((pid, ticks)) = lost.process else { return Vec::new() };
+    let Some(main) = Pid::from_raw(pid) else { return Vec::new() };
+    // A session's number is not given to a new process while one of its members lives.
+    match process::started_ticks(main) {
+        Some(now) if now != ticks => Vec::new(),
+        _ => process::session_members(pid),
+    }
+}

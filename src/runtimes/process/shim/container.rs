@@ -1,0 +1,172 @@
+//! One running attempt of a container: its process, its output, its stop, its end.
+
+use super::hook::HookRun;
+use super::log::{Lines, Log};
+use super::spawn::Refusal;
+use crate::host::cgroups::Cgroup;
+use crate::host::{process, signals};
+use crate::kinds::pod::observed::Launch;
+use crate::time::Timestamp;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitStatus};
+use std::time::{Duration, Instant};
+
+pub struct Container {
+    pub launch: Launch,
+    pub id: String,
+    pub ordered_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub pid: Pid,
+    pub cgroup: Cgroup,
+    /// Closed by exec; a refusal comes through it where that failed.
+    pub status: Option<OwnedFd>,
+    pub refusal: Option<Refusal>,
+    pub streams: [Stream; 2],
+    pub log: Log,
+    pub hook: Option<HookRun>,
+    pub stop: Option<Stop>,
+    pub ended: Option<Ended>,
+}
+
+pub struct Stream {
+    pub pipe: Option<OwnedFd>,
+    pub lines: Lines,
+}
+
+pub struct Stop {
+    /// When the step that is under way is cut short.
+    pub deadline: Instant,
+    pub step: StopStep,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopStep {
+    PreStop,
+    Term,
+    Killed,
+}
+
+pub struct Ended {
+    pub status: WaitStatus,
+    pub at: Timestamp,
+    pub out_of_memory: bool,
+    since: Instant,
+    /// Nothing of it is alive any more; since when.
+    swept: Option<Instant>,
+}
+
+/// How long output may still come after everything is dead: from a pipe that was passed on to another process.
+const DRAIN_MAX: Duration = Duration::from_millis(500);
+/// A process that the kernel does not let die holds the container's end back for so long, not for ever.
+const SWEEP_MAX: Duration = Duration::from_secs(30);
+const SWEEP_EVERY: Duration = Duration::from_millis(5);
+/// Kubernetes gives TERM at least so long after a preStop that used the grace up.
+pub const GRACE_AFTER_HOOK: Duration = Duration::from_secs(2);
+
+impl Container {
+    pub fn attempt(&self) -> u32 {
+        self.launch.attempt
+    }
+
+    /// Moves what the program wrote into the log; `buffer` is scratch.
+    pub fn take_output(&mut self, which: usize, buffer: &mut [u8]) {
+        let stream = &mut self.streams[which];
+        let Some(pipe) = &stream.pipe else { return };
+        let mut lines = Vec::new();
+        match rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer)) {
+            Ok(0) => stream.end(&mut lines),
+            Ok(length) => stream.lines.cut(&buffer[..length], Timestamp::now(), &mut lines),
+            Err(Errno::AGAIN) => {}
+            Err(_) => stream.end(&mut lines),
+        }
+        self.log.write(&lines);
+    }
+
+    /// The output is read to its end, or given up.
+    pub fn close_output(&mut self) {
+        let mut lines = Vec::new();
+        self.streams.iter_mut().for_each(|stream| stream.end(&mut lines));
+        self.log.write(&lines);
+    }
+
+    /// The main process was reaped.
+    pub fn note_end(&mut self, status: WaitStatus) {
+        let out_of_memory =
+            self.launch.limits.memory_bytes_max.is_some() && self.cgroup.out_of_memory();
+        let (at, since) = (Timestamp::now(), Instant::now());
+        self.ended = Some(Ended { status, at, out_of_memory, since, swept: None });
+    }
+
+    /// After the main process's end: kills what is left. True when all is gone and all output is in.
+    pub fn settle(&mut self, strays: &[Pid], now: Instant) -> bool {
+        let Some(ended) = &mut self.ended else { return false };
+        if ended.swept.is_none() {
+            let empty = if self.cgroup.tracks() {
+                self.cgroup.remove() || {
+                    self.cgroup.kill();
+                    false
+                }
+            } else {
+                strays.iter().copied().for_each(process::kill);
+                strays.is_empty()
+            };
+            if empty || now.duration_since(ended.since) > SWEEP_MAX {
+                ended.swept = Some(now);
+            }
+        }
+        let drained = self.streams.iter().all(|stream| stream.pipe.is_none());
+        ended.swept.is_some_and(|at| drained || now.duration_since(at) > DRAIN_MAX)
+    }
+
+    /// When it wants to be looked at again though nothing happens.
+    pub fn wakes_at(&self, now: Instant) -> Option<Instant> {
+        if let Some(ended) = &self.ended {
+            return Some(ended.swept.map_or(now + SWEEP_EVERY, |at| at + DRAIN_MAX));
+        }
+        let stop = self.stop.as_ref().filter(|s| s.step != StopStep::Killed).map(|s| s.deadline);
+        let hook = self.hook.as_ref().and_then(|hook| hook.until);
+        stop.into_iter().chain(hook).min()
+    }
+
+    /// Asks the program to end.
+    pub fn terminate(&mut self) {
+        let signal = self.launch.stop_signal.as_deref().map_or(signals::TERMINATE, signals::number);
+        if self.ended.is_none() {
+            signals::send(self.pid, signal);
+        }
+        if let Some(stop) = &mut self.stop {
+            stop.step = StopStep::Term;
+        }
+    }
+
+    /// Ends everything in it.
+    pub fn kill(&mut self, now: Instant) {
+        if self.ended.is_none() {
+            let tree = if self.cgroup.tracks() { Vec::new() } else { self.processes() };
+            process::kill(self.pid);
+            tree.into_iter().for_each(process::kill);
+        }
+        self.cgroup.kill();
+        self.stop = Some(Stop { deadline: now, step: StopStep::Killed });
+    }
+
+    /// By descent and session, where there is no cgroup to ask.
+    fn processes(&self) -> Vec<Pid> {
+        let mut found = process::descendants(self.pid);
+        found.extend(process::session_members(self.pid.as_raw_pid()));
+        found.retain(|pid| *pid != self.pid);
+        found
+    }
+}
+
+impl Stream {
+    pub fn new(pipe: OwnedFd, name: &'static str) -> Stream {
+        Stream { pipe: Some(pipe), lines: Lines::new(name) }
+    }
+
+    fn end(&mut self, lines: &mut Vec<u8>) {
+        self.pipe = None;
+        self.lines.end(Timestamp::now(), lines);
+    }
+}

@@ -1,0 +1,259 @@
+//! Starting: from an order to a program that runs, or to the reason why it does not.
+
+use super::container::{Container, Stream};
+use super::hook::{self, HookRun, Occasion};
+use super::log::Log;
+use super::spawn::{self, Birth, Refusal, words};
+use super::{Shim, files};
+use crate::host::cgroups::{Cgroup, Limits};
+use crate::host::process::{self, Forked};
+use crate::kinds::pod::observed::{Hook, Launch};
+use crate::runtimes::process::records::Record;
+use crate::runtimes::process::wire::FromShim;
+use crate::time::Timestamp;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::pipe::PipeFlags;
+use rustix::process::Pid;
+use std::fmt::Write;
+use std::time::Instant;
+
+/// Logs of attempts before the last two are removed, as the kubelet does.
+const ATTEMPTS_KEPT: u32 = 2;
+
+impl Shim {
+    pub(super) fn start(&mut self, launch: Launch) {
+        let (name, attempt) = (launch.container.clone(), launch.attempt);
+        if self.records.past.begun(&name, attempt) || self.containers.contains_key(&name) {
+            self.tell_again(&name);
+        } else if self.cleaning {
+            let refusal = Refusal::run("the pod is being removed");
+            self.record(failed(&name, attempt, &refusal), false);
+        } else {
+            match self.try_start(launch) {
+                Ok(container) => {
+                    self.containers.insert(name.clone(), container);
+                }
+                Err(refusal) => self.record(failed(&name, attempt, &refusal), false),
+            }
+        }
+    }
+
+    /// An attempt that was seen before is never begun again: what became of it is told.
+    pub(super) fn tell_again(&mut self, name: &str) {
+        let of_it = |r: &&Record| r.about().is_some_and(|(container, _)| container == name);
+        let told: Vec<Record> = self.records.past.latest().filter(of_it).cloned().collect();
+        told.into_iter().for_each(|record| self.link.tell(&FromShim::Record(record)));
+    }
+
+    fn try_start(&mut self, launch: Launch) -> Result<Container, Refusal> {
+        let pipe = || {
+            rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+                .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))
+        };
+        self.drop_old_attempt(&launch);
+        let files = files::prepare(&self.place, &launch)?;
+        let (out, out_end) = pipe()?;
+        let (err, err_end) = pipe()?;
+        let (status, status_end) = pipe()?;
+        for end in [&out, &err, &status] {
+            let _ = rustix::io::ioctl_fionbio(end, true);
+        }
+        let (id, ordered_at) = (new_id(), Timestamp::now());
+        let cgroup = self.make_cgroup(&launch)?;
+        self.note_intent(&launch, &id, &cgroup, ordered_at)?;
+        let ends = Ends { output: out_end, errors: err_end, status: status_end };
+        let born = bear(&launch, &launch.argv, &cgroup, &ends, || files.enter(&launch));
+        let pid = born.inspect_err(|_| {
+            cgroup.remove();
+        })?;
+        Ok(Container {
+            id,
+            ordered_at,
+            started_at: None,
+            pid,
+            cgroup,
+            status: Some(status),
+            refusal: None,
+            streams: [Stream::new(out, "stdout"), Stream::new(err, "stderr")],
+            log: Log::open(self.place.log(&launch.container, launch.attempt)),
+            hook: None,
+            stop: None,
+            ended: None,
+            launch: files::without_contents(launch),
+        })
+    }
+
+    fn make_cgroup(&self, launch: &Launch) -> Result<Cgroup, Refusal> {
+        let name = format!("{}.{}.{}", launch.pod_uid, launch.container, launch.attempt);
+        let limits = Limits {
+            cpu_millis_max: launch.limits.cpu_millis_max,
+            cpu_millis_request: launch.limits.cpu_millis_request,
+            memory_bytes_max: launch.limits.memory_bytes_max,
+        };
+        self.cgroups
+            .create(&name, &limits)
+            .map_err(|e| Refusal::run(format!("making the cgroup {name}: {}", words(e))))
+    }
+
+    fn note_intent(
+        &mut self,
+        launch: &Launch,
+        id: &str,
+        cgroup: &Cgroup,
+        at: Timestamp,
+    ) -> Result<(), Refusal> {
+        let record = Record::Intent {
+            container: launch.container.clone(),
+            attempt: launch.attempt,
+            id: id.to_owned(),
+            cgroups: cgroup.folders().to_vec(),
+            at,
+        };
+        self.records.append(record, false).map_err(|e| {
+            cgroup.remove();
+            Refusal::run(format!("writing the pod's records: {}", words(e)))
+        })
+    }
+
+    fn drop_old_attempt(&self, launch: &Launch) {
+        let Some(old) = launch.attempt.checked_sub(ATTEMPTS_KEPT) else { return };
+        let log = self.place.log(&launch.container, old);
+        for number in 1..crate::runtimes::process::place::LOG_FILES_MAX {
+            let _ = std::fs::remove_file(crate::runtimes::process::place::rotated(&log, number));
+        }
+        let _ = std::fs::remove_file(log);
+        let _ = std::fs::remove_file(self.place.message(&launch.container, old));
+    }
+
+    /// The status pipe is closed by exec, or brings the reason why there was none.
+    pub(super) fn hear_status(&mut self, name: &str) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let Some(pipe) = &container.status else { return };
+        match rustix::io::read(pipe, &mut self.buffer) {
+            Ok(length) => {
+                container.status = None;
+                container.refusal = serde_json::from_slice(&self.buffer[..length]).ok();
+                if container.refusal.is_none() {
+                    self.note_started(name);
+                }
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(_) => container.status = None,
+        }
+    }
+
+    fn note_started(&mut self, name: &str) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let at = Timestamp::now();
+        container.started_at = Some(at);
+        let record = Record::Started {
+            container: name.to_owned(),
+            attempt: container.attempt(),
+            id: container.id.clone(),
+            pid: container.pid.as_raw_pid(),
+            pid_ticks: process::started_ticks(container.pid).unwrap_or(0),
+            post_start: container.launch.post_start.is_some(),
+            at,
+        };
+        self.record(record, false);
+        self.run_hook(name, Occasion::PostStart);
+    }
+
+    /// Begins the hook of that occasion, if the container has one. False: it has none, or it is over already.
+    pub(super) fn run_hook(&mut self, name: &str, occasion: Occasion) -> bool {
+        let Some(container) = self.containers.get_mut(name) else { return false };
+        let Some(hook) = hook::of(&container.launch, occasion) else { return false };
+        let begun = match hook {
+            Hook::Sleep { seconds } => Ok(HookRun::sleep(occasion, *seconds, Instant::now())),
+            Hook::Exec(argv) => exec_in(container, argv)
+                .map(|(pid, output)| HookRun::program(occasion, argv, pid, output)),
+        };
+        match begun {
+            Ok(run) => {
+                container.hook = Some(run);
+                true
+            }
+            Err(refusal) => {
+                self.hook_ended(name, occasion, Err(refusal.message));
+                false
+            }
+        }
+    }
+}
+
+/// Runs a program in a container: its files, its user, its cgroup. Gives its pid and what it prints.
+pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, OwnedFd), Refusal> {
+    let pipe = || {
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+            .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))
+    };
+    let (output, output_end) = pipe()?;
+    let errors_end = rustix::io::fcntl_dupfd_cloexec(&output_end, 3)
+        .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
+    // A program that cannot be run says so where it would have printed.
+    let status_end = rustix::io::fcntl_dupfd_cloexec(&output_end, 3)
+        .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
+    let _ = rustix::io::ioctl_fionbio(&output, true);
+    let ends = Ends { output: output_end, errors: errors_end, status: status_end };
+    let target = container.pid;
+    let pid = bear(&container.launch, argv, &container.cgroup, &ends, || files::join(target))?;
+    Ok((pid, output))
+}
+
+/// The child's ends of its pipes, closed here once it has them.
+struct Ends {
+    output: OwnedFd,
+    errors: OwnedFd,
+    status: OwnedFd,
+}
+
+fn bear(
+    launch: &Launch,
+    argv: &[String],
+    cgroup: &Cgroup,
+    ends: &Ends,
+    enter: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<Pid, Refusal> {
+    let shim = rustix::process::getpid();
+    let inside = cgroup.open();
+    let forked = match &inside {
+        // An old kernel, or a cgroup that takes no processes this way: the child joins it by itself.
+        Some(folder) => process::fork_into(folder.as_fd()).map(|forked| (forked, true)),
+        None => process::fork().map(|forked| (forked, false)),
+    };
+    match forked {
+        Ok((Forked::Parent(pid), _)) => Ok(pid),
+        Ok((Forked::Child, born_inside)) => {
+            let (output, errors) = (ends.output.as_fd(), ends.errors.as_fd());
+            let birth = Birth { cgroup, born_inside, output, errors, shim };
+            let refusal = spawn::become_program(launch, argv, &birth, enter);
+            let text = serde_json::to_vec(&refusal).expect("a refusal is plain data");
+            let _ = rustix::io::write(&ends.status, &text);
+            process::exit_now(126)
+        }
+        Err(error) => {
+            let words = words(error);
+            Err(Refusal::run(format!("fork refused: {words} (limits of processes or memory)")))
+        }
+    }
+}
+
+pub(super) fn failed(container: &str, attempt: u32, refusal: &Refusal) -> Record {
+    Record::Failed {
+        container: container.to_owned(),
+        attempt,
+        reason: refusal.reason.clone(),
+        message: refusal.message.clone(),
+        at: Timestamp::now(),
+    }
+}
+
+fn new_id() -> String {
+    let mut bytes = [0; 32];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert_eq!(filled, Ok(32), "the system gives 32 random bytes at once");
+    bytes.iter().fold("cronlet://".to_owned(), |mut id, byte| {
+        write!(id, "{byte:02x}").expect("writing to a String");
+        id
+    })
+}

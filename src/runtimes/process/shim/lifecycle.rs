@@ -1,0 +1,259 @@
+//! Stopping and ending: hooks, TERM, KILL, what is left behind, and the exit record.
+
+use super::container::{Container, Ended, GRACE_AFTER_HOOK, Stop, StopStep};
+use super::hook::{Occasion, exit_code};
+use super::spawn::Refusal;
+use super::{Shim, launch, log, strays};
+use crate::host::process;
+use crate::kinds::pod::observed::Exit;
+use crate::runtimes::process::place::Place;
+use crate::runtimes::process::records::Record;
+use crate::runtimes::process::wire::FromShim;
+use rustix::process::{Pid, WaitStatus};
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+/// Kubernetes' bound of a termination message.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+impl Shim {
+    /// preStop, TERM, and KILL when the grace is over; a later order may shorten it.
+    pub(super) fn stop(&mut self, name: &str, attempt: u32, grace_seconds: i64) {
+        let live = self.containers.get(name).is_some_and(|c| c.attempt() == attempt);
+        if !live {
+            return self.stop_none(name, attempt);
+        }
+        let (container, record) = (
+            name.to_owned(),
+            Record::Stopping { container: name.to_owned(), attempt, grace_seconds },
+        );
+        let first = self.containers[&container].stop.is_none();
+        self.record(record, false);
+        let now = Instant::now();
+        let grace = Duration::from_secs(u64::try_from(grace_seconds).unwrap_or(0));
+        // A grace beyond what the clock can hold never ends.
+        let deadline = now.checked_add(grace).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let Some(live) = self.containers.get_mut(name) else { return };
+        if grace.is_zero() {
+            return live.kill(now);
+        }
+        let stop = live.stop.get_or_insert(Stop { deadline, step: StopStep::PreStop });
+        stop.deadline = stop.deadline.min(deadline);
+        if first {
+            // A postStart that still runs gives way.
+            if let Some(pid) = live.hook.take().and_then(|hook| hook.pid) {
+                process::kill(pid);
+            }
+            if !self.run_hook(name, Occasion::PreStop)
+                && let Some(live) = self.containers.get_mut(name)
+            {
+                live.terminate();
+            }
+        }
+    }
+
+    /// A stop of what does not run: told what became of it, and not started any more.
+    fn stop_none(&mut self, name: &str, attempt: u32) {
+        if self.records.past.begun(name, attempt) {
+            self.tell_again(name);
+        } else {
+            let refusal = Refusal::run("stopped before it was started");
+            self.link.tell(&FromShim::Record(launch::failed(name, attempt, &refusal)));
+        }
+    }
+
+    /// Everything of the pod goes; the shim too, when it is done.
+    pub(super) fn clean(&mut self) {
+        self.cleaning = true;
+        let now = Instant::now();
+        self.containers.values_mut().for_each(|container| container.kill(now));
+        self.clean_if_empty();
+    }
+
+    fn clean_if_empty(&mut self) {
+        if !self.cleaning || !self.containers.is_empty() {
+            return;
+        }
+        strays(&self.containers).into_iter().for_each(process::kill);
+        self.unwritten.clear();
+        let error = super::files::remove(&self.place).err().map(|e| e.to_string());
+        self.link.tell(&FromShim::Cleaned { error });
+    }
+
+    /// Takes note of every child that has ended.
+    pub(super) fn reap(&mut self) {
+        while let Some((pid, status)) = process::reap() {
+            let main = self.containers.iter().find(|(_, c)| c.ended.is_none() && c.pid == pid);
+            if let Some(name) = main.map(|(name, _)| name.clone()) {
+                self.hear_status(&name);
+                if let Some(container) = self.containers.get_mut(&name) {
+                    container.note_end(status);
+                }
+            } else {
+                self.reap_hook(pid, status);
+            }
+        }
+    }
+
+    fn reap_hook(&mut self, pid: Pid, status: WaitStatus) {
+        let has_it = |c: &Container| c.hook.as_ref().is_some_and(|hook| hook.pid == Some(pid));
+        let found = self.containers.iter_mut().find(|(_, c)| has_it(c));
+        let Some((name, container)) = found else { return };
+        let Some(mut hook) = container.hook.take() else { return };
+        let verdict = hook.verdict(status, &mut self.buffer);
+        let name = name.clone();
+        self.hook_ended(&name, hook.occasion, verdict);
+    }
+
+    pub(super) fn hook_ended(&mut self, name: &str, occasion: Occasion, end: Result<(), String>) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let attempt = container.attempt();
+        match occasion {
+            Occasion::PostStart => {
+                let error = end.err();
+                if error.is_some() {
+                    container.kill(Instant::now());
+                }
+                let container = name.to_owned();
+                self.record(Record::PostStart { container, attempt, error }, false);
+            }
+            Occasion::PreStop => {
+                if let Some(stop) = &mut container.stop {
+                    stop.deadline = stop.deadline.max(Instant::now() + GRACE_AFTER_HOOK);
+                }
+                container.terminate();
+                if let Err(message) = end {
+                    let container = name.to_owned();
+                    self.link.tell(&FromShim::PreStopFailed { container, attempt, message });
+                }
+            }
+        }
+    }
+
+    /// Deadlines that have passed, and containers whose end is complete.
+    pub(super) fn look_at_clocks(&mut self) {
+        let now = Instant::now();
+        let names: Vec<String> = self.containers.keys().cloned().collect();
+        for name in names {
+            self.look_at_hook(&name, now);
+            self.look_at_stop(&name, now);
+            self.look_at_end(&name, now);
+        }
+    }
+
+    fn look_at_hook(&mut self, name: &str, now: Instant) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+        if let Some(hook) = container.hook.take_if(|hook| over(hook.until)) {
+            self.hook_ended(name, hook.occasion, Ok(()));
+        }
+    }
+
+    fn look_at_stop(&mut self, name: &str, now: Instant) {
+        let Some(container) = self.containers.get_mut(name) else { return };
+        let Some(stop) = container.stop.as_ref().filter(|stop| stop.deadline <= now) else {
+            return;
+        };
+        match stop.step {
+            StopStep::PreStop => {
+                if let Some(pid) = container.hook.take().and_then(|hook| hook.pid) {
+                    process::kill(pid);
+                }
+                let late = "preStop took longer than the grace period".to_owned();
+                self.hook_ended(name, Occasion::PreStop, Err(late));
+            }
+            StopStep::Term => container.kill(now),
+            StopStep::Killed => {}
+        }
+    }
+
+    fn look_at_end(&mut self, name: &str, now: Instant) {
+        let Some(container) = self.containers.get(name) else { return };
+        if container.ended.is_none() {
+            return;
+        }
+        // Without a cgroup, what the shim inherited is this container's only if no other one is alive.
+        let alone = self.containers.values().all(|c| c.ended.is_some());
+        let mine = |pid: &Pid| {
+            alone || rustix::process::getsid(Some(*pid)).is_ok_and(|sid| sid == container.pid)
+        };
+        let left: Vec<Pid> = match container.cgroup.tracks() {
+            true => Vec::new(),
+            false => strays(&self.containers).into_iter().filter(mine).collect(),
+        };
+        let Some(container) = self.containers.get_mut(name) else { return };
+        for which in 0..container.streams.len() {
+            container.take_output(which, &mut self.buffer);
+        }
+        if container.settle(&left, now)
+            && let Some(container) = self.containers.remove(name)
+        {
+            self.finish(container);
+            self.idle_since = now;
+            self.clean_if_empty();
+        }
+    }
+
+    fn finish(&mut self, mut container: Container) {
+        container.close_output();
+        let attempt = container.attempt();
+        let name = container.launch.container.clone();
+        let record = match container.refusal.take() {
+            Some(refusal) if !refusal.used => launch::failed(&name, attempt, &refusal),
+            refusal => {
+                let exit = exit_of(&container, refusal, &self.place);
+                Record::Exited { container: name, attempt, exit }
+            }
+        };
+        self.record(record, true);
+    }
+}
+
+/// The exit code of a program that could not be run, as containerd gives it.
+const START_ERROR_CODE: i32 = 128;
+
+fn exit_of(container: &Container, refusal: Option<Refusal>, place: &Place) -> Exit {
+    let ended = container.ended.as_ref().expect("a finished container has ended");
+    let id = container.id.clone();
+    let (started_at, finished_at) =
+        (container.started_at.unwrap_or(container.ordered_at), ended.at);
+    if let Some(Refusal { reason, message, .. }) = refusal {
+        let code = START_ERROR_CODE;
+        return Exit { id, code, signal: None, reason, message, started_at, finished_at };
+    }
+    let code = exit_code(ended.status);
+    Exit {
+        id,
+        code,
+        signal: ended.status.terminating_signal(),
+        reason: reason_of(code, ended).to_owned(),
+        message: message_of(container, code, place),
+        started_at,
+        finished_at,
+    }
+}
+
+fn reason_of(code: i32, ended: &Ended) -> &'static str {
+    match code {
+        0 => "Completed",
+        _ if ended.out_of_memory => "OOMKilled",
+        _ => "Error",
+    }
+}
+
+fn message_of(container: &Container, code: i32, place: &Place) -> String {
+    let (name, attempt) = (&container.launch.container, container.attempt());
+    let mut bytes = Vec::new();
+    // The program may have put anything there: a pipe must not hold the shim up.
+    if let Ok(file) = std::fs::File::open(place.message(name, attempt)) {
+        let _ = file.take(MESSAGE_BYTES_MAX as u64).read_to_end(&mut bytes);
+    }
+    if bytes.is_empty() && container.launch.message_from_logs && code != 0 {
+        return log::tail(&place.log(name, attempt));
+    }
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    while text.len() > MESSAGE_BYTES_MAX {
+        text.pop();
+    }
+    text
+}

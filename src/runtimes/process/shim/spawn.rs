@@ -1,0 +1,194 @@
+//! What a forked child does to become a container's program: the way from the shim's fork to exec.
+
+use crate::host::cgroups::Cgroup;
+use crate::host::{process, signals, users};
+use crate::kinds::pod::observed::Launch;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Gid, Pid, Uid};
+use serde::{Deserialize, Serialize};
+use std::ffi::CString;
+use std::fmt::Display;
+use std::io;
+
+/// Why a program does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The attempt is used up, as with a container runtime that could not exec (`StartError`, exit code 128). Else
+    /// nothing has run, and the same attempt may be ordered again.
+    pub used: bool,
+    pub reason: String,
+    pub message: String,
+}
+
+impl Refusal {
+    /// Kubernetes' word for a start that failed outside of the program's reach.
+    pub fn run(message: impl Display) -> Refusal {
+        Refusal { used: false, reason: "RunContainerError".into(), message: message.to_string() }
+    }
+
+    pub fn config(message: impl Display) -> Refusal {
+        let reason = "CreateContainerConfigError".into();
+        Refusal { used: false, reason, message: message.to_string() }
+    }
+
+    pub fn start(message: impl Display) -> Refusal {
+        Refusal { used: true, reason: "StartError".into(), message: message.to_string() }
+    }
+}
+
+/// What the child gets besides its launch.
+pub struct Birth<'a> {
+    pub cgroup: &'a Cgroup,
+    /// It was forked into the cgroup's version 2 folder.
+    pub born_inside: bool,
+    pub output: BorrowedFd<'a>,
+    pub errors: BorrowedFd<'a>,
+    pub shim: Pid,
+}
+
+/// Becomes `argv` with everything else as `launch` says; returns only what went wrong.
+/// `enter` puts the process into the container's view of files.
+pub fn become_program(
+    launch: &Launch,
+    argv: &[String],
+    birth: &Birth<'_>,
+    enter: impl FnOnce() -> Result<(), Refusal>,
+) -> Refusal {
+    match prepare(launch, argv, birth, enter) {
+        Ok(strings) => run(argv, strings),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Arguments and environment as exec takes them.
+type Strings = (Vec<CString>, Vec<CString>);
+
+fn prepare(
+    launch: &Launch,
+    argv: &[String],
+    birth: &Birth<'_>,
+    enter: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<Strings, Refusal> {
+    let strings = strings(launch, argv)?;
+    signals::reset_all();
+    rustix::process::setsid().map_err(|e| Refusal::run(format!("setsid: {e}")))?;
+    let joined = birth.cgroup.join(birth.born_inside);
+    joined.map_err(|e| Refusal::run(format!("joining the cgroup: {e}")))?;
+    enter()?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    take_identity(launch)?;
+    let folder = launch.working_dir.as_deref().filter(|d| !d.is_empty()).unwrap_or("/");
+    rustix::process::chdir(folder)
+        .map_err(|e| Refusal::start(format!("chdir to cwd ({folder:?}): {}", words(e))))?;
+    stay_with(birth.shim)?;
+    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
+    Ok(strings)
+}
+
+fn strings(launch: &Launch, argv: &[String]) -> Result<Strings, Refusal> {
+    if argv.is_empty() {
+        return Err(Refusal::config("no command specified"));
+    }
+    let arguments = argv.iter().map(|a| CString::new(a.as_str())).collect::<Result<_, _>>();
+    let pairs = launch.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+    match (arguments, pairs.collect()) {
+        (Ok(arguments), Ok(environment)) => Ok((arguments, environment)),
+        // The string itself may be a secret.
+        _ => Err(Refusal::start("a NUL byte in command, args or env")),
+    }
+}
+
+/// The user, group and supplementary groups.
+fn take_identity(launch: &Launch) -> Result<(), Refusal> {
+    let own = rustix::process::geteuid();
+    if !own.is_root() {
+        return keep_identity(launch, own);
+    }
+    let uid = launch.user.unwrap_or(0);
+    let known = users::of(uid);
+    // Kubernetes gives group 0 to a user that is not in the image. On a host that is root's group, so such a user
+    // gets a group of its own number.
+    let gid = launch.group.unwrap_or_else(|| known.as_ref().map_or(uid, |(_, gid)| *gid));
+    let mut groups: Vec<u32> = known.map_or_else(Vec::new, |(name, _)| users::groups_of(&name));
+    groups.extend(launch.groups.iter().chain(&launch.fs_group));
+    let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
+    let changed = rustix::thread::set_thread_groups(&groups)
+        .and_then(|()| rustix::thread::set_thread_gid(Gid::from_raw(gid)))
+        .and_then(|()| rustix::thread::set_thread_uid(Uid::from_raw(uid)));
+    changed.map_err(|e| {
+        Refusal::config(format!("cannot run as user {uid}, group {gid}: {}", words(e)))
+    })
+}
+
+/// An ordinary user can run containers as itself alone.
+fn keep_identity(launch: &Launch, own: Uid) -> Result<(), Refusal> {
+    if let Some(uid) = launch.user.filter(|uid| *uid != own.as_raw()) {
+        let message = format!("runAsUser {uid}: this daemon runs as user {} and not as root", own);
+        return Err(Refusal::config(message));
+    }
+    let mut held: Vec<u32> =
+        rustix::process::getgroups().unwrap_or_default().iter().map(|g| g.as_raw()).collect();
+    held.push(rustix::process::getegid().as_raw());
+    let wanted = launch.group.iter().chain(&launch.groups);
+    if let Some(gid) = wanted.into_iter().find(|gid| !held.contains(gid)) {
+        let message = format!("group {gid}: user {own} is not in it and this daemon is not root");
+        return Err(Refusal::config(message));
+    }
+    match launch.group {
+        Some(gid) => rustix::thread::set_thread_gid(Gid::from_raw(gid))
+            .map_err(|e| Refusal::config(format!("runAsGroup {gid}: {}", words(e)))),
+        None => Ok(()),
+    }
+}
+
+/// Dies with the shim: without it no one would take its output or learn how it ends.
+fn stay_with(shim: Pid) -> Result<(), Refusal> {
+    let signal = Some(rustix::process::Signal::KILL);
+    rustix::process::set_parent_process_death_signal(signal)
+        .map_err(|e| Refusal::run(format!("prctl: {e}")))?;
+    if rustix::process::getppid() == Some(shim) {
+        Ok(())
+    } else {
+        Err(Refusal::run("the shim has ended"))
+    }
+}
+
+fn open_streams(birth: &Birth<'_>) -> rustix::io::Result<()> {
+    let nothing: OwnedFd = rustix::fs::open("/dev/null", OFlags::RDONLY, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    rustix::stdio::dup2_stdout(birth.output)?;
+    rustix::stdio::dup2_stderr(birth.errors)?;
+    process::close_on_exec_from(3)
+        .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::INVAL))
+}
+
+/// Where programs are looked for when the environment has no PATH, as in most images.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn run(argv: &[String], (arguments, environment): Strings) -> Refusal {
+    let program = &argv[0];
+    if program.contains('/') {
+        let error = process::exec(&arguments[0], &arguments, &environment);
+        return Refusal::start(format!("exec: {program:?}: {}", words(error)));
+    }
+    let path = environment.iter().find_map(|pair| pair.to_str().ok()?.strip_prefix("PATH="));
+    let mut denied = false;
+    for folder in path.unwrap_or(PATH_DEFAULT).split(':').filter(|f| !f.is_empty()) {
+        let candidate = CString::new(format!("{folder}/{program}")).expect("checked before");
+        let error = process::exec(&candidate, &arguments, &environment);
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
+            io::ErrorKind::PermissionDenied => denied = true,
+            _ => return Refusal::start(format!("exec: {candidate:?}: {}", words(error))),
+        }
+    }
+    let why = if denied { "permission denied" } else { "executable file not found in $PATH" };
+    Refusal::start(format!("exec: {program:?}: {why}"))
+}
+
+/// An error in the system's words alone: `no such file or directory`.
+pub fn words(error: impl Into<io::Error>) -> String {
+    let text = error.into().to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,69 @@
+//! The zygote: a small process that the daemon starts once, and that forks a shim in the time of a fork.
+//!
+//! Shims share its pages, so a hundred of them cost little more than one. It was executed anew (`cronlet
+//! shim-zygote`), because a fork of the daemon itself would carry the daemon's heap along. It ends with the daemon;
+//! the shims do not.
+
+use super::shim;
+use super::wire::{NewShim, NoShim};
+use crate::host::process::Forked;
+use crate::host::{process, signals, sockets};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::SendFlags;
+
+/// The word on the command line that makes cronlet a zygote: `argv[1]`.
+pub const COMMAND: &str = "shim-zygote";
+
+/// What the daemon may say at once: a uid, a path, and the cgroups' folders.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Serves until the daemon closes the socket that is standard input. `main` calls this before anything else when
+/// `argv[1]` is [`COMMAND`]: there must be no other thread.
+pub fn zygote_main() -> ! {
+    let _ = rustix::process::setsid();
+    let _ = rustix::thread::set_name(c"cronlet-zygote");
+    signals::ignore_children();
+    let Ok(socket) = take_socket() else { process::exit_now(2) };
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    loop {
+        match sockets::receive_with_fd(socket.as_fd(), &mut buffer) {
+            Ok((0, _)) | Err(_) => process::exit_now(0),
+            Ok((length, Some(daemon))) => {
+                let Ok(new) = serde_json::from_slice::<NewShim>(&buffer[..length]) else {
+                    continue;
+                };
+                match process::fork() {
+                    Ok(Forked::Child) => {
+                        // The daemon must see the zygote's end, not wait for that of the shims.
+                        drop(socket);
+                        shim::main(new, daemon)
+                    }
+                    Ok(Forked::Parent(_)) => {}
+                    Err(error) => refuse(&socket, new.pod_uid, &error),
+                }
+            }
+            Ok((_, None)) => {}
+        }
+    }
+}
+
+/// Moves the socket away from standard input, and points the standard streams at nothing.
+fn take_socket() -> rustix::io::Result<OwnedFd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let nothing = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    rustix::stdio::dup2_stderr(&nothing)?;
+    Ok(socket)
+}
+
+/// Says why there is no shim. If the daemon does not listen it still sees the pod's socket closed.
+fn refuse(socket: &OwnedFd, pod_uid: String, error: &std::io::Error) {
+    let answer = NoShim { pod_uid, errno: error.raw_os_error().unwrap_or(0) };
+    let bytes = serde_json::to_vec(&answer).expect("plain data");
+    let _ = rustix::net::send(socket, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+}
