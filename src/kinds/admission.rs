@@ -22,8 +22,10 @@ pub struct Identity<'a> {
     pub suffix: &'a str,
 }
 
-/// Stands where the name is made at creation.
-const GENERATED: &str = "<generated>";
+/// Stand for what is made at creation: what `preview` creates with, and what it shows instead.
+const PREVIEW_UID: (&str, &str) = ("00000000-0000-4000-8000-000000000000", "<uid>");
+const PREVIEW_SUFFIX: &str = "xxxxx";
+const PREVIEW_NAME: &str = "<generated>";
 
 /// Admits a new object into `namespace`. The result has `metadata.uid`, and neither creationTimestamp nor
 /// resourceVersion, which the engine sets.
@@ -67,10 +69,12 @@ pub fn create(
 /// As [`create`] for a look ahead (`cronlet check`): placeholders stand for the values that differ each time.
 pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
     let is_generated = object.name().is_empty();
-    let identity = Identity { uid: "<uid>", suffix: "xxxxx" };
+    let identity = Identity { uid: PREVIEW_UID.0, suffix: PREVIEW_SUFFIX };
     let mut admitted = create(object, namespace, &identity)?;
+    replace(&mut admitted.object, PREVIEW_UID.0, PREVIEW_UID.1);
     if is_generated {
-        rename(&mut admitted.object);
+        let made = admitted.object.name().to_owned();
+        replace(&mut admitted.object, &made, PREVIEW_NAME);
     }
     admitted.object.meta_mut().uid = None;
     Ok(admitted)
@@ -232,21 +236,19 @@ fn same_object(old: &Object, new: &Object) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Puts the placeholder wherever the generated name went.
-fn rename(object: &mut Object) {
-    let made = object.name().to_owned();
+/// Puts a placeholder wherever a generated name or uid went: the name, labels and a Job's selector.
+fn replace(object: &mut Object, made: &str, shown: &str) {
     let replace = |text: &mut String| {
-        if *text == made {
-            GENERATED.clone_into(text);
+        if text == made {
+            shown.clone_into(text);
         }
     };
     let meta = object.meta_mut();
     meta.name.iter_mut().for_each(replace);
     meta.labels.iter_mut().flat_map(|labels| labels.values_mut()).for_each(replace);
-    if let Object::Job(job) = object {
-        let spec = Arc::make_mut(job).spec.as_mut();
-        let template = spec.and_then(|spec| spec.template.metadata.as_mut());
-        let labels = template.and_then(|meta| meta.labels.as_mut());
-        labels.into_iter().flat_map(|labels| labels.values_mut()).for_each(replace);
-    }
+    let Object::Job(job) = object else { return };
+    let Some(spec) = &mut Arc::make_mut(job).spec else { return };
+    let labels = spec.template.metadata.iter_mut().flat_map(|meta| &mut meta.labels);
+    let wanted = spec.selector.iter_mut().flat_map(|selector| &mut selector.match_labels);
+    labels.chain(wanted).flat_map(|labels| labels.values_mut()).for_each(replace);
 }

@@ -238,7 +238,7 @@ mod tests {
         check(json!({"name": "A"}), &["metadata.name Invalid"]);
         check(json!({"generateName": "a-"}), &[]);
         check(
-            json!({"generateName": "A-"}),
+            json!({"generateName": "AB-"}),
             &["metadata.generateName Invalid", "metadata.name Invalid"],
         );
         check(json!({"name": "a", "generation": -1}), &["metadata.generation Invalid"]);

@@ -48,8 +48,9 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
     ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
 ];
 
-/// Names at most so different are offered as what was meant.
-const SIMILARITY_MIN: f64 = 0.8;
+/// Names that are so alike, of 1, are offered as what was meant; more is asked of kinds that are not served.
+const LIKENESS_MIN: f64 = 0.6;
+const LIKENESS_NOT_SERVED_MIN: f64 = 0.8;
 
 /// What `apiVersion` and `kind` of a manifest mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,13 +80,27 @@ pub fn list_of(api_version: &str, kind: &str) -> Option<Kind> {
 
 /// The name among `known` that `name` was probably meant to be.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    nearest_of(name, known, LIKENESS_MIN)
+}
+
+fn nearest_of<'k>(
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    likeness_min: f64,
+) -> Option<&'k str> {
+    // Nobody meant a name of that length.
+    const LENGTH_MAX: usize = 100;
+    if name.len() > LENGTH_MAX {
+        return None;
+    }
     let lower = name.to_ascii_lowercase();
-    let likeness = |known: &str| strsim::jaro_winkler(&lower, &known.to_ascii_lowercase());
+    let likeness =
+        |known: &str| strsim::normalized_damerau_levenshtein(&lower, &known.to_ascii_lowercase());
     known
         .into_iter()
         .filter(|known| *known != name)
         .map(|known| (likeness(known), known))
-        .filter(|(likeness, _)| *likeness >= SIMILARITY_MIN)
+        .filter(|(likeness, _)| *likeness >= likeness_min)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
 }
@@ -112,7 +127,8 @@ fn no_match(api_version: &str, kind: &str) -> String {
     }
     let names = Kind::ALL.iter().map(|kind| kind.info().kind);
     let unserved = NOT_SERVED.iter().flat_map(|(_, kinds)| kinds.iter().copied());
-    match nearest(kind, names.clone()).or_else(|| nearest(kind, unserved)) {
+    let near = nearest(kind, names.clone());
+    match near.or_else(|| nearest_of(kind, unserved, LIKENESS_NOT_SERVED_MIN)) {
         Some(near) => format!("{base}: did you mean {near:?}?"),
         None => format!("{base}: cronlet serves {}", names.collect::<Vec<_>>().join(", ")),
     }
