@@ -99,8 +99,11 @@ fn pod_phase(
         return Phase::Failed;
     }
     let natural = phase(crew, statuses, over);
-    if !natural.is_terminal() || over {
-        return natural;
+    match (natural.is_terminal(), over) {
+        (true, true) | (false, false) => return natural,
+        // Nothing starts any more, and something has not run.
+        (false, true) => return Phase::Failed,
+        (true, false) => {}
     }
     match old.and_then(|old| old.phase.as_deref()) {
         Some("Running") => Phase::Running,

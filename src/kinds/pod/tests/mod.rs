@@ -14,6 +14,10 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
+mod ending;
+mod restarting;
+mod starting;
+
 struct Nothing;
 
 impl Others for Nothing {
@@ -258,128 +262,11 @@ fn simple(restart_policy: &str) -> Value {
         "containers": [{"name": "main", "image": "x", "command": ["run"]}]})
 }
 
-#[test]
-fn runs_to_success_and_goes() {
-    check(
-        simple("Never"),
-        "0 bind
-         1 started main
-         2 exit main 0
-         3 delete 0
-         4 cleaned",
-        "-- 0 bind
-         Pending S
-         Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
-         start main#0
-         -- 1 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*
-         -- 2 exit main 0
-         Succeeded pIrcS main:end(0 Completed)
-         -- 3 delete 0
-         clean
-         -- 4 cleaned
-         remove",
-    );
-}
-
-#[test]
-fn never_fails_once() {
-    check(
-        simple("Never"),
-        "0 bind\n1 started main\n2 exit main 3\n900 look",
-        "-- 0 bind
-         Pending S
-         Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
-         start main#0
-         -- 1 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*
-         -- 2 exit main 3
-         Failed pIrcS main:end(3 Error)
-         -- 900 look",
-    );
-}
-
-#[test]
-fn crashes_restart_with_backoff() {
-    check(
-        simple("Always"),
-        "0 bind\n1 started main\n2 exit main 7\n3 started main\n4 exit main 7\n13.9 look
-         14 look\n15 started main\n16 exit main 0\n36 look\n37 started main\n638 exit main 1",
-        "-- 0 bind
-         Pending S
-         Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
-         start main#0
-         -- 1 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*
-         -- 2 exit main 7
-         Running PIrcS main:end(7 Error)
-         start main#1
-         -- 3 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*#1<7
-         -- 4 exit main 7
-         Running PIrcS main:end(7 Error)#1<7
-         BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#1<7
-         wake 14
-         -- 13.9 look
-         wake 14
-         -- 14 look
-         start main#2
-         -- 15 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*#2<7
-         -- 16 exit main 0
-         Running PIrcS main:end(0 Completed)#2<7
-         BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#2<0
-         wake 36
-         -- 36 look
-         start main#3
-         -- 37 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*#3<0
-         -- 638 exit main 1
-         Running PIrcS main:end(1 Error)#3<0
-         start main#4",
-    );
-}
-
-#[test]
-fn deletion_stops_with_grace() {
-    check(
-        simple("Always"),
-        "0 bind\n1 started main\n2 delete 20\n3 delete 5\n4 exit main 143\n5 cleaned",
-        "-- 0 bind
-         Pending S
-         Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
-         start main#0
-         -- 1 started main
-         Created{main} Container created
-         Started{main} Container started
-         Running PIRCS main:run*
-         -- 2 delete 20
-         Killing{main} Stopping container main
-         stop main#0 20s
-         -- 3 delete 5
-         stop main#0 5s
-         -- 4 exit main 143
-         Failed pIrcS main:end(143 Error)
-         clean
-         -- 5 cleaned
-         remove",
-    );
+/// One init container, one sidecar, one main.
+fn staged(restart_policy: &str) -> Value {
+    json!({"restartPolicy": restart_policy, "terminationGracePeriodSeconds": 30,
+        "initContainers": [
+            {"name": "first", "image": "x", "command": ["run"]},
+            {"name": "side", "image": "x", "command": ["run"], "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "x", "command": ["run"]}]})
 }

@@ -1,0 +1,151 @@
+//! How containers start: init containers, sidecars, hooks, and what cannot start.
+
+use super::{World, check, simple, staged};
+use serde_json::json;
+
+#[test]
+fn init_then_sidecar_then_main() {
+    check(
+        staged("Never"),
+        "0 bind\n1 started first\n2 exit first 0\n3 hooked side\n4 hook-done side
+         5 started main\n9 exit main 0\n10 exit side 143",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         start first#0
+         -- 1 started first
+         Created{first} Container created
+         Started{first} Container started
+         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         -- 2 exit first 0
+         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         start side#0
+         -- 3 hooked side
+         -- 4 hook-done side
+         Created{side} Container created
+         Started{side} Container started
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         start main#0
+         -- 5 started main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS first:end(0 Completed)* side:run* main:run*
+         -- 9 exit main 0
+         Killing{side} Stopping container side
+         Running PIrcS first:end(0 Completed)* side:run* main:end(0 Completed)
+         stop side#0 30s
+         -- 10 exit side 143
+         Succeeded pIrcS first:end(0 Completed)* side:end(143 Error) main:end(0 Completed)",
+    );
+}
+
+#[test]
+fn a_start_that_fails_is_tried_again() {
+    check(
+        simple("Never"),
+        "0 bind\n1 failed main RunContainerError\n10.9 look\n11 look
+         11.5 failed main RunContainerError\n31.5 look\n32 started main\n33 exit main 0",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(ContainerCreating)
+         start main#0
+         -- 1 failed main RunContainerError
+         Failed{main} Error: cannot
+         Pending pIrcS main:wait(RunContainerError)
+         wake 11
+         -- 10.9 look
+         wake 11
+         -- 11 look
+         start main#0
+         -- 11.5 failed main RunContainerError
+         wake 31.5
+         -- 31.5 look
+         start main#0
+         -- 32 started main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS main:run*
+         -- 33 exit main 0
+         Succeeded pIrcS main:end(0 Completed)",
+    );
+}
+
+#[test]
+fn a_failed_post_start_is_told_once() {
+    check(
+        simple("OnFailure"),
+        "0 bind\n1 hooked main\n2 hook-failed main\n3 exit main 137\n4 hooked main\n5 hook-done main",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(ContainerCreating)
+         start main#0
+         -- 1 hooked main
+         -- 2 hook-failed main
+         Created{main} Container created
+         Started{main} Container started
+         FailedPostStartHook{main} PostStartHook failed
+         Killing{main} FailedPostStartHook
+         Pending PIrcS main:wait(PostStartHookError)
+         -- 3 exit main 137
+         Running PIrcS main:end(137 Error)
+         start main#1
+         -- 4 hooked main
+         -- 5 hook-done main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS main:run*#1<137",
+    );
+}
+
+#[test]
+fn an_unbound_pod_orders_nothing_and_goes_at_once() {
+    check(
+        simple("Always"),
+        "0 look\n1 delete 30",
+        "-- 0 look
+         -- 1 delete 30
+         remove",
+    );
+}
+
+#[test]
+fn an_image_without_program_waits_with_the_way_on() {
+    check(
+        json!({"restartPolicy": "Never", "containers": [{"name": "main", "image": "redis:7"}]}),
+        "0 bind\n5 look\n10 look\n20 look\n40 look\n900 look",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Failed{main} Error: image \"redis:7\" is not pulled: containers are host programs here; give the container a command, or add a line to images: in the configuration, such as redis: [redis]
+         Pending pIrcS main:wait(ImageNotMapped)
+         wake 10
+         -- 5 look
+         wake 15
+         -- 10 look
+         wake 20
+         -- 20 look
+         wake 40
+         -- 40 look
+         wake 80
+         -- 900 look
+         wake 1200",
+    );
+}
+
+#[test]
+fn a_short_life_that_is_seen_late_is_told_whole() {
+    let mut world = World::new(simple("Never"));
+    world.step("0 bind");
+    world.answer.clear();
+    world.happen(&["started", "main"]);
+    world.step("1 exit main 0");
+    let want = [
+        "Created{main} Container created",
+        "Started{main} Container started",
+        "Succeeded pIrcS main:end(0 Completed)",
+    ];
+    assert_eq!(world.answer, want);
+}

@@ -1,0 +1,275 @@
+//! Every Pod of the recorded scenarios, played again through the pod's plan: the statuses must follow each other as they
+//! did in a real Kubernetes, in phase, conditions, reasons, messages, container states and counts, and so must the
+//! events.
+
+mod common;
+
+use cronlet::kinds::action::{Action, Others, Settings, View};
+use cronlet::kinds::pod::observed::{ContainerState, Exit, HookState, News, PodObserved, Report};
+use cronlet::kinds::pod::{plan, queue, status};
+use cronlet::kinds::{Key, Object};
+use cronlet::time::{ClockSteps, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Scenarios without probes, whose effect on readiness is not the plan's alone.
+const SCENARIOS: [&str; 9] = [
+    "cron-forbid",
+    "cron-history",
+    "job-complete",
+    "job-fail-never",
+    "job-indexed",
+    "job-suspend-resume",
+    "kubectl-misc",
+    "pod-crashloop",
+    "pod-init-sidecar",
+];
+
+/// What a recording says of one pod.
+#[derive(Default)]
+struct Recorded {
+    versions: Vec<Pod>,
+    /// Reason and message, in order, each as often as it was counted.
+    events: Vec<(String, String)>,
+}
+
+fn read(scenario: &str) -> Option<BTreeMap<String, Recorded>> {
+    let path = common::oracle(&format!("scenarios/{scenario}.jsonl"))?;
+    let text = std::fs::read_to_string(path).expect("the recording is readable");
+    let mut pods: BTreeMap<String, Recorded> = BTreeMap::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        let object = &line["object"];
+        let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+        if object["kind"] == "Pod" && line["type"] != "DELETED" {
+            let pod = serde_json::from_value(object.clone()).expect("a pod");
+            pods.entry(name(&object["metadata"])).or_default().versions.push(pod);
+        } else if object["kind"] == "Event" && object["involvedObject"]["kind"] == "Pod" {
+            let words = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+            let event = (words("reason"), words("message"));
+            // Images are not pulled, and the recorded cluster's DNS is its own.
+            if !["Pulled", "MissingClusterDNS"].contains(&&*event.0) {
+                pods.entry(name(&object["involvedObject"])).or_default().events.push(event);
+            }
+        }
+    }
+    Some(pods)
+}
+
+struct Nothing;
+
+impl Others for Nothing {
+    fn get(&self, _: &Key) -> Option<Object> {
+        None
+    }
+}
+
+/// The pod, played again.
+struct World {
+    pod: Pod,
+    observed: PodObserved,
+    now: Timestamp,
+    statuses: Vec<String>,
+    events: Vec<(String, String)>,
+}
+
+impl World {
+    /// The pod as it was posted.
+    fn new(first: &Pod) -> World {
+        let mut pod = first.clone();
+        let spec = pod.spec.as_mut().expect("a spec");
+        spec.node_name = None;
+        pod.status = Some(status::fresh(spec));
+        let now = pod.metadata.creation_timestamp.as_ref().expect("a creation time").0;
+        let observed = PodObserved::default();
+        let mut world = World { pod, observed, now, statuses: Vec::new(), events: Vec::new() };
+        world.show();
+        world
+    }
+
+    fn settings() -> Settings {
+        Settings { node_name: "node1".into(), ..Settings::default() }
+    }
+
+    fn bind(&mut self) {
+        let pending = [queue::Pending { pod: &self.pod, slot: self.now }];
+        for decision in queue::bind(&pending, 0, &World::settings(), self.now) {
+            self.carry_out(decision.into_plan().actions);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..4 {
+            let steps = ClockSteps::default();
+            let settings = World::settings();
+            let (now, others) = (self.now, &Nothing);
+            let view = View { now, steps: &steps, settings: &settings, owned: &[], others };
+            let plan = plan::plan(&self.pod, &self.observed, &view);
+            if !self.carry_out(plan.actions) {
+                return;
+            }
+        }
+        panic!("never settles");
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) -> bool {
+        let mut changed = false;
+        for action in actions {
+            match action {
+                Action::Put(Object::Pod(pod)) => {
+                    self.pod = (*pod).clone();
+                    self.show();
+                    changed = true;
+                }
+                Action::Event(note) => self.events.push((note.reason.to_owned(), note.message)),
+                Action::Order(order) => self.observed.ordered(&order),
+                _ => {}
+            }
+        }
+        changed
+    }
+
+    fn show(&mut self) {
+        let status = self.pod.status.clone().unwrap_or_default();
+        self.statuses.push(words(&status));
+        self.statuses.dedup();
+    }
+
+    /// Lets happen what a recorded version shows for the first time.
+    fn follow(&mut self, recorded: &Pod) {
+        let status = recorded.status.clone().unwrap_or_default();
+        if recorded.metadata.deletion_timestamp.is_some() {
+            self.pod.metadata.deletion_timestamp = recorded.metadata.deletion_timestamp.clone();
+            self.pod.metadata.deletion_grace_period_seconds =
+                recorded.metadata.deletion_grace_period_seconds;
+            self.pod.metadata.generation = recorded.metadata.generation;
+            self.settle();
+        }
+        let init = status.init_container_statuses.into_iter().flatten();
+        for container in init.chain(status.container_statuses.into_iter().flatten()) {
+            self.follow_container(&container);
+        }
+    }
+
+    fn follow_container(&mut self, recorded: &ContainerStatus) {
+        let state = recorded.state.clone().unwrap_or_default();
+        if let Some(running) = state.running {
+            let at = running.started_at.expect("a start").0;
+            self.start(recorded, at);
+        }
+        if let Some(ended) = state.terminated {
+            let started_at = ended.started_at.expect("a start").0;
+            self.start(recorded, started_at);
+            let finished_at = ended.finished_at.expect("an end").0;
+            let exit = Exit {
+                id: ended.container_id.unwrap_or_default(),
+                code: ended.exit_code,
+                signal: None,
+                reason: ended.reason.unwrap_or_default(),
+                message: ended.message.unwrap_or_default(),
+                started_at,
+                finished_at,
+            };
+            self.report(recorded, finished_at, News::Exited(exit));
+        }
+    }
+
+    fn start(&mut self, recorded: &ContainerStatus, at: Timestamp) {
+        // The backoff of a restart may be over only by the second.
+        self.now = self.now.max(at);
+        self.settle();
+        let seen = &self.observed.containers[&recorded.name];
+        let (pid, post_start) = (1, HookState::Done);
+        if matches!(seen.state, ContainerState::Starting) {
+            let id = recorded.container_id.clone().expect("an id");
+            self.report(recorded, at, News::Started { id, pid, at, post_start });
+        }
+    }
+
+    fn report(&mut self, recorded: &ContainerStatus, at: Timestamp, news: News) {
+        let attempt = recorded.restart_count as u32;
+        let (pod_uid, container) = (String::new(), recorded.name.clone());
+        self.now = self.now.max(at);
+        self.observed.reported(&Report { pod_uid, container, attempt, news });
+        self.settle();
+    }
+}
+
+/// What is compared of a status. A pod whose conditions say that it is over counts as over, and whether there is a
+/// sandbox is compared where containers run or the pod is over: in between, a real kubelet takes steps of its own.
+fn words(status: &PodStatus) -> String {
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    let over = conditions.iter().filter(|condition| condition.type_ == "Ready");
+    let over = over.filter_map(|condition| condition.reason.as_deref()).find_map(|reason| {
+        [("PodCompleted", "Succeeded"), ("PodFailed", "Failed")]
+            .into_iter()
+            .find_map(|(over, phase)| (over == reason).then_some(phase))
+    });
+    let phase = over.or(status.phase.as_deref()).unwrap_or_default();
+    let mut words = format!("{phase} {:?}", status.qos_class);
+    for condition in conditions {
+        let sandbox = condition.type_ == "PodReadyToStartContainers";
+        let value = if sandbox && phase != "Running" { "-" } else { condition.status.as_str() };
+        let (reason, message) = (&condition.reason, &condition.message);
+        words += &format!("\n  {} {value} {reason:?} {message:?}", condition.type_);
+        words += &format!(" of {:?}", condition.observed_generation);
+    }
+    let init = status.init_container_statuses.iter().flatten();
+    for container in init.chain(status.container_statuses.iter().flatten()) {
+        words += &container_words(container);
+    }
+    words
+}
+
+fn container_words(container: &ContainerStatus) -> String {
+    let mut container = container.clone();
+    container.image = container.image.replace("docker.io/library/", "");
+    container.image_id = String::new();
+    format!("\n  {}", serde_json::to_string(&container).expect("JSON"))
+}
+
+#[test]
+fn pods_go_through_the_same_states() {
+    let mut played = 0;
+    for scenario in SCENARIOS {
+        for (name, recorded) in read(scenario).into_iter().flatten() {
+            let first = recorded.versions.first().expect("a version");
+            let mut world = World::new(first);
+            let mut want: Vec<String> = Vec::new();
+            for (index, version) in recorded.versions.iter().enumerate() {
+                want.push(words(&version.status.clone().unwrap_or_default()));
+                if index == 1 {
+                    world.bind();
+                }
+                world.follow(version);
+            }
+            want.dedup();
+            let (got, want) = (&world.statuses, &want);
+            for (step, (got, want)) in got.iter().zip(want).enumerate() {
+                assert_eq!(got, want, "{scenario}: {name}: status {step}");
+            }
+            // A recording may end before the wait for a restart is seen.
+            let more = got.get(want.len()..).expect("as many statuses as were recorded");
+            let early = more.iter().all(|status| status.contains("CrashLoopBackOff"));
+            assert!(more.len() <= usize::from(early), "{scenario}: {name}: {more:#?}");
+            check_events(scenario, &name, &world, &recorded);
+            played += 1;
+        }
+    }
+    assert!(played >= 15 || common::oracle("scenarios").is_none(), "played {played}");
+    println!("{played} pods played");
+}
+
+/// The same events; how often a kubelet repeats them while a pod waits is its own.
+fn check_events(scenario: &str, name: &str, world: &World, recorded: &Recorded) {
+    let set = |events: &[(String, String)]| -> BTreeSet<String> {
+        let uid = world.pod.metadata.uid.clone().unwrap_or_default();
+        events
+            .iter()
+            .map(|(reason, text)| format!("{reason} {}", text.replace(&uid, "U")))
+            .collect()
+    };
+    assert_eq!(set(&world.events), set(&recorded.events), "{scenario}: {name}");
+}
