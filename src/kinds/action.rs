@@ -13,6 +13,8 @@ pub struct View<'a> {
     /// The objects that this one controls (by `ownerReferences`), in the order of their names.
     pub owned: &'a [Object],
     pub others: &'a dyn Others,
+    /// Nothing new starts: the service is stopping. What was asked to stop still stops.
+    pub quiet: bool,
 }
 
 /// Reads any object: ConfigMaps and Secrets that a pod names, a Job whose name is wanted.

@@ -1,5 +1,17 @@
-//! Job: pods until enough of them succeeded.
+//! Job: pods that run until enough of them have succeeded.
 
 pub mod check;
 pub mod defaults;
 mod policies;
+
+pub mod plan;
+
+mod backoff;
+mod conditions;
+mod create;
+mod failure_policy;
+mod index;
+mod indexed;
+mod pods;
+pub mod record;
+mod success_policy;

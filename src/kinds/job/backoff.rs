@@ -1,0 +1,44 @@
+//! How long a Job waits before it makes another pod after failures.
+
+use super::pods;
+use crate::kinds::action::View;
+use crate::time::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::JobSpec;
+use k8s_openapi::api::core::v1::Pod;
+
+/// `DefaultJobPodFailureBackOff`
+const FIRST: SignedDuration = SignedDuration::from_secs(10);
+/// `MaxJobPodFailureBackOff`
+const LONGEST: SignedDuration = SignedDuration::from_mins(6);
+
+/// When the next pod may be made; `None`: now.
+///
+/// Kubernetes keeps the failures since the last success in memory, and forgets them when the controller restarts.
+/// Here they are read from the pods that are there, so that a restart changes nothing.
+pub fn next_pod_at(pods: &[&Pod], spec: &JobSpec, view: &View) -> Option<Timestamp> {
+    let last_success = pods.iter().filter(|pod| pods::succeeded(pod)).map(|p| pods::finished_at(p));
+    let last_success = last_success.max();
+    let mut failures = 0;
+    let mut last_failure = None;
+    for pod in pods.iter().filter(|pod| pods::is_failed(pod, spec)) {
+        let at = pods::finished_at(pod);
+        if last_success.is_none_or(|success| success < at) {
+            failures += 1;
+            last_failure = last_failure.max(Some(at));
+        }
+    }
+    after(failures, last_failure?, view)
+}
+
+/// When an index may be tried again after its last pod failed (`backoffLimitPerIndex`); `None`: now.
+pub fn next_try_at(last: &Pod, view: &View) -> Option<Timestamp> {
+    let earlier = [pods::INDEX_FAILURES, pods::INDEX_FAILURES_IGNORED]
+        .map(|name| pods::annotation_number(last, name).unwrap_or(0));
+    after(earlier[0].saturating_add(earlier[1]).saturating_add(1), pods::finished_at(last), view)
+}
+
+fn after(failures: u32, last_failure: Timestamp, view: &View) -> Option<Timestamp> {
+    let doublings = failures.saturating_sub(1).min(16);
+    let wait = LONGEST.min(FIRST * (1 << doublings));
+    Some(view.due(last_failure, wait)).filter(|at| *at > view.now)
+}

@@ -1,0 +1,164 @@
+//! What a Job asks of its pods: which are active, failed, counted; when they ended; which go first.
+
+use crate::time::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::JobSpec;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use std::cmp::{Ordering, Reverse};
+
+/// Holds a pod back until its Job has counted it.
+pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
+/// Label and annotation of an Indexed Job's pods.
+pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// How often an index failed before this pod (`backoffLimitPerIndex`).
+pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
+/// How often an index failed in a way that `podFailurePolicy` ignores.
+pub const INDEX_FAILURES_IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
+
+pub fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
+}
+
+pub fn has_ended(pod: &Pod) -> bool {
+    matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+pub fn is_going(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Pending or running, and not being deleted.
+pub fn is_active(pod: &Pod) -> bool {
+    !has_ended(pod) && !is_going(pod)
+}
+
+/// Being deleted, and not yet ended.
+pub fn is_terminating(pod: &Pod) -> bool {
+    !has_ended(pod) && is_going(pod)
+}
+
+pub fn succeeded(pod: &Pod) -> bool {
+    phase(pod) == "Succeeded"
+}
+
+/// Failed, or, where a pod that is being deleted may be replaced at once, on its way there (`isPodFailed`).
+pub fn is_failed(pod: &Pod, spec: &JobSpec) -> bool {
+    phase(pod) == "Failed" || (is_terminating(pod) && !replaces_only_failed(spec))
+}
+
+/// Does the Job wait for a pod to end before it makes another (`onlyReplaceFailedPods`)?
+pub fn replaces_only_failed(spec: &JobSpec) -> bool {
+    spec.pod_replacement_policy.as_deref() == Some("Failed") || spec.pod_failure_policy.is_some()
+}
+
+/// Not yet counted: a counted pod has lost the finalizer.
+pub fn is_tracked(pod: &Pod) -> bool {
+    pod.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == TRACKING_FINALIZER)
+}
+
+/// A copy without the finalizer.
+pub fn counted(pod: &Pod) -> Pod {
+    let mut pod = pod.clone();
+    if let Some(finalizers) = &mut pod.metadata.finalizers {
+        finalizers.retain(|finalizer| finalizer != TRACKING_FINALIZER);
+        if finalizers.is_empty() {
+            pod.metadata.finalizers = None;
+        }
+    }
+    pod
+}
+
+pub fn is_ready(pod: &Pod) -> bool {
+    ready_since(pod).is_some()
+}
+
+/// The completion index of an Indexed Job's pod.
+pub fn completion_index(pod: &Pod) -> Option<u32> {
+    annotation_number(pod, COMPLETION_INDEX)
+}
+
+pub fn annotation_number(pod: &Pod, name: &str) -> Option<u32> {
+    pod.metadata.annotations.as_ref()?.get(name)?.parse().ok()
+}
+
+/// When its last container ended, or, where that is not known, the nearest thing to it (`getFinishedTime`).
+pub fn finished_at(pod: &Pod) -> Timestamp {
+    ended_by_containers(pod)
+        .or_else(|| unready_since(pod))
+        .or_else(|| deletion_asked_at(pod))
+        .or_else(|| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Restarts of all containers, those of init containers among them.
+pub fn restarts(pod: &Pod) -> i32 {
+    statuses(pod).map(|status| status.restart_count).sum()
+}
+
+/// Every container status, init containers first.
+pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref());
+    let main = status.and_then(|status| status.container_statuses.as_deref());
+    init.unwrap_or_default().iter().chain(main.unwrap_or_default())
+}
+
+/// Kubernetes' order of `ActivePods`: who comes first is deleted first. The least useful pod: not assigned, not
+/// running, not ready, ready for the shortest time, most restarts, youngest.
+pub fn removal_order(a: &Pod, b: &Pod) -> Ordering {
+    let assigned = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    let running = |pod: &Pod| match phase(pod) {
+        "Pending" => 0,
+        "Running" => 2,
+        _ => 1,
+    };
+    let created = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    assigned(a)
+        .cmp(&assigned(b))
+        .then_with(|| running(a).cmp(&running(b)))
+        .then_with(|| is_ready(a).cmp(&is_ready(b)))
+        .then_with(|| Reverse(ready_since(a)).cmp(&Reverse(ready_since(b))))
+        .then_with(|| Reverse(restarts_max(a)).cmp(&Reverse(restarts_max(b))))
+        .then_with(|| Reverse(created(a)).cmp(&Reverse(created(b))))
+}
+
+fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    ready_condition(pod.status.as_ref()?, "True")
+}
+
+fn unready_since(pod: &Pod) -> Option<Timestamp> {
+    ready_condition(pod.status.as_ref()?, "False").filter(|at| *at != Timestamp::UNIX_EPOCH)
+}
+
+fn ready_condition(status: &PodStatus, wanted: &str) -> Option<Timestamp> {
+    let ready = status.conditions.iter().flatten().find(|one| one.type_ == "Ready")?;
+    let since = ready.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+    (ready.status == wanted).then_some(since)
+}
+
+fn ended_by_containers(pod: &Pod) -> Option<Timestamp> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_deref()?;
+    let mut last = None;
+    for status in statuses {
+        let ended = status.state.as_ref()?.terminated.as_ref()?.finished_at.as_ref()?.0;
+        last = last.max(Some(ended));
+    }
+    last
+}
+
+fn deletion_asked_at(pod: &Pod) -> Option<Timestamp> {
+    let at = pod.metadata.deletion_timestamp.as_ref()?.0;
+    let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
+    at.checked_sub(SignedDuration::from_secs(grace)).ok()
+}
+
+/// The most restarts of any container: of the main ones, then of the sidecars.
+fn restarts_max(pod: &Pod) -> (i32, i32) {
+    let status = pod.status.as_ref();
+    let most = |statuses: Option<&Vec<ContainerStatus>>| {
+        statuses.into_iter().flatten().map(|status| status.restart_count).max().unwrap_or(0)
+    };
+    (
+        most(status.and_then(|status| status.container_statuses.as_ref())),
+        most(status.and_then(|status| status.init_container_statuses.as_ref())),
+    )
+}
