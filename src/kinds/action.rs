@@ -160,6 +160,9 @@ pub struct Settings {
     /// This host's address, found at start.
     #[serde(skip)]
     pub host_ip: String,
+    /// When the host started, for `@reboot`; the same for every start of the daemon until the host's next.
+    #[serde(skip)]
+    pub booted_at: Option<Timestamp>,
     /// What containers without limits of their own may use, found at start.
     #[serde(skip)]
     pub host_cpu_millis: u64,
@@ -256,6 +259,7 @@ impl Default for Settings {
             images: BTreeMap::new(),
             history: HistorySettings::default(),
             host_ip: "127.0.0.1".into(),
+            booted_at: None,
             host_cpu_millis: 1000,
             host_memory_bytes: 1 << 30,
             host_user: 0,

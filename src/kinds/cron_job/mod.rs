@@ -1,6 +1,12 @@
-//! CronJobs: runs by the clock.
+//! CronJob: runs by the clock.
 
 pub mod annotations;
 pub mod check;
 pub mod defaults;
+mod jobs;
+pub mod plan;
 pub mod schedule;
+mod timing;
+
+pub use jobs::manual as manual_job;
+pub use timing::{carry_over, is_own_record};

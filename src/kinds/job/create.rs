@@ -65,8 +65,8 @@ pub fn free_name(job: &Job, index: Option<u32>, nth: u64, view: &View) -> String
 fn base_name(job: &Job, index: Option<u32>) -> String {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     let tail = index.map_or("-".to_owned(), |index| format!("-{index}-"));
-    let room = name.floor_char_boundary(BASE_LENGTH_MAX - tail.len());
-    format!("{}{tail}", &name[..room])
+    let name = name.get(..BASE_LENGTH_MAX - tail.len()).unwrap_or(name);
+    format!("{name}{tail}")
 }
 
 fn owner(job: &Job) -> OwnerReference {

@@ -45,7 +45,8 @@ impl Intervals {
 
     /// How many indexes both have.
     pub fn shared(&self, other: &Intervals) -> u32 {
-        let overlap = |a: &(u32, u32), b: &(u32, u32)| (a.1.min(b.1) + 1).saturating_sub(a.0.max(b.0));
+        let overlap =
+            |a: &(u32, u32), b: &(u32, u32)| (a.1.min(b.1) + 1).saturating_sub(a.0.max(b.0));
         self.spans.iter().flat_map(|a| other.spans.iter().map(move |b| overlap(a, b))).sum()
     }
 

@@ -89,7 +89,8 @@ impl<'a> Indexed<'a> {
         for pod in tracked {
             let Some(index) = self.index_of(pod).filter(waits) else { continue };
             let last = waiting.entry(index).or_insert(*pod);
-            if failures(last) <= failures(pod) && pods::finished_at(last) <= pods::finished_at(pod) {
+            if failures(last) <= failures(pod) && pods::finished_at(last) <= pods::finished_at(pod)
+            {
                 *last = pod;
             }
         }

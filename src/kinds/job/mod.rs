@@ -7,7 +7,7 @@ mod policies;
 pub mod plan;
 
 mod backoff;
-mod conditions;
+pub mod conditions;
 mod create;
 mod failure_policy;
 mod index;

@@ -76,12 +76,7 @@ struct Sync<'a> {
 }
 
 impl<'a> Sync<'a> {
-    fn new(
-        job: &'a Job,
-        spec: &'a JobSpec,
-        view: &'a View<'a>,
-        plan: &'a mut Plan,
-    ) -> Sync<'a> {
+    fn new(job: &'a Job, spec: &'a JobSpec, view: &'a View<'a>, plan: &'a mut Plan) -> Sync<'a> {
         let pods = pods_of(view);
         let active = pods.iter().copied().filter(|pod| pods::is_active(pod)).collect();
         let status = job.status.clone().unwrap_or_default();
@@ -390,7 +385,8 @@ impl<'a> Sync<'a> {
         {
             self.plan.push(Action::Record(run));
         }
-        let too_many = job.status.as_ref().and_then(|status| status.succeeded) > self.spec.completions
+        let too_many = job.status.as_ref().and_then(|status| status.succeeded)
+            > self.spec.completions
             && self.spec.completions.is_some();
         self.plan.push(Action::Put(job.into()));
         if let Some(ended) = ended {

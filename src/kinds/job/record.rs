@@ -5,6 +5,7 @@ use crate::kinds::action::{Outcome, Run};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use std::hash::{DefaultHasher, Hasher};
 
 /// The slot of a Job, in RFC 3339 (`batch.kubernetes.io/cronjob-scheduled-timestamp`).
 pub const SCHEDULED: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
@@ -19,6 +20,7 @@ pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
     let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name));
     let slot = annotation(SCHEDULED).and_then(|text| text.parse().ok());
     let created = meta.creation_timestamp.as_ref().map(|time| time.0);
+    let name = meta.name.clone().unwrap_or_default();
     let end = conditions::end(job);
     let outcome = match end.map(|condition| condition.type_.as_str()) {
         None => Outcome::Running,
@@ -29,8 +31,8 @@ pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
     Some(Run {
         namespace: meta.namespace.clone().unwrap_or_default(),
         cron_job: owner.name.clone(),
-        scheduled: slot.or(created).unwrap_or(now),
-        job: meta.name.clone().unwrap_or_default(),
+        scheduled: slot.unwrap_or_else(|| asked_at(&name, created.unwrap_or(now))),
+        job: name,
         outcome,
         started: starts(pods).min(),
         ended: end.map(|_| ends(pods).map(|(at, _)| at).max().unwrap_or(now)),
@@ -39,6 +41,16 @@ pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
         message: message.unwrap_or_default(),
         manual: annotation(INSTANTIATE).is_some_and(|by| by == "manual"),
     })
+}
+
+/// The "slot" of a manual run: the second in which it was asked for, and some milliseconds that follow from the Job's
+/// name, so that it is told apart from another run of that second.
+pub fn asked_at(job: &str, created: Timestamp) -> Timestamp {
+    let mut hash = DefaultHasher::new();
+    hash.write(job.as_bytes());
+    let milliseconds = i64::try_from(hash.finish() % 999 + 1).unwrap_or(1);
+    let second = created.as_second();
+    Timestamp::from_millisecond(second * 1000 + milliseconds).unwrap_or(created)
 }
 
 /// Pods made, those that are gone among them, and restarts within them.

@@ -123,6 +123,14 @@ impl Schedule {
         }
     }
 
+    /// The period of `@every`, which counts from the last run and not from the clock.
+    pub fn period_seconds(&self) -> Option<i64> {
+        match self.form {
+            Form::Every { seconds } => Some(seconds),
+            _ => None,
+        }
+    }
+
     /// The zone of a `TZ=` prefix.
     pub fn zone(&self) -> Option<Zone> {
         self.zone

@@ -1,0 +1,411 @@
+//! The CronJob controller: one Job for each slot, by the policy; what was skipped is told.
+//!
+//! Follows `cronjob_controllerv2.go` of Kubernetes 1.36. What a slot led to is read from the Jobs that are there: a
+//! Job's name follows from its slot, so the same slot cannot make two, and `status` is written once the Job exists
+//! and has a uid.
+
+use super::jobs;
+use super::timing::{self, CatchUp, Timing};
+use crate::kinds::action::{Action, Outcome, Plan, Run, Severity, View};
+use crate::kinds::job::{conditions, record};
+use crate::kinds::{Key, Kind, Object};
+use crate::time::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, CronJobStatus, Job};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// No more missed slots than this are made up for, or told of one by one.
+const MISSED_MAX: usize = 100;
+
+/// Decides what a CronJob needs now. `view.owned` are its Jobs.
+pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
+    let mut plan = Plan::default();
+    let mut sync = Sync::new(cron_job, view, &mut plan);
+    sync.follow_jobs();
+    sync.note_missing();
+    let stopped =
+        cron_job.metadata.deletion_timestamp.is_some() || cron_job.spec.suspend == Some(true);
+    if !stopped {
+        sync.schedule();
+    }
+    sync.clean_up();
+    sync.write();
+    plan
+}
+
+/// One look at a CronJob.
+struct Sync<'a> {
+    cron_job: &'a CronJob,
+    spec: &'a CronJobSpec,
+    view: &'a View<'a>,
+    plan: &'a mut Plan,
+    status: CronJobStatus,
+    active: Vec<ObjectReference>,
+    /// The last slot that this plan tells of as skipped.
+    skipped_up_to: Option<Timestamp>,
+}
+
+impl<'a> Sync<'a> {
+    fn new(cron_job: &'a CronJob, view: &'a View<'a>, plan: &'a mut Plan) -> Sync<'a> {
+        let mut status = cron_job.status.clone().unwrap_or_default();
+        let active = status.active.take().unwrap_or_default();
+        Sync { cron_job, spec: &cron_job.spec, view, plan, status, active, skipped_up_to: None }
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &'a Job> + use<'a> {
+        self.view.owned.iter().filter_map(|object| match object {
+            Object::Job(job) => Some(&**job),
+            _ => None,
+        })
+    }
+
+    /// Brings `status` up to what the Jobs say.
+    fn follow_jobs(&mut self) {
+        for job in self.jobs() {
+            let end = conditions::end(job);
+            let known = self.active.iter().position(|one| one.uid == job.metadata.uid);
+            match (known, end) {
+                (Some(at), Some(end)) => {
+                    self.active.remove(at);
+                    let message =
+                        format!("Saw completed job: {}, condition: {}", jobs::name(job), end.type_);
+                    self.plan.event(Severity::Normal, "SawCompletedJob", message);
+                }
+                (None, None) => self.meet(job),
+                _ => {}
+            }
+            if let Some(slot) = jobs::slot(self.cron_job, job) {
+                let last = self.status.last_schedule_time.take().max(Some(Time(slot)));
+                self.status.last_schedule_time = last;
+            }
+            if end.is_some_and(|end| end.type_ == "Complete") {
+                let completed =
+                    job.status.as_ref().and_then(|status| status.completion_time.clone());
+                let last = self.status.last_successful_time.take().max(completed);
+                self.status.last_successful_time = last;
+            }
+        }
+    }
+
+    /// A Job that runs and is not in `status.active`: new of ours, or someone else's making.
+    fn meet(&mut self, job: &Job) {
+        if jobs::obeys_policy(self.cron_job, job) {
+            return self.active.push(jobs::reference(job));
+        }
+        // Kubernetes says so at every look. Here it is said while the Job is new, as a look may come at any time.
+        let created = job.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let is_new = created.is_none_or(|at| self.view.elapsed(at) < SignedDuration::from_secs(1));
+        if is_new && !jobs::is_forced(job) {
+            let name = jobs::name(job);
+            let message = format!("Saw a job that the controller did not create or forgot: {name}");
+            self.plan.event(Severity::Warning, "UnexpectedJob", message);
+        }
+    }
+
+    /// Active Jobs that are gone without an end: someone deleted them.
+    fn note_missing(&mut self) {
+        let (there, gone): (Vec<ObjectReference>, Vec<ObjectReference>) =
+            std::mem::take(&mut self.active)
+                .into_iter()
+                .partition(|one| self.jobs().any(|job| job.metadata.uid == one.uid));
+        self.active = there;
+        for reference in gone {
+            let name = reference.name.unwrap_or_default();
+            self.plan.event(
+                Severity::Normal,
+                "MissingJob",
+                format!("Active job went missing: {name}"),
+            );
+            if let Some((slot, manual)) = jobs::slot_of_name(self.cron_job, &name) {
+                let run = self.run(slot, Outcome::Replaced, "deleted while it ran");
+                self.plan.push(Action::Record(Run {
+                    job: name,
+                    ended: Some(self.view.now),
+                    manual,
+                    ..run
+                }));
+            }
+        }
+    }
+
+    fn schedule(&mut self) {
+        let timing = match Timing::read(self.cron_job, self.view.settings) {
+            Ok(timing) => timing,
+            Err(error) => {
+                return self.plan.event(Severity::Warning, error.reason(), error.to_string());
+            }
+        };
+        if timing.schedule.is_reboot() {
+            return self.schedule_reboot(&timing);
+        }
+        // A slot is due when its jitter has passed: slots are compared with a clock that is so much behind.
+        let Ok(until) = self.view.now.checked_sub(timing.jitter) else { return };
+        let floor = self.floor(&timing);
+        let missed = timing.missed(floor, until);
+        let after = missed.latest.unwrap_or(floor);
+        if let Some(next) = timing.next_after(after)
+            && let Ok(at) = next.checked_add(timing.jitter)
+        {
+            self.plan.wake(at);
+        }
+        if let Some(latest) = missed.latest
+            && !self.view.quiet
+        {
+            self.decide(&timing, floor, latest, missed.count);
+        }
+    }
+
+    /// `@reboot`: the one slot is the start of the host.
+    fn schedule_reboot(&mut self, timing: &Timing) {
+        let Some(booted_at) = self.view.settings.booted_at else { return };
+        let Ok(due) = booted_at.checked_add(timing.jitter) else { return };
+        if booted_at <= self.floor(timing) {
+            return;
+        }
+        if due > self.view.now {
+            self.plan.wake(due);
+        } else if !self.view.quiet {
+            self.decide(timing, self.floor(timing), booted_at, 1);
+        }
+    }
+
+    /// Slots up to here are settled, or were before the schedule was in force.
+    fn floor(&self, timing: &Timing) -> Timestamp {
+        let meta = &self.cron_job.metadata;
+        let last = self.status.last_schedule_time.as_ref().or(meta.creation_timestamp.as_ref());
+        let last = last.map_or(self.view.now, |time| time.0);
+        let other = match timing.catch_up {
+            CatchUp::None => timing::in_force_since(meta),
+            CatchUp::Latest => None,
+            CatchUp::All => timing::skipped_up_to(meta),
+        };
+        last.max(other.unwrap_or(last))
+    }
+
+    /// Slots after `floor` up to `latest` are due: which one runs, and what becomes of the others?
+    fn decide(&mut self, timing: &Timing, floor: Timestamp, latest: Timestamp, count: u32) {
+        let told = timing::skipped_up_to(&self.cron_job.metadata).unwrap_or(Timestamp::MIN);
+        let mut slots = match count {
+            1 => vec![latest],
+            _ => timing.last_slots(floor.max(told), latest, MISSED_MAX + 1),
+        };
+        if slots.is_empty() {
+            slots.push(latest);
+        }
+        let policy = self.spec.concurrency_policy.as_deref();
+        // Under `Replace` each would only end the one before.
+        let all = timing.catch_up == CatchUp::All && policy != Some("Replace");
+        let given_up = usize::from(slots.len() > MISSED_MAX);
+        let in_time = |slot: &Timestamp| !self.is_too_late(timing, *slot);
+        let chosen = match slots[given_up..].iter().position(in_time) {
+            Some(first) if all => given_up + first,
+            Some(_) => slots.len() - 1,
+            None => slots.len(),
+        };
+        let runs = slots.get(chosen).copied();
+        slots.truncate(chosen);
+        slots.retain(|slot| *slot > told);
+        self.skip_missed(timing, &slots, count as usize > MISSED_MAX);
+        let Some(slot) = runs else { return };
+        if policy != Some("Forbid") || self.active.is_empty() {
+            self.start(timing, slot);
+        } else if !all && slot > told {
+            self.hold(slot);
+        }
+    }
+
+    fn is_too_late(&self, timing: &Timing, slot: Timestamp) -> bool {
+        let Some(deadline) = self.spec.starting_deadline_seconds else { return false };
+        let wait = SignedDuration::from_secs(deadline).saturating_add(timing.jitter);
+        slot.checked_add(wait).is_ok_and(|last| last < self.view.now)
+    }
+
+    /// Tells of slots that will not run.
+    fn skip_missed(&mut self, timing: &Timing, slots: &[Timestamp], too_many: bool) {
+        let Some(last) = slots.last() else { return };
+        for slot in slots {
+            let why = if self.is_too_late(timing, *slot) {
+                "missed: startingDeadlineSeconds had passed"
+            } else {
+                "missed: a later slot was due as well"
+            };
+            let run = self.run(*slot, Outcome::Skipped, why);
+            self.plan.push(Action::Record(run));
+        }
+        if too_many {
+            let message = "too many missed start times. Set or decrease \
+                           .spec.startingDeadlineSeconds or check clock skew";
+            self.plan.event(Severity::Warning, "TooManyMissedTimes", message);
+        }
+        let more = match slots.len() - 1 {
+            0 => String::new(),
+            before => format!(" (and {before} before it)"),
+        };
+        let at = last.strftime("%a, %d %b %Y %H:%M:%S +0000");
+        let message = format!("Missed scheduled time to start a job: {at}{more}");
+        self.plan.event(Severity::Warning, "MissSchedule", message);
+        self.skipped_up_to = Some(*last);
+    }
+
+    /// Under `Forbid` a slot waits for the run before it. When that ends, the latest of those that waited runs, late,
+    /// as in Kubernetes: its record is then replaced.
+    fn hold(&mut self, slot: Timestamp) {
+        let message = "Not starting job because prior execution is running and \
+                       concurrency policy is Forbid";
+        self.plan.event(Severity::Normal, "JobAlreadyActive", message);
+        let why = "prior execution was running and concurrencyPolicy is Forbid";
+        let run = self.run(slot, Outcome::Skipped, why);
+        self.plan.push(Action::Record(run));
+        self.skipped_up_to = Some(slot);
+    }
+
+    fn start(&mut self, timing: &Timing, slot: Timestamp) {
+        let fine = timing.schedule.is_finer_than_minutes();
+        let name = jobs::name_of_slot(self.cron_job, slot, fine);
+        let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
+        if self.view.others.get(&Key::new(Kind::Job, namespace, &name)).is_some() {
+            // Ours would have settled the slot. Kubernetes stays silent here.
+            let message = format!("Error creating job: jobs.batch {name:?} already exists");
+            self.plan.event(Severity::Warning, "FailedCreate", message);
+            let run = self.run(slot, Outcome::Skipped, "a Job of its name exists already");
+            self.plan.push(Action::Record(run));
+            self.skipped_up_to = Some(slot);
+            return;
+        }
+        if self.spec.concurrency_policy.as_deref() == Some("Replace") {
+            replace_active(&self.active, self.view, self.plan);
+            self.active.clear();
+        }
+        let run = self.run(slot, Outcome::Running, "");
+        self.plan.push(Action::Record(Run { job: name.clone(), ..run }));
+        let message = format!("Created job {name}");
+        self.plan.push(Action::Create(jobs::scheduled(self.cron_job, slot, name).into()));
+        self.plan.event(Severity::Normal, "SuccessfulCreate", message);
+        // The Job settles every slot up to its own.
+        self.skipped_up_to = None;
+    }
+
+    fn run(&self, slot: Timestamp, outcome: Outcome, message: &str) -> Run {
+        new_run(self.cron_job, slot, outcome, message)
+    }
+
+    /// `successfulJobsHistoryLimit` and `failedJobsHistoryLimit`: the oldest go (`cleanupFinishedJobs`).
+    fn clean_up(&mut self) {
+        let limits = [
+            ("Complete", self.spec.successful_jobs_history_limit),
+            ("Failed", self.spec.failed_jobs_history_limit),
+        ];
+        for (kind, limit) in limits {
+            let Some(limit) = limit else { continue };
+            let ended = |job: &&Job| conditions::end(job).is_some_and(|end| end.type_ == kind);
+            let stays = |job: &&Job| job.metadata.deletion_timestamp.is_none();
+            let mut ended: Vec<&Job> = self.jobs().filter(ended).filter(stays).collect();
+            let surplus = ended.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+            if surplus == 0 {
+                continue;
+            }
+            ended.sort_by_key(|job| (started_at(job), jobs::name(job)));
+            for job in &ended[..surplus] {
+                delete(job, self.plan);
+            }
+        }
+    }
+
+    /// Writes status and records if they changed.
+    fn write(mut self) {
+        self.status.active = (!self.active.is_empty()).then_some(self.active);
+        let before = self.cron_job.status.clone().unwrap_or_default();
+        if before == self.status && self.skipped_up_to.is_none() {
+            return;
+        }
+        let mut cron_job = self.cron_job.clone();
+        cron_job.status = Some(self.status);
+        if let Some(slot) = self.skipped_up_to {
+            timing::set_skipped_up_to(&mut cron_job.metadata, slot);
+        }
+        self.plan.push(Action::Put(cron_job.into()));
+    }
+}
+
+/// Makes a Job of a CronJob now: its name, and what to do. Under `Forbid` and `Replace` it takes its turn like a
+/// scheduled run, unless `force`.
+///
+/// # Errors
+/// Says why the run may not start.
+pub fn trigger(
+    cron_job: &CronJob,
+    view: &View,
+    force: bool,
+) -> Result<(String, Vec<Action>), String> {
+    let mut plan = Plan::default();
+    let own = cron_job.metadata.name.as_deref().unwrap_or_default();
+    let namespace = cron_job.metadata.namespace.as_deref().unwrap_or_default();
+    let name = format!("{own}-manual-{}", view.now.as_second());
+    if view.others.get(&Key::new(Kind::Job, namespace, &name)).is_some() {
+        return Err(format!("job {name} was made in this very second; try again in the next"));
+    }
+    let active = cron_job.status.as_ref().and_then(|status| status.active.as_deref());
+    let active = active.unwrap_or_default();
+    let policy = cron_job.spec.concurrency_policy.as_deref();
+    match policy {
+        Some("Forbid") if !force && !active.is_empty() => {
+            let running = active[0].name.as_deref().unwrap_or_default();
+            return Err(format!(
+                "prior execution {running} is running and concurrency policy is Forbid"
+            ));
+        }
+        Some("Replace") if !force => replace_active(active, view, &mut plan),
+        _ => {}
+    }
+    let asked_at = record::asked_at(&name, view.now);
+    let run = new_run(cron_job, asked_at, Outcome::Running, "");
+    plan.push(Action::Record(Run { job: name.clone(), manual: true, ..run }));
+    plan.push(Action::Create(jobs::triggered(cron_job, name.clone(), force).into()));
+    plan.event(Severity::Normal, "SuccessfulCreate", format!("Created job {name}"));
+    Ok((name, plan.actions))
+}
+
+/// Ends the active runs for a new one.
+fn replace_active(active: &[ObjectReference], view: &View, plan: &mut Plan) {
+    for reference in active {
+        let job = view.owned.iter().find_map(|object| match object {
+            Object::Job(job) if job.metadata.uid == reference.uid => Some(job),
+            _ => None,
+        });
+        let Some(job) = job else { continue };
+        if let Some(run) = record::run(job, &[], view.now) {
+            let message = "replaced by a later run".to_owned();
+            let ended = Some(view.now);
+            plan.push(Action::Record(Run { outcome: Outcome::Replaced, message, ended, ..run }));
+        }
+        delete(job, plan);
+    }
+}
+
+fn delete(job: &Job, plan: &mut Plan) {
+    let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
+    plan.event(Severity::Normal, "SuccessfulDelete", format!("Deleted job {}", jobs::name(job)));
+    plan.push(Action::Delete(Key::new(Kind::Job, namespace, jobs::name(job))));
+}
+
+fn new_run(cron_job: &CronJob, slot: Timestamp, outcome: Outcome, message: &str) -> Run {
+    Run {
+        namespace: cron_job.metadata.namespace.clone().unwrap_or_default(),
+        cron_job: cron_job.metadata.name.clone().unwrap_or_default(),
+        scheduled: slot,
+        job: String::new(),
+        outcome,
+        started: None,
+        ended: None,
+        exit_code: None,
+        attempts: 0,
+        message: message.to_owned(),
+        manual: false,
+    }
+}
+
+/// Jobs that never started come last.
+fn started_at(job: &Job) -> Timestamp {
+    let start = job.status.as_ref().and_then(|status| status.start_time.as_ref());
+    start.map_or(Timestamp::MAX, |time| time.0)
+}
