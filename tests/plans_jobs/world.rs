@@ -335,7 +335,7 @@ impl World {
         part.extend(patch.as_object().expect("an object").clone());
         let mut new = kind.read_json(&serde_json::to_vec(&json).expect("JSON")).expect("an object");
         if let (Object::CronJob(old), Object::CronJob(new)) = (&old, &mut new) {
-            cron_job::carry_over(old, std::sync::Arc::make_mut(new), self.now);
+            cron_job::keep_records(old, std::sync::Arc::make_mut(new), self.now);
         }
         self.put(new);
     }

@@ -9,4 +9,4 @@ pub mod schedule;
 mod timing;
 
 pub use jobs::manual as manual_job;
-pub use timing::{carry_over, is_own_record};
+pub use timing::{is_own_record, keep_records};

@@ -4,8 +4,9 @@
 //! Job's name follows from its slot, so the same slot cannot make two, and `status` is written once the Job exists
 //! and has a uid.
 
+use super::annotations::CatchUp;
 use super::jobs;
-use super::timing::{self, CatchUp, Timing};
+use super::timing::{self, Timing};
 use crate::kinds::action::{Action, Outcome, Plan, Run, Severity, View};
 use crate::kinds::job::{conditions, record};
 use crate::kinds::{Key, Kind, Object};

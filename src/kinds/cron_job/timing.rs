@@ -1,5 +1,6 @@
 //! When a CronJob runs: its schedule, zone and annotations, read together; and since when they are in force.
 
+use super::annotations::{self, AnnotationFault, Annotations, CatchUp};
 use super::schedule::{Missed, Schedule, ScheduleError, Zone, ZoneError};
 use crate::kinds::action::{Dst, Settings};
 use crate::seed::Seed;
@@ -7,32 +8,12 @@ use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Instead of `spec.schedule`: cronlet's own grammar.
-const SCHEDULE: &str = "cronlet.dev/schedule";
-const DST: &str = "cronlet.dev/dst";
-const CATCH_UP: &str = "cronlet.dev/catch-up";
-const JITTER: &str = "cronlet.dev/jitter";
-
-/// Since when the schedule is what it is: written when an edit or a resume changes when the CronJob runs.
-const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
-/// The last slot that was told of as skipped, so that it is told of once.
-const SKIPPED_UP_TO: &str = "cronlet.dev/skipped-up-to";
-
 /// Is this annotation cronlet's own record? Such a one stays when a manifest is applied that does not have it.
 pub fn is_own_record(annotation: &str) -> bool {
-    [IN_FORCE_SINCE, SKIPPED_UP_TO].contains(&annotation)
+    RECORDS.contains(&annotation)
 }
 
-/// Which missed runs `cronlet.dev/catch-up` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatchUp {
-    /// The default: after downtime the latest, as Kubernetes; after an edit or a resume none.
-    None,
-    /// The latest, also after an edit or a resume.
-    Latest,
-    /// Every one, oldest first.
-    All,
-}
+const RECORDS: [&str; 2] = [annotations::IN_FORCE_SINCE, annotations::SKIPPED_UP_TO];
 
 pub struct Timing {
     pub schedule: Schedule,
@@ -43,13 +24,15 @@ pub struct Timing {
     pub jitter: SignedDuration,
 }
 
-/// Why a CronJob cannot be scheduled.
+/// Why a CronJob cannot be scheduled. Admission lets none of these through.
 #[derive(Debug, thiserror::Error)]
 pub enum TimingError {
     #[error("unparseable schedule: {schedule:?} : {source}")]
     Schedule { schedule: String, source: ScheduleError },
     #[error("invalid timeZone: {name:?}: {source}")]
     Zone { name: String, source: ZoneError },
+    #[error("annotation {0}")]
+    Annotation(AnnotationFault),
 }
 
 impl TimingError {
@@ -58,31 +41,32 @@ impl TimingError {
         match self {
             TimingError::Schedule { .. } => "UnparseableSchedule",
             TimingError::Zone { .. } => "UnknownTimeZone",
+            TimingError::Annotation(_) => "InvalidSchedule",
         }
     }
 }
 
 impl Timing {
     pub fn read(cron_job: &CronJob, settings: &Settings) -> Result<Timing, TimingError> {
-        let meta = &cron_job.metadata;
         let spec = &cron_job.spec;
-        let zone = spec.time_zone.as_deref().unwrap_or(&settings.time_zone);
-        let zone = Zone::load(zone)
-            .map_err(|source| TimingError::Zone { name: zone.to_owned(), source })?;
+        let own = Annotations::read(cron_job)
+            .map_err(|mut faults| TimingError::Annotation(faults.swap_remove(0)))?;
+        let name = spec.time_zone.as_deref().unwrap_or(&settings.time_zone);
+        let zone = Zone::load(name)
+            .map_err(|source| TimingError::Zone { name: name.to_owned(), source })?;
+        let schedule = match own.schedule {
+            Some(schedule) => schedule,
+            None => Schedule::parse(&spec.schedule).map_err(|source| TimingError::Schedule {
+                schedule: spec.schedule.clone(),
+                source,
+            })?,
+        };
         Ok(Timing {
-            schedule: read_schedule(cron_job)?,
+            schedule,
             zone,
-            dst: match annotation(meta, DST) {
-                Some("kubernetes") => Dst::Kubernetes,
-                Some("once") => Dst::Once,
-                _ => settings.dst,
-            },
-            catch_up: match annotation(meta, CATCH_UP) {
-                Some("latest") => CatchUp::Latest,
-                Some("all") => CatchUp::All,
-                _ => CatchUp::None,
-            },
-            jitter: read_jitter(meta),
+            dst: own.dst.unwrap_or(settings.dst),
+            catch_up: own.catch_up,
+            jitter: share(&cron_job.metadata, own.jitter),
         })
     }
 
@@ -125,27 +109,27 @@ impl Timing {
 ///
 /// Kubernetes has no such record: a schedule that is edited at noon to `0 11 * * *` runs at once there, and so does a
 /// CronJob that is resumed, for its latest missed slot.
-pub fn carry_over(old: &CronJob, new: &mut CronJob, now: Timestamp) {
-    for name in [IN_FORCE_SINCE, SKIPPED_UP_TO] {
+pub fn keep_records(old: &CronJob, new: &mut CronJob, now: Timestamp) {
+    for name in RECORDS {
         write(&mut new.metadata, name, annotation(&old.metadata, name).map(str::to_owned));
     }
     let suspended = |cron_job: &CronJob| cron_job.spec.suspend == Some(true);
     let resumed = suspended(old) && !suspended(new);
     if resumed || spells(old) != spells(new) {
-        write(&mut new.metadata, IN_FORCE_SINCE, Some(now.to_string()));
+        write(&mut new.metadata, annotations::IN_FORCE_SINCE, Some(now.to_string()));
     }
 }
 
 pub fn in_force_since(meta: &ObjectMeta) -> Option<Timestamp> {
-    annotation(meta, IN_FORCE_SINCE)?.parse().ok()
+    annotation(meta, annotations::IN_FORCE_SINCE)?.parse().ok()
 }
 
 pub fn skipped_up_to(meta: &ObjectMeta) -> Option<Timestamp> {
-    annotation(meta, SKIPPED_UP_TO)?.parse().ok()
+    annotation(meta, annotations::SKIPPED_UP_TO)?.parse().ok()
 }
 
 pub fn set_skipped_up_to(meta: &mut ObjectMeta, slot: Timestamp) {
-    write(meta, SKIPPED_UP_TO, Some(slot.to_string()));
+    write(meta, annotations::SKIPPED_UP_TO, Some(slot.to_string()));
 }
 
 /// What the times of runs follow from.
@@ -154,33 +138,17 @@ fn spells(cron_job: &CronJob) -> [Option<&str>; 4] {
     [
         Some(spec.schedule.as_str()),
         spec.time_zone.as_deref(),
-        annotation(&cron_job.metadata, SCHEDULE),
-        annotation(&cron_job.metadata, DST),
+        annotation(&cron_job.metadata, annotations::SCHEDULE),
+        annotation(&cron_job.metadata, annotations::DST),
     ]
 }
 
-fn read_schedule(cron_job: &CronJob) -> Result<Schedule, TimingError> {
-    let meta = &cron_job.metadata;
-    let part = |field: &Option<String>| field.clone().unwrap_or_default();
-    let own = annotation(meta, SCHEDULE);
-    let text = own.unwrap_or(&cron_job.spec.schedule);
-    let schedule = match own {
-        None => Schedule::parse(text),
-        Some(own) => Schedule::parse_extended(
-            own,
-            &format!("{}/{}", part(&meta.namespace), part(&meta.name)),
-        ),
-    };
-    schedule.map_err(|source| TimingError::Schedule { schedule: text.to_owned(), source })
-}
-
-/// A part of `cronlet.dev/jitter` that hangs on the name alone, so that CronJobs of one schedule spread out and each
-/// keeps its place.
-fn read_jitter(meta: &ObjectMeta) -> SignedDuration {
-    let longest = annotation(meta, JITTER).and_then(|text| text.parse::<SignedDuration>().ok());
-    let Some(longest) = longest.filter(|longest| longest.is_positive()) else {
-        return SignedDuration::ZERO;
-    };
+/// The part of `longest` that hangs on the name alone, so that CronJobs of one schedule spread out and each keeps its
+/// place.
+fn share(meta: &ObjectMeta, longest: SignedDuration) -> SignedDuration {
+    if longest.is_zero() {
+        return longest;
+    }
     // FNV-1a, then mixed: the same on every host and in every release.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in [&meta.namespace, &meta.name] {

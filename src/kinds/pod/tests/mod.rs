@@ -130,6 +130,7 @@ impl World {
             settings: &self.settings,
             owned: &[],
             others: &Nothing,
+            quiet: false,
         };
         plan::plan(&self.pod, &self.observed, &view)
     }
