@@ -105,7 +105,8 @@ impl World {
             let steps = ClockSteps::default();
             let settings = World::settings();
             let (now, others) = (self.now, &Nothing);
-            let view = View { now, steps: &steps, settings: &settings, owned: &[], others };
+            let view =
+                View { now, steps: &steps, settings: &settings, owned: &[], others, quiet: false };
             let plan = plan::plan(&self.pod, &self.observed, &view);
             if !self.carry_out(plan.actions) {
                 return;
