@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The recording `name` of the oracle, such as `schedules.jsonl`. It lies beside the repository, not in it, so a bare
-/// clone lacks it: then this says so loudly and answers `None`, and under `CRONLET_TEST_STRICT=1` it panics.
+/// The recording `name` of the oracle, such as `schedules.jsonl`. It lies beside the repository,
+/// not in it, so a bare clone lacks it: then this says so loudly and answers `None`, and under
+/// `CRONLET_TEST_STRICT=1` it panics.
 pub fn oracle(name: &str) -> Option<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = std::env::var_os("CRONLET_ORACLE")
