@@ -1,4 +1,5 @@
-//! The manifests of `jobs/` do what their comments say: each is checked, and run for real on a daemon.
+//! The manifests of `jobs/` do what their comments say: each is checked, and run for real on a
+//! daemon.
 
 mod common;
 

@@ -235,7 +235,8 @@ pub fn has_condition(object: &Value, kind: &str) -> bool {
 /// descends from them.
 fn processes_in(state: &Path) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
+    let pids =
+        entries.flatten().filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
     let parents: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let shims = parents.iter().map(|(pid, _)| *pid).filter(|pid| names(*pid, state));
     let mut found: Vec<i32> = shims.collect();
@@ -256,7 +257,8 @@ fn parent(pid: i32) -> Option<i32> {
 }
 
 fn names(pid: i32, state: &Path) -> bool {
-    let works_there = fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(state));
+    let works_there =
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(state));
     let told = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     works_there || String::from_utf8_lossy(&told).contains(&*state.to_string_lossy())
 }
