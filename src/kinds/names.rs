@@ -273,6 +273,15 @@ pub fn local_path(value: &str) -> Faults {
     faults
 }
 
+/// As [`local_path`], and not beginning with two dots, which volumes keep for their own files.
+pub fn local_unreserved_path(value: &str) -> Faults {
+    let mut faults = local_path(value);
+    if value.starts_with("..") && !value.starts_with("../") {
+        faults.push("must not start with '..'".to_owned());
+    }
+    faults
+}
+
 /// A path none of whose steps is `..`.
 pub fn no_backsteps(value: &str) -> Faults {
     if value.split('/').any(|step| step == "..") {
@@ -386,6 +395,9 @@ mod tests {
         check(percent, 1, &["", "%", "1", "-1%", "1.5%"]);
         check(local_path, 0, &["a/b", "a..b/c", ""]);
         check(local_path, 1, &["/a", "a/../b", ".."]);
+        check(local_unreserved_path, 0, &["a", ".a"]);
+        check(local_unreserved_path, 1, &["..a", "../a", "/a"]);
+        check(local_unreserved_path, 2, &[".."]);
         check(ip_address, 0, &["1.2.3.4", "010.0.0.1", "::1", "::ffff:1.2.3.4"]);
         check(ip_address, 1, &["", "nope", "1.2.3", "1.2.3.256", "1.2.3.4.5", "fe80::1%eth0"]);
         assert!(port_number(1).is_empty() && port_number(65535).is_empty());
