@@ -1,7 +1,6 @@
 //! A machine with a real systemd: a Debian or Ubuntu made by debootstrap, booted in systemd-nspawn,
 //! its changes forgotten when it goes. An agent in it runs the test's commands.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ pub struct Machine {
     /// `/channel` in the machine.
     channel: tempfile::TempDir,
     process: Child,
-    commands: Cell<u32>,
+    commands: u32,
 }
 
 /// What this host needs for it, each with whether it is there.
@@ -75,15 +74,15 @@ impl Machine {
         let console = File::create(at("console")).expect("a file is made");
         nspawn.stdout(console.try_clone().expect("a copy")).stderr(console);
         let process = nspawn.spawn().expect("systemd-nspawn starts");
-        let mut machine = Machine { channel, process, commands: Cell::new(0) };
+        let mut machine = Machine { channel, process, commands: 0 };
         machine.wait_for("ready");
         machine
     }
 
     /// What the script prints and its exit code.
     pub fn try_run(&mut self, script: &str) -> (i32, String) {
-        let number = self.commands.get() + 1;
-        self.commands.set(number);
+        self.commands += 1;
+        let number = self.commands;
         let at = |what: &str| self.channel.path().join(format!("{number}.{what}"));
         fs::write(at("command"), script).expect("a command is written");
         fs::write(self.channel.path().join("commands"), format!("{number}\n"))
@@ -99,10 +98,6 @@ impl Machine {
         let (code, output) = self.try_run(script);
         assert_eq!(code, 0, "{script}\n{output}\n{}", self.journal());
         output
-    }
-
-    pub fn json(&mut self, script: &str) -> serde_json::Value {
-        serde_json::from_str(&self.run(script)).expect("the script prints JSON")
     }
 
     /// Runs the script until it succeeds, patiently; gives what it prints then.
