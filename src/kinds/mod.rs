@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub mod action;
 pub mod admission;
 pub mod check;
+pub mod columns;
 pub mod config_map;
 pub mod cron_job;
 pub mod event;

@@ -1,4 +1,5 @@
 //! ConfigMap: settings for pods.
 
 pub mod check;
+pub mod columns;
 pub mod defaults;

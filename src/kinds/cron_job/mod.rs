@@ -2,6 +2,7 @@
 
 pub mod annotations;
 pub mod check;
+pub mod columns;
 pub mod defaults;
 mod jobs;
 pub mod plan;

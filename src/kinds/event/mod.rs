@@ -1,3 +1,4 @@
 //! Event: what happened to an object, for a reader.
 
 pub mod check;
+pub mod columns;

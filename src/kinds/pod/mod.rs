@@ -1,5 +1,6 @@
 //! Pod: containers that live and die together.
 
+pub mod columns;
 pub mod plan;
 
 pub mod lifecycle;
