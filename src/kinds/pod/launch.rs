@@ -112,6 +112,8 @@ pub fn launch(
     let own_security = container.security_context.as_ref();
     let hooks = container.lifecycle.as_ref();
     let warnings = resolved.skipped.clone();
+    let env = resolved.environment(basics);
+    no_nul(&argv, &env, container)?;
     let launch = Launch {
         pod_uid: pod.metadata.uid.clone().unwrap_or_default(),
         namespace: sources.namespace().to_owned(),
@@ -119,7 +121,7 @@ pub fn launch(
         container: container.name.clone(),
         attempt,
         argv,
-        env: resolved.environment(basics),
+        env,
         working_dir: container.working_dir.clone().filter(|dir| !dir.is_empty()),
         user,
         group: group(pod_security, own_security),
@@ -174,6 +176,22 @@ fn unmapped(image: &str) -> Problem {
          command, or add a line to images: in the configuration, such as {name}: [{name}]"
     );
     Problem { reason: "ImageNotMapped", message, event: "Failed" }
+}
+
+/// What the kernel takes ends at a NUL byte, so none may hold one. Says where it is, not what.
+fn no_nul(argv: &[String], env: &[(String, String)], container: &Container) -> Result<(), Problem> {
+    let has_nul = |text: &String| text.contains('\0');
+    let place = if argv.iter().any(has_nul) {
+        "its command or arguments".to_owned()
+    } else if let Some((name, _)) = env.iter().find(|(_, value)| has_nul(value)) {
+        format!("the environment variable {name}")
+    } else if container.working_dir.as_ref().is_some_and(has_nul) {
+        "its workingDir".to_owned()
+    } else {
+        return Ok(());
+    };
+    let name = &container.name;
+    Err(Problem::config(format!("container {name} cannot run with a NUL byte in {place}")))
 }
 
 /// An id as Linux takes it; what validation lets through fits.

@@ -15,8 +15,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 mod ending;
+mod folding;
+mod launching;
+mod queueing;
 mod restarting;
 mod starting;
+mod whatever;
 
 struct Nothing;
 
@@ -79,6 +83,10 @@ impl World {
             ["lost"] => self.observed = PodObserved::default(),
             _ => panic!("no such step: {words:?}"),
         }
+    }
+
+    fn phase(&self) -> Option<String> {
+        self.pod.status.as_ref()?.phase.clone()
     }
 
     fn bind(&mut self) {

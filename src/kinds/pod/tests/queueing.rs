@@ -1,0 +1,95 @@
+//! Who is bound, in which order, and what the others are told.
+
+use crate::kinds::action::{Limits, Settings};
+use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, slot, takes_run};
+use crate::time::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
+
+/// A pod made at that second, of a Job or not.
+fn pod(name: &str, second: i64, of_job: bool) -> Pod {
+    let kind = if of_job { "Job" } else { "ReplicaSet" };
+    let owner =
+        json!({"apiVersion": "v1", "kind": kind, "name": "o", "uid": "o", "controller": true});
+    let at = Timestamp::from_second(second).expect("in range").to_string();
+    let meta = json!({"name": name, "namespace": "default", "creationTimestamp": at,
+        "ownerReferences": [owner]});
+    serde_json::from_value(json!({"metadata": meta, "spec": {"containers": []}})).expect("a pod")
+}
+
+fn decide(pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
+    let pending: Vec<Pending> =
+        pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
+    let settings = Settings { limits: Limits { runs }, ..Settings::default() };
+    let now = Timestamp::from_second(1000).expect("in range");
+    bind(&pending, running, &settings, now)
+}
+
+/// Decisions in their order: `name` is bound, `name?` is told to wait.
+#[track_caller]
+fn check(pods: &[Pod], running: u32, runs: Option<u32>, want: &[&str]) {
+    let words: Vec<String> = decide(pods, running, runs)
+        .iter()
+        .map(|decision| {
+            let mark = if is_bound(&decision.pod) { "" } else { "?" };
+            assert_eq!(decision.event.is_some(), is_bound(&decision.pod));
+            format!("{}{mark}", decision.pod.metadata.name.as_deref().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(words, want);
+}
+
+#[test]
+fn runs_are_limited_in_the_order_of_slots() {
+    let pods = || [pod("c", 5, true), pod("b", 9, true), pod("a", 9, true), pod("free", 99, false)];
+    check(&pods(), 0, None, &["c", "a", "b", "free"]);
+    check(&pods(), 0, Some(2), &["c", "a", "b?", "free"]);
+    check(&pods(), 1, Some(2), &["c", "a?", "b?", "free"]);
+    check(&pods(), 7, Some(2), &["c?", "a?", "b?", "free"]);
+    check(&pods(), 0, Some(0), &["c?", "a?", "b?", "free"]);
+}
+
+#[test]
+fn a_pod_is_told_once_why_it_waits() {
+    let waiting = decide(&[pod("a", 1, true)], 1, Some(1)).remove(0).pod;
+    let condition =
+        &waiting.status.as_ref().expect("a status").conditions.as_ref().expect("some")[0];
+    assert_eq!((&*condition.type_, &*condition.status), ("PodScheduled", "False"));
+    assert_eq!(condition.reason.as_deref(), Some("RunLimit"));
+    let message = condition.message.as_deref();
+    assert_eq!(message, Some("waiting for one of the 1 runs that limits.runs allows on this host"));
+    check(std::slice::from_ref(&waiting), 1, Some(1), &[]);
+    let bound = decide(std::slice::from_ref(&waiting), 0, Some(1)).remove(0);
+    let conditions = bound.pod.status.as_ref().and_then(|status| status.conditions.clone());
+    let conditions = conditions.expect("conditions");
+    assert_eq!((conditions.len(), &*conditions[0].status), (1, "True"));
+    assert_eq!(conditions[0].reason, None);
+    let event = bound.event.expect("an event");
+    assert_eq!(event.message, "Successfully assigned default/a to localhost");
+}
+
+#[test]
+fn what_is_gone_bound_or_gated_is_not_bound() {
+    let mut going = pod("going", 1, true);
+    going.metadata.deletion_timestamp = going.metadata.creation_timestamp.clone();
+    let mut bound = pod("bound", 1, true);
+    bound.spec.get_or_insert_default().node_name = Some("n".into());
+    let gates = json!({"containers": [], "schedulingGates": [{"name": "g"}]});
+    let mut gated = pod("gated", 1, true);
+    gated.spec = serde_json::from_value(gates).expect("a spec");
+    check(&[going, bound.clone(), gated], 0, Some(1), &["gated?"]);
+    assert!(takes_run(&bound) && !takes_run(&pod("a", 1, true)));
+    bound.status.get_or_insert_default().phase = Some("Failed".into());
+    assert!(!takes_run(&bound));
+}
+
+#[test]
+fn the_slot_is_the_jobs() {
+    let at = |second| Timestamp::from_second(second).expect("in range");
+    let name = "batch.kubernetes.io/cronjob-scheduled-timestamp";
+    let job = json!({"metadata": {"annotations": {name: at(60).to_string()}}});
+    let job: Job = serde_json::from_value(job).expect("a job");
+    assert_eq!(slot(&pod("a", 70, true), Some(&job)), at(60));
+    assert_eq!(slot(&pod("a", 70, true), Some(&Job::default())), at(70));
+}
