@@ -91,6 +91,9 @@ pub struct Steps<'c, 'a> {
 /// What to start in a pod that goes on.
 pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
     let mut steps = Steps::default();
+    if view.quiet {
+        return steps;
+    }
     let begun = crew.mains_begun();
     let mut ordered_later = begun;
     let mut openers: Vec<(&Member, bool)> = Vec::new();

@@ -50,8 +50,8 @@ fn pod(spec: &Value) -> Pod {
 
 fn launched(spec: &Value, settings: &Settings) -> Result<Launched, Problem> {
     let steps = ClockSteps::default();
-    let (now, others) = (Timestamp::UNIX_EPOCH, &Shelf);
-    let view = View { now, steps: &steps, settings, owned: &[], others };
+    let (now, others, quiet) = (Timestamp::UNIX_EPOCH, &Shelf, false);
+    let view = View { now, steps: &steps, settings, owned: &[], others, quiet };
     let pod = pod(spec);
     launch(&pod, &pod.spec.as_ref().expect("a spec").containers[0], 0, &view)
 }

@@ -35,6 +35,7 @@ pub struct World {
     pub observed: PodObserved,
     now: Timestamp,
     settings: Settings,
+    quiet: bool,
     answer: Vec<String>,
 }
 
@@ -51,6 +52,7 @@ impl World {
             observed: PodObserved::default(),
             now: Timestamp::from_second(START).expect("in range"),
             settings: Settings::default(),
+            quiet: false,
             answer: Vec::new(),
         }
     }
@@ -79,6 +81,7 @@ impl World {
                 self.report(name, News::Failed { reason, message, at: self.now });
             }
             ["delete", grace] => self.delete(grace.parse().expect("seconds")),
+            ["quiet"] => self.quiet = true,
             ["cleaned"] => self.report("", News::Cleaned),
             ["lost"] => self.observed = PodObserved::default(),
             _ => panic!("no such step: {words:?}"),
@@ -138,7 +141,7 @@ impl World {
             settings: &self.settings,
             owned: &[],
             others: &Nothing,
-            quiet: false,
+            quiet: self.quiet,
         };
         plan::plan(&self.pod, &self.observed, &view)
     }

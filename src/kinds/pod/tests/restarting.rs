@@ -237,3 +237,29 @@ fn never_on_one_container_of_an_always_pod() {
          Running PIrcS a:end(1 Error) b:run*#1<0",
     );
 }
+
+#[test]
+fn a_service_that_stops_starts_nothing_more() {
+    check(
+        staged("Always"),
+        "0 bind\n1 started first\n2 quiet\n3 exit first 0\n30 look\n31 delete 0\n32 cleaned",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         start first#0
+         -- 1 started first
+         Created{first} Container created
+         Started{first} Container started
+         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         -- 2 quiet
+         -- 3 exit first 0
+         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         -- 30 look
+         -- 31 delete 0
+         Failed pircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         clean
+         -- 32 cleaned
+         remove",
+    );
+}

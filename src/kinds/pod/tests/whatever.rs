@@ -102,7 +102,7 @@ proptest! {
             seconds += u64::from(pause);
             let (before, said) = (world.phase(), world.answer.len());
             world.step(&format!("{seconds} {}", words.join(" ")));
-            holds(&world, before, &world.answer[said..].to_vec());
+            holds(&world, before, &world.answer[said..]);
         }
     }
 }
