@@ -11,6 +11,7 @@
 //! | [`kinds`] | WHAT: one folder a kind (`defaults`, `check`, `plan`, `columns`); pure, no clock and no I/O |
 //! | [`store`] | objects, resource versions, owners, watch; redb underneath, on the `Disk` door |
 //! | [`engine`] | the one loop: drain events, plan what is dirty or due, commit, hand out effects |
+//! | [`volumes`] | volumes on disk, one file a type; a runtime shows them in its containers |
 //! | [`runtimes`] | HOW: `process/` runs host programs under a shim that outlives the daemon; the `Runtime` door |
 //! | [`host`] | pidfd, cgroups, namespaces, mounts: all unsafe code lives here |
 //! | [`server`] | the Kubernetes-shaped HTTP API on a unix socket |
@@ -20,7 +21,7 @@
 //!
 //! # Arrows
 //! Imports go only towards the left: `time, seed <- manifest <- kinds <- store <- engine <- server <- daemon`;
-//! `host <- runtimes`, which also sees `kinds` and `time`; only `daemon` and `sim` see them all; `cli` sees `kinds`,
+//! `host <- volumes <- runtimes`, which also see `kinds` and `time`; only `daemon` and `sim` see them all; `cli` sees `kinds`,
 //! `manifest` and the API. `tests/tidy` enforces this.
 //!
 //! # Invariants
@@ -42,6 +43,8 @@ pub mod store;
 pub mod engine;
 
 pub mod host;
+
+pub mod volumes;
 
 pub mod runtimes;
 

@@ -9,3 +9,5 @@ pub mod sockets;
 pub mod cgroups;
 
 pub mod users;
+
+pub mod mounts;

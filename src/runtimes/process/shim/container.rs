@@ -1,10 +1,11 @@
 //! One running attempt of a container: its process, its output, its stop, its end.
 
 use super::hook::HookRun;
-use super::log::{Lines, Log};
+use super::log::Log;
 use super::spawn::Refusal;
 use crate::host::cgroups::Cgroup;
 use crate::host::{process, signals};
+use crate::kinds::pod::log::{self, Splitter};
 use crate::kinds::pod::observed::Launch;
 use crate::time::Timestamp;
 use rustix::fd::OwnedFd;
@@ -31,7 +32,7 @@ pub struct Container {
 
 pub struct Stream {
     pub pipe: Option<OwnedFd>,
-    pub lines: Lines,
+    lines: Splitter,
 }
 
 pub struct Stop {
@@ -76,7 +77,7 @@ impl Container {
         let mut lines = Vec::new();
         match rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer)) {
             Ok(0) => stream.end(&mut lines),
-            Ok(length) => stream.lines.cut(&buffer[..length], Timestamp::now(), &mut lines),
+            Ok(length) => stream.lines.feed(&buffer[..length], Timestamp::now(), &mut lines),
             Err(Errno::AGAIN) => {}
             Err(_) => stream.end(&mut lines),
         }
@@ -161,12 +162,12 @@ impl Container {
 }
 
 impl Stream {
-    pub fn new(pipe: OwnedFd, name: &'static str) -> Stream {
-        Stream { pipe: Some(pipe), lines: Lines::new(name) }
+    pub fn new(pipe: OwnedFd, which: log::Stream) -> Stream {
+        Stream { pipe: Some(pipe), lines: Splitter::new(which) }
     }
 
     fn end(&mut self, lines: &mut Vec<u8>) {
         self.pipe = None;
-        self.lines.end(Timestamp::now(), lines);
+        self.lines.finish(Timestamp::now(), lines);
     }
 }

@@ -1,49 +1,269 @@
-//! A container's view of files: made ready before the fork, entered by the child.
+//! A container's files: its volumes made ready by the shim, its view of them entered by the child.
+//!
+//! The shim itself stays in the host's mount namespace until the pod needs a mount of its own: memory (a tmpfs that
+//! all its containers share and that goes with the shim), or any volume at all where an ordinary user runs it, who
+//! may mount in a user namespace alone. Plain containers of an ordinary user are left out of that: in a user
+//! namespace `sudo` and other set-user-id programs do not work. They have no termination message then.
+//!
+//! As root each container has a mount namespace, if only for its termination message: it costs some 100 µs.
 
-use super::spawn::Refusal;
-use crate::kinds::pod::observed::{Launch, MountSource};
-use crate::runtimes::process::place::Place;
+use super::spawn::{Refusal, words};
+use super::view::{self, Show};
+use crate::host::mounts;
+use crate::kinds::pod::observed::{Launch, Mount, MountSource};
+use crate::runtimes::process::place::{self, Place};
+use crate::volumes::{self, empty_dir, host_path, sub_path};
 use rustix::process::Pid;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Kubernetes' default of `terminationMessagePath`.
+const MESSAGE_PATH: &str = "/dev/termination-log";
+
+/// The shim's own namespaces, and what it has mounted there.
+#[derive(Default)]
+pub struct Space {
+    private: bool,
+    /// Volumes on a tmpfs, by name.
+    tmpfs: BTreeSet<String>,
+    /// One of them is an emptyDir, whose content exists nowhere else.
+    has_memory: bool,
+}
 
 /// What was made ready for one launch.
-pub struct Files {}
+pub struct Files {
+    mounts: Vec<Ready>,
+    /// On the host and in the container.
+    message: Option<(PathBuf, PathBuf)>,
+    read_only_root: bool,
+    /// Where a root is built.
+    scratch: PathBuf,
+    /// Only for the default termination message: a host that refuses leaves the container without.
+    optional: bool,
+}
 
-/// In the shim, before the fork.
-pub fn prepare(_place: &Place, launch: &Launch) -> Result<Files, Refusal> {
-    match launch.mounts.is_empty() && !launch.read_only_root {
-        true => Ok(Files {}),
-        false => Err(Refusal::config("volumes are not supported yet")),
+struct Ready {
+    mount: Mount,
+    source: PathBuf,
+}
+
+impl Space {
+    /// The shim must stay for what it holds.
+    pub fn has_memory(&self) -> bool {
+        self.has_memory
+    }
+
+    /// In the shim, before the fork.
+    pub fn prepare(&mut self, place: &Place, launch: &Launch) -> Result<Files, Refusal> {
+        let is_root = rustix::process::geteuid().is_root();
+        let at = match launch.termination_message_path.as_str() {
+            "" => MESSAGE_PATH,
+            path => path,
+        };
+        let plain = launch.mounts.is_empty() && !launch.read_only_root && at == MESSAGE_PATH;
+        if !is_root && !plain {
+            self.enter()?;
+        }
+        let mut mounts = Vec::new();
+        for mount in &launch.mounts {
+            let source = self.materialise(place, mount, launch.fs_group)?;
+            mounts.push(Ready { mount: without_content(mount), source });
+        }
+        let message = match is_root || !plain {
+            true => Some((make_message(place, launch)?, PathBuf::from(at))),
+            false => None,
+        };
+        Ok(Files {
+            mounts,
+            message,
+            read_only_root: launch.read_only_root,
+            scratch: place.folder.join("root"),
+            optional: plain,
+        })
+    }
+
+    /// Namespaces for the shim itself, once.
+    fn enter(&mut self) -> Result<(), Refusal> {
+        if self.private {
+            return Ok(());
+        }
+        let entered = match rustix::process::geteuid().is_root() {
+            true => mounts::unshare().map_err(io::Error::from),
+            false => mounts::unshare_as_user(),
+        };
+        entered.map_err(no_namespace)?;
+        self.private = true;
+        Ok(())
+    }
+
+    /// Makes the volume; gives where it is on the host.
+    fn materialise(
+        &mut self,
+        place: &Place,
+        mount: &Mount,
+        fs_group: Option<u32>,
+    ) -> Result<PathBuf, Refusal> {
+        if !place::is_plain(&mount.volume) {
+            return Err(Refusal::config(format!("volume {:?} has no plain name", mount.volume)));
+        }
+        let folder = place.folder.join("volumes").join(&mount.volume);
+        match &mount.source {
+            MountSource::HostPath { path, .. } => return Ok(path.into()),
+            MountSource::EmptyDir { memory: false, .. } => {
+                empty_dir::make(&folder, fs_group).map_err(|e| about(mount, &e))?;
+            }
+            MountSource::EmptyDir { memory: true, size_bytes_max } => {
+                let options = empty_dir::memory_options(*size_bytes_max);
+                if self.mount_memory(mount, &folder, &options)? {
+                    empty_dir::own(&folder, fs_group).map_err(|e| about(mount, &e))?;
+                }
+                self.has_memory = true;
+            }
+            MountSource::Files { files, secret } => {
+                if *secret {
+                    self.mount_memory(mount, &folder, "mode=0755")?;
+                }
+                volumes::files::write(&folder, files, fs_group).map_err(|e| about(mount, &e))?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// True: it was not mounted before.
+    fn mount_memory(
+        &mut self,
+        mount: &Mount,
+        folder: &Path,
+        options: &str,
+    ) -> Result<bool, Refusal> {
+        if self.tmpfs.contains(&mount.volume) {
+            return Ok(false);
+        }
+        self.enter()?;
+        let made = fs::create_dir_all(folder)
+            .and_then(|()| mounts::tmpfs(folder, options).map_err(io::Error::from));
+        made.map_err(|e| {
+            Refusal::config(format!("volume {:?}: mounting a tmpfs: {}", mount.volume, words(e)))
+        })?;
+        self.tmpfs.insert(mount.volume.clone());
+        Ok(true)
+    }
+
+    /// Removes the pod's folder.
+    pub fn remove(&mut self, place: &Place) -> io::Result<()> {
+        rustix::process::chdir("/")?;
+        for volume in &self.tmpfs {
+            mounts::detach(&place.folder.join("volumes").join(volume))?;
+        }
+        self.tmpfs.clear();
+        match fs::remove_dir_all(&place.folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                open_folders(&place.folder);
+                fs::remove_dir_all(&place.folder)
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
+/// An ordinary user may have closed folders to itself.
+fn open_folders(folder: &Path) {
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let folders = entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
+        open.extend(folders.map(|entry| entry.path()));
+    }
+}
+
+fn about(mount: &Mount, error: &volumes::Error) -> Refusal {
+    Refusal::config(format!("volume {:?}: {error}", mount.volume))
+}
+
+fn no_namespace(error: impl Into<io::Error>) -> Refusal {
+    Refusal::config(format!(
+        "volumes, read-only roots and termination messages need a private mount namespace, which this host refuses \
+         ({}): run the daemon as root, or allow user namespaces to ordinary users",
+        words(error)
+    ))
+}
+
+/// The file for the program's termination message: its user, whoever that is, may write to it.
+fn make_message(place: &Place, launch: &Launch) -> Result<PathBuf, Refusal> {
+    let path = place.message(&launch.container, launch.attempt);
+    let folder = path.parent().expect("a file in a folder");
+    let made = place::make_private(folder)
+        .and_then(|()| fs::write(&path, ""))
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o666)));
+    made.map_err(|e| Refusal::run(format!("making the termination message: {}", words(e))))?;
+    Ok(path)
+}
+
 impl Files {
-    /// In the child.
-    pub fn enter(&self, _launch: &Launch) -> Result<(), Refusal> {
-        Ok(())
+    /// In the child: makes the view and moves into it.
+    pub fn enter(&self) -> Result<(), Refusal> {
+        if self.mounts.is_empty() && self.message.is_none() && !self.read_only_root {
+            return Ok(());
+        }
+        if let Some((_, at)) = &self.message
+            && at == Path::new(MESSAGE_PATH)
+        {
+            // One empty file on the host's devtmpfs, to mount over: cheaper than a /dev of each container's own.
+            let _ = fs::OpenOptions::new().write(true).create_new(true).open(at);
+            if self.optional && !at.exists() {
+                return Ok(());
+            }
+        }
+        match mounts::unshare() {
+            Ok(()) => {}
+            Err(_) if self.optional => return Ok(()),
+            Err(error) => return Err(no_namespace(error)),
+        }
+        view::make(self.shows()?, self.read_only_root, &self.scratch)
+    }
+
+    fn shows(&self) -> Result<Vec<Show>, Refusal> {
+        let mut shows = Vec::new();
+        for ready in &self.mounts {
+            let mount = &ready.mount;
+            let files = matches!(mount.source, MountSource::Files { .. });
+            if let MountSource::HostPath { kind, .. } = &mount.source {
+                host_path::check(&ready.source, kind).map_err(|e| about(mount, &e))?;
+            }
+            let source = sub_path::open(&ready.source, mount.sub_path.as_deref())
+                .map_err(|e| about(mount, &e))?;
+            // The kubelet mounts volumes of files read-only always.
+            shows.push(Show::new(mount.at.as_ref(), source, mount.read_only || files)?);
+        }
+        if let Some((source, at)) = &self.message {
+            let source = sub_path::open(source, None).map_err(Refusal::run)?;
+            shows.push(Show::new(at, source, false)?);
+        }
+        Ok(shows)
     }
 }
 
 /// Enters the view of a running container, for a hook.
-pub fn join(_container: Pid) -> Result<(), Refusal> {
-    Ok(())
+pub fn join(container: Pid) -> Result<(), Refusal> {
+    mounts::join(container)
+        .map_err(|e| Refusal::run(format!("entering the container's mounts: {}", words(e))))
+}
+
+fn without_content(mount: &Mount) -> Mount {
+    let mut mount = mount.clone();
+    if let MountSource::Files { files, .. } = &mut mount.source {
+        *files = Vec::new();
+    }
+    mount
 }
 
 /// The launch as it is kept while the container runs: the files' contents are on disk by now.
 pub fn without_contents(mut launch: Launch) -> Launch {
-    for mount in &mut launch.mounts {
-        if let MountSource::Files { files, .. } = &mut mount.source {
-            *files = Vec::new();
-        }
-    }
+    launch.mounts = launch.mounts.iter().map(without_content).collect();
     launch
-}
-
-/// Removes the pod's folder.
-pub fn remove(place: &Place) -> io::Result<()> {
-    rustix::process::chdir("/")?;
-    match std::fs::remove_dir_all(&place.folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

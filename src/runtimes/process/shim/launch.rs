@@ -7,6 +7,7 @@ use super::spawn::{self, Birth, Refusal, words};
 use super::{Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
+use crate::kinds::pod::log;
 use crate::kinds::pod::observed::{Hook, Launch};
 use crate::runtimes::process::records::Record;
 use crate::runtimes::process::wire::FromShim;
@@ -51,7 +52,7 @@ impl Shim {
                 .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))
         };
         self.drop_old_attempt(&launch);
-        let files = files::prepare(&self.place, &launch)?;
+        let files = self.space.prepare(&self.place, &launch)?;
         let (out, out_end) = pipe()?;
         let (err, err_end) = pipe()?;
         let (status, status_end) = pipe()?;
@@ -62,7 +63,7 @@ impl Shim {
         let cgroup = self.make_cgroup(&launch)?;
         self.note_intent(&launch, &id, &cgroup, ordered_at)?;
         let ends = Ends { output: out_end, errors: err_end, status: status_end };
-        let born = bear(&launch, &launch.argv, &cgroup, &ends, || files.enter(&launch));
+        let born = bear(&launch, &launch.argv, &cgroup, &ends, || files.enter());
         let pid = born.inspect_err(|_| {
             cgroup.remove();
         })?;
@@ -74,7 +75,7 @@ impl Shim {
             cgroup,
             status: Some(status),
             refusal: None,
-            streams: [Stream::new(out, "stdout"), Stream::new(err, "stderr")],
+            streams: [Stream::new(out, log::Stream::Stdout), Stream::new(err, log::Stream::Stderr)],
             log: Log::open(self.place.log(&launch.container, launch.attempt)),
             hook: None,
             stop: None,

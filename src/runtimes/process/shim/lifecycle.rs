@@ -76,7 +76,7 @@ impl Shim {
         }
         strays(&self.containers).into_iter().for_each(process::kill);
         self.unwritten.clear();
-        let error = super::files::remove(&self.place).err().map(|e| e.to_string());
+        let error = self.space.remove(&self.place).err().map(|e| e.to_string());
         self.link.tell(&FromShim::Cleaned { error });
     }
 

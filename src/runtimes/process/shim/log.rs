@@ -1,8 +1,8 @@
-//! A container's log: its output in the CRI log format, rotated, and never in the program's way.
+//! A container's log files: rotated, and never in the program's way.
 //!
-//! A line is `2026-11-23T13:00:00.123456789Z stdout F text`; `P` for a piece of a line that goes on in the next. A
-//! disk that is full loses lines, and says how many as soon as there is room again.
+//! A disk that is full loses lines, and the log says how many as soon as there is room again.
 
+use crate::kinds::pod::log::{Entry, LINE_BYTES_MAX, Stream};
 use crate::runtimes::process::place::{self, LOG_FILES_MAX};
 use crate::time::Timestamp;
 use std::fs::{File, OpenOptions};
@@ -10,73 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Longer lines are written in pieces, as containerd does.
-const LINE_BYTES_MAX: usize = 16 << 10;
 const FILE_BYTES_MAX: u64 = 10 << 20;
-
-/// One stream of output, cut into lines.
-#[derive(Debug)]
-pub struct Lines {
-    name: &'static str,
-    /// The start of a line whose end has not come.
-    begun: Vec<u8>,
-}
-
-impl Lines {
-    pub fn new(name: &'static str) -> Lines {
-        Lines { name, begun: Vec::new() }
-    }
-
-    /// Cuts `bytes` and what came before into lines, appended to `out` in the log's format.
-    pub fn cut(&mut self, mut bytes: &[u8], now: Timestamp, out: &mut Vec<u8>) {
-        let stamp = format!("{now:.9} {} ", self.name);
-        while !bytes.is_empty() {
-            let room = LINE_BYTES_MAX - self.begun.len();
-            let head = &bytes[..bytes.len().min(room)];
-            match head.iter().position(|byte| *byte == b'\n') {
-                Some(end) => {
-                    put(out, &stamp, 'F', &[&self.begun, &head[..end]]);
-                    self.begun.clear();
-                    bytes = &bytes[end + 1..];
-                }
-                // A line of just the greatest length is whole, if its end follows at once.
-                None if bytes.len() > room && bytes[room] != b'\n' => {
-                    put(out, &stamp, 'P', &[&self.begun, head]);
-                    self.begun.clear();
-                    bytes = &bytes[room..];
-                }
-                None if bytes.len() > room => {
-                    put(out, &stamp, 'F', &[&self.begun, head]);
-                    self.begun.clear();
-                    bytes = &bytes[room + 1..];
-                }
-                None => {
-                    self.begun.extend_from_slice(bytes);
-                    return;
-                }
-            }
-        }
-        if self.begun.is_empty() {
-            self.begun = Vec::new();
-        }
-    }
-
-    /// The stream has ended: what lacks its line end is a piece, as containerd writes it.
-    pub fn end(&mut self, now: Timestamp, out: &mut Vec<u8>) {
-        if !self.begun.is_empty() {
-            put(out, &format!("{now:.9} {} ", self.name), 'P', &[&self.begun]);
-            self.begun = Vec::new();
-        }
-    }
-}
-
-fn put(out: &mut Vec<u8>, stamp: &str, tag: char, pieces: &[&[u8]]) {
-    out.extend_from_slice(stamp.as_bytes());
-    out.push(tag as u8);
-    out.push(b' ');
-    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-    out.push(b'\n');
-}
 
 /// The files of one attempt.
 #[derive(Debug)]
@@ -120,9 +54,10 @@ impl Log {
         if self.lost_lines == 0 {
             return Ok(());
         }
-        let (now, lost) = (Timestamp::now(), self.lost_lines);
-        let text = format!("{now:.9} stderr F cronlet: {lost} lines of output were lost here\n");
-        self.put(text.as_bytes())?;
+        let text = format!("cronlet: {} lines of output were lost here", self.lost_lines);
+        let mut entry = Vec::new();
+        Entry::write(Timestamp::now(), Stream::Stderr, false, text.as_bytes(), &mut entry);
+        self.put(&entry)?;
         self.lost_lines = 0;
         Ok(())
     }
@@ -174,61 +109,21 @@ pub fn tail(path: &Path) -> String {
         let _ = file.seek(SeekFrom::Start(length.saturating_sub(stamps)));
         let _ = file.read_to_end(&mut text);
     }
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let whole = text.split_inclusive(|byte| *byte == b'\n');
-    for line in whole.collect::<Vec<_>>().into_iter().rev().take(TAIL_LINES) {
-        lines.push(content(line));
+    let mut content = Vec::new();
+    let entries: Vec<Entry<'_>> =
+        text.split(|byte| *byte == b'\n').filter_map(Entry::parse).collect();
+    for entry in &entries[entries.len().saturating_sub(TAIL_LINES)..] {
+        content.extend_from_slice(entry.text);
+        if !entry.partial {
+            content.push(b'\n');
+        }
     }
-    lines.reverse();
-    let content = lines.concat();
     String::from_utf8_lossy(&content[content.len().saturating_sub(TAIL_BYTES)..]).into_owned()
-}
-
-/// What the program wrote, of one line of the log.
-fn content(line: &[u8]) -> Vec<u8> {
-    let mut fields = line.splitn(4, |byte| *byte == b' ');
-    let whole = fields.nth(2) == Some(b"F");
-    let mut text = fields.next().unwrap_or_default().to_vec();
-    if !whole && text.last() == Some(&b'\n') {
-        text.pop();
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines_of(pieces: &[&[u8]]) -> Vec<(String, usize)> {
-        let (mut lines, mut out) = (Lines::new("stdout"), Vec::new());
-        for piece in pieces {
-            lines.cut(piece, Timestamp::UNIX_EPOCH, &mut out);
-        }
-        lines.end(Timestamp::UNIX_EPOCH, &mut out);
-        let text = out.split_inclusive(|byte| *byte == b'\n');
-        text.map(|line| {
-            let head = String::from_utf8_lossy(&line[..39]).into_owned();
-            (head, line.len() - 41)
-        })
-        .collect()
-    }
-
-    #[test]
-    fn lines_are_cut_as_containerd_cuts_them() {
-        let check = |pieces: &[&[u8]], want: &[(char, usize)]| {
-            let head = |tag| format!("1970-01-01T00:00:00.000000000Z stdout {tag}");
-            let want: Vec<_> = want.iter().map(|(tag, n)| (head(*tag), *n)).collect();
-            assert_eq!(lines_of(pieces), want);
-        };
-        check(&[b"ab\n", b"c", b"d\n"], &[('F', 3), ('F', 3)].map(|(t, n)| (t, n - 1)));
-        check(&[b"no end"], &[('P', 6)]);
-        check(&[b"\n\n"], &[('F', 0), ('F', 0)]);
-        let long = vec![b'x'; LINE_BYTES_MAX];
-        check(&[&long, b"\n"], &[('F', LINE_BYTES_MAX)]);
-        check(&[&long, b"yz\n"], &[('P', LINE_BYTES_MAX), ('F', 2)]);
-        check(&[&[&long[..], b"yz\n"].concat()], &[('P', LINE_BYTES_MAX), ('F', 2)]);
-        check(&[&[&long[..], b"\n"].concat()], &[('F', LINE_BYTES_MAX)]);
-    }
 
     #[test]
     fn files_are_rotated_and_the_tail_is_the_newest() {

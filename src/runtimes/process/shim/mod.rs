@@ -19,6 +19,7 @@ mod lifecycle;
 mod link;
 pub mod log;
 pub mod spawn;
+mod view;
 
 use super::place::Place;
 use super::records::{Record, Records};
@@ -26,6 +27,7 @@ use super::wire::{FromShim, NewShim, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::{process, signals};
 use container::Container;
+use files::Space;
 use link::Link;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -45,6 +47,7 @@ pub struct Shim {
     containers: BTreeMap<String, Container>,
     /// Records that the disk had no room for.
     unwritten: Vec<Record>,
+    space: Space,
     cleaning: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
@@ -111,6 +114,7 @@ impl Shim {
             children,
             containers: BTreeMap::new(),
             unwritten: Vec::new(),
+            space: Space::default(),
             cleaning: false,
             idle_since: Instant::now(),
             buffer: vec![0; OUTPUT_BYTES_AT_ONCE],
@@ -253,7 +257,9 @@ impl Shim {
 
     /// Nothing of the pod needs a process any more.
     fn may_end(&self) -> bool {
-        self.containers.is_empty() && self.unwritten.is_empty() && !self.link.has_unsent()
+        let has_memory = self.space.has_memory() && !self.cleaning;
+        let told = self.unwritten.is_empty() && !self.link.has_unsent();
+        self.containers.is_empty() && told && !has_memory
     }
 
     fn is_over(&self) -> bool {

@@ -1,0 +1,108 @@
+//! Lifecycle hooks: after the start, before the stop, within the grace.
+
+use crate::world::{World, alive, sh, until};
+use cronlet::kinds::pod::observed::{Hook, HookState, Launch, Mount, MountSource, News};
+
+fn exec(script: &str) -> Option<Hook> {
+    Some(Hook::Exec(["/bin/sh", "-c", script].map(String::from).into()))
+}
+
+fn post_start(world: &mut World, launch: &Launch) -> Result<(), String> {
+    world.wait(launch, |news| match news {
+        News::PostStart(end) => Some(end.clone()),
+        _ => None,
+    })
+}
+
+fn with_data(launch: Launch) -> Launch {
+    let source = MountSource::EmptyDir { memory: false, size_bytes_max: None };
+    let (at, volume) = ("/data".into(), "work".into());
+    let mounts = vec![Mount { at, read_only: false, sub_path: None, volume, source }];
+    Launch { mounts, ..launch }
+}
+
+#[test]
+fn after_the_start_in_the_container() {
+    let mut world = World::new();
+    let launch = with_data(sh("while [ ! -e /data/hook ]; do sleep 0.02; done; cat /data/hook"));
+    let hook = exec("echo $WORD $(id -u) > /data/hook.new; mv /data/hook.new /data/hook");
+    let mut launch = Launch { post_start: hook, user: Some(1234), ..launch };
+    launch.env.push(("WORD".into(), "hello".into()));
+    world.start(&launch);
+    let state = world.wait(&launch, |news| match news {
+        News::Started { post_start, .. } => Some(post_start.clone()),
+        _ => None,
+    });
+    assert_eq!(state, HookState::Running);
+    assert_eq!(post_start(&mut world, &launch), Ok(()));
+    assert_eq!(world.exited(&launch).code, 0);
+    assert_eq!(world.output(&launch), "hello 1234\n");
+    let sleep = Launch { post_start: Some(Hook::Sleep { seconds: 0 }), ..sh("sleep 1000") };
+    world.start(&sleep);
+    assert_eq!(post_start(&mut world, &sleep), Ok(()));
+}
+
+#[test]
+fn a_failed_start_hook_kills() {
+    let mut world = World::new();
+    let launch = Launch { post_start: exec("echo reason; exit 3"), ..sh("sleep 1000") };
+    world.start(&launch);
+    let want = "command '/bin/sh -c echo reason; exit 3' exited with 3: reason\n";
+    assert_eq!(post_start(&mut world, &launch), Err(want.into()));
+    assert_eq!(world.exited(&launch).code, 137);
+    let argv = vec!["/no/such".to_owned()];
+    let launch = Launch { post_start: Some(Hook::Exec(argv)), ..sh("sleep 1000") };
+    world.start(&launch);
+    let end = post_start(&mut world, &launch);
+    assert!(end.as_ref().is_err_and(|e| e.contains("no such file or directory")), "{end:?}");
+}
+
+#[test]
+fn before_the_stop_and_within_the_grace() {
+    let mut world = World::new();
+    let stopper = "trap 'echo term; exit 0' TERM; while :; do sleep 0.02; done";
+    let run = |world: &mut World, hook, grace| {
+        let launch = Launch { pre_stop: hook, ..with_data(sh(stopper)) };
+        world.start(&launch);
+        world.started(&launch);
+        world.stop(&launch, grace);
+        let exit = world.exited(&launch);
+        (launch, exit)
+    };
+    let (launch, exit) = run(&mut world, exec("echo hook > /data/hook"), 60);
+    assert_eq!(exit.code, 0);
+    let left = world.folder(&launch).join("volumes/work/hook");
+    assert_eq!(std::fs::read_to_string(left).expect("the hook ran"), "hook\n");
+    assert_eq!(world.output(&launch), "term\n");
+
+    let (launch, exit) = run(&mut world, exec("exit 4"), 60);
+    let said = world.wait(&launch, |news| match news {
+        News::PreStopFailed(why) => Some(why.clone()),
+        _ => None,
+    });
+    assert_eq!((said.as_str(), exit.code), ("command '/bin/sh -c exit 4' exited with 4: ", 0));
+
+    // A hook that takes longer than the grace is cut short; TERM still comes before KILL.
+    let (_, exit) = run(&mut world, exec("sleep 1000"), 1);
+    assert_eq!(exit.code, 0);
+    let (_, exit) = run(&mut world, Some(Hook::Sleep { seconds: 1000 }), 1);
+    assert_eq!(exit.code, 0);
+}
+
+#[test]
+fn a_stop_without_grace_leaves_no_hook_behind() {
+    for cgroups in [true, false] {
+        let mut world = World::with(cgroups);
+        let launch = with_data(sh("sleep 1000"));
+        let hook = exec("echo $$ > /data/pid; sleep 1000");
+        let launch = Launch { pre_stop: hook, ..launch };
+        world.start(&launch);
+        world.started(&launch);
+        world.stop(&launch, 3600);
+        let file = world.folder(&launch).join("volumes/work/pid");
+        let pid: u32 = crate::world::read_when_there(&file).parse().expect("a pid");
+        world.stop(&launch, 0);
+        assert_eq!(world.exited(&launch).code, 137);
+        until(|| !alive(pid));
+    }
+}
