@@ -7,5 +7,5 @@ fn main() -> std::process::ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == ZYGOTE_COMMAND) {
         zygote_main()
     }
-    std::process::ExitCode::SUCCESS
+    cronlet::cli::main()
 }

@@ -1,1 +1,125 @@
-//! To be written.
+//! The command line: one table of commands, from which help, completions and manual pages are made.
+
+mod get;
+
+mod describe;
+
+mod logs;
+
+mod apply;
+
+mod delete;
+
+mod trigger;
+
+mod suspend;
+
+mod history;
+
+mod version;
+
+mod completion;
+
+mod client;
+
+mod failure;
+
+mod manifests;
+
+mod output;
+
+mod paths;
+
+mod table;
+
+mod target;
+
+mod yaml;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use client::Client;
+use failure::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The workload half of Kubernetes for one host
+#[derive(Debug, Parser)]
+#[command(name = "cronlet", version, after_help = failure::EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// The daemon's socket [default: /run/cronlet/cronlet.sock, or $XDG_RUNTIME_DIR/cronlet.sock]
+    #[arg(
+        long,
+        global = true,
+        env = "CRONLET_SOCKET",
+        hide_env_values = true,
+        value_name = "PATH"
+    )]
+    socket: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The table. A command is a file and a line here, and one in [`Cli::run`].
+#[derive(Debug, Subcommand)]
+enum Command {
+    Get(get::Args),
+    Describe(describe::Args),
+    Logs(logs::Args),
+    Apply(apply::Args),
+    Delete(delete::Args),
+    Trigger(trigger::Args),
+    /// Let a CronJob or Job hold still
+    Suspend(suspend::Args),
+    /// Let a suspended CronJob or Job go on
+    Resume(suspend::Args),
+    History(history::Args),
+    Version(version::Args),
+    Completion(completion::CompletionArgs),
+    Man(completion::ManArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    // clap prints usage errors itself and exits with 2, as promised.
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let line = failure.to_string();
+            if !line.is_empty() {
+                eprintln!("{line}");
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let socket = self.socket.unwrap_or_else(paths::socket);
+        let client = || Client::new(socket.clone());
+        match &self.command {
+            Command::Get(args) => get::run(args, &client()?),
+            Command::Describe(args) => describe::run(args, &client()?),
+            Command::Logs(args) => logs::run(args, &client()?),
+            Command::Apply(args) => apply::run(args, &client()?),
+            Command::Delete(args) => delete::run(args, &client()?),
+            Command::Trigger(args) => trigger::run(args, &client()?),
+            Command::Suspend(args) => suspend::run(args, true, &client()?),
+            Command::Resume(args) => suspend::run(args, false, &client()?),
+            Command::History(args) => history::run(args, &client()?),
+            Command::Version(args) => version::run(args, &client()?),
+            Command::Completion(args) => completion::completion(args, Cli::command()),
+            Command::Man(args) => completion::man(args, Cli::command()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

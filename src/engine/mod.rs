@@ -40,7 +40,7 @@ pub enum Request {
     /// the manifest does not name keep their defaults. `source` is the file it came from, empty for none.
     Apply {
         object: Object,
-        source: String,
+        dry_run: bool,
     },
     /// Make a Job of a CronJob now. Honours its concurrency policy unless `force`.
     Trigger {

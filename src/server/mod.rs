@@ -1,1 +1,173 @@
-//! To be written.
+//! The Kubernetes-shaped HTTP API on a unix socket, generic over kinds.
+//!
+//! The server reads committed objects by itself and asks the engine for every change, through
+//! [`Gate`]. It runs on one thread of its own; every queue, body, header and connection count is
+//! bounded, and a slow client is cut off.
+
+pub use gate::{Ask, Gate, Reply};
+pub use metrics::Metrics;
+pub use socket::{BindError, bind, serve, serve_metrics};
+
+mod gate;
+
+mod socket;
+
+mod route;
+
+mod query;
+
+mod selector;
+
+mod body;
+
+mod answer;
+
+mod discovery;
+
+mod read;
+
+mod watch;
+
+mod log;
+
+mod write;
+
+mod rehearse;
+
+mod patch;
+
+mod strategic;
+
+mod extras;
+
+mod metrics;
+
+use crate::kinds::refused::Refused;
+use answer::Answer;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::{Method, Request};
+use query::Query;
+use route::{Part, Route};
+use std::sync::Arc;
+
+/// Answers one request; a refusal is an answer too.
+pub(in crate::server) async fn handle(gate: Arc<Gate>, request: Request<Incoming>) -> Answer {
+    match route(&gate, request).await {
+        Ok(answer) => answer,
+        Err(refused) => {
+            tracing::debug!(%refused, "a request was refused");
+            answer::refusal(&refused)
+        }
+    }
+}
+
+/// The answer of the metrics port, where nothing else is served.
+pub(in crate::server) fn metrics_only(gate: &Gate, path: &str) -> Answer {
+    match Route::parse(path) {
+        Ok(Route::Metrics) => metrics::answer(gate),
+        _ => answer::refusal(&Refused::NoSuchPath),
+    }
+}
+
+async fn route(gate: &Gate, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let (head, body) = request.into_parts();
+    let route = Route::parse(head.uri.path())?;
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let call = Call { method: head.method, query, headers: head.headers };
+    match route {
+        Route::Collection { kind, namespace } => {
+            call.collection(gate, kind, namespace.as_deref(), body).await
+        }
+        Route::Object { key, part } => call.object(gate, &key, part, body).await,
+        Route::Extra(extra) => extras::answer(gate, &call.method, extra, &call.query).await,
+        _ if call.method != Method::GET => Err(Refused::MethodNotAllowed),
+        Route::Health => Ok(answer::text("ok")),
+        Route::Version => Ok(discovery::version()),
+        Route::Metrics => Ok(metrics::answer(gate)),
+        Route::CoreVersions => Ok(discovery::core_versions()),
+        Route::Groups => Ok(discovery::groups()),
+        Route::Group(group) => Ok(discovery::group(&group)),
+        Route::Resources { group } => Ok(discovery::resources(&group)),
+    }
+}
+
+/// A request without its path and body.
+struct Call {
+    method: Method,
+    query: Query,
+    headers: HeaderMap,
+}
+
+impl Call {
+    async fn collection(
+        &self,
+        gate: &Gate,
+        kind: crate::kinds::Kind,
+        namespace: Option<&str>,
+        body: Incoming,
+    ) -> Result<Answer, Refused> {
+        let query = &self.query;
+        match (&self.method, namespace) {
+            (&Method::GET, _) if query.flag("watch") => watch::watch(gate, kind, namespace, query),
+            (&Method::GET, _) => read::list(gate, kind, namespace, query),
+            (&Method::POST, Some(namespace)) => {
+                let bytes = self.read(body).await?;
+                write::create(gate, kind, namespace, self.sent(&bytes)).await
+            }
+            (&Method::DELETE, Some(namespace)) => {
+                let body = self.read(body).await?;
+                write::delete_collection(gate, kind, namespace, query, &body).await
+            }
+            _ => Err(Refused::MethodNotAllowed),
+        }
+    }
+
+    async fn object(
+        &self,
+        gate: &Gate,
+        key: &crate::kinds::Key,
+        part: Part,
+        body: Incoming,
+    ) -> Result<Answer, Refused> {
+        let query = &self.query;
+        match (&self.method, part) {
+            (&Method::GET, Part::Log) => log::answer(gate, key, query),
+            (_, Part::Log) => Err(Refused::MethodNotAllowed),
+            (&Method::GET, _) => read::get(gate, key),
+            (&Method::PUT, _) => {
+                let bytes = self.read(body).await?;
+                write::update(gate, key, part, self.sent(&bytes)).await
+            }
+            (&Method::PATCH, _) => {
+                let bytes = self.read(body).await?;
+                write::patch(gate, key, part, self.sent(&bytes)).await
+            }
+            (&Method::DELETE, Part::Whole) => {
+                write::delete(gate, key, query, &self.read(body).await?).await
+            }
+            _ => Err(Refused::MethodNotAllowed),
+        }
+    }
+
+    /// The body, if it is of a type that is understood; a patch names its own types.
+    async fn read(&self, body: Incoming) -> Result<Bytes, Refused> {
+        let content_type = self.content_type().split(';').next().unwrap_or_default();
+        let understood =
+            ["", "application/json", "application/yaml"].contains(&content_type.trim());
+        if !understood && self.method != Method::PATCH {
+            let accepted = "application/json, application/yaml".to_owned();
+            return Err(Refused::UnsupportedMediaType(accepted));
+        }
+        body::read(body).await
+    }
+
+    fn sent<'a>(&'a self, bytes: &'a Bytes) -> write::Sent<'a> {
+        write::Sent { query: &self.query, content_type: self.content_type(), bytes }
+    }
+
+    fn content_type(&self) -> &str {
+        let value = self.headers.get(CONTENT_TYPE);
+        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,96 @@
+//! `cronlet describe`: one object and its events, in kubectl's words and order.
+
+use super::client::{self, Client};
+use super::failure::Failure;
+use super::get;
+use super::output::write_text;
+use super::target::Target;
+use super::yaml;
+use crate::kinds::{Key, Kind, Object};
+use page::Page;
+
+mod page;
+
+mod cron_job;
+
+mod job;
+
+mod pod;
+
+mod template;
+
+mod container;
+
+mod volume;
+
+mod config;
+
+mod events;
+
+/// Show an object in words, with what it uses and its events
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// KIND NAME..., kind/name..., or KIND for all of it
+    #[arg(required = true, value_name = "KIND [NAME]")]
+    target: Vec<String>,
+    /// Namespace
+    #[arg(short, long, default_value = "default", value_name = "NAME")]
+    namespace: String,
+    /// Only objects with these labels
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+}
+
+pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+    let mut objects = Vec::new();
+    for Target { kind, name } in Target::parse_all(&args.target)? {
+        match name {
+            Some(name) => {
+                objects.push(get::read_object(client, &Key::new(kind, &args.namespace, &name))?);
+            }
+            None => {
+                let query = client::query(&[("labelSelector", args.selector.clone())]);
+                objects.extend(get::list(client, kind, Some(&args.namespace), &query)?);
+            }
+        }
+    }
+    if objects.is_empty() {
+        eprintln!("No resources found in {} namespace.", args.namespace);
+    }
+    for (i, object) in objects.iter().enumerate() {
+        let events = events_of(client, object)?;
+        let gap = if i > 0 { "\n\n" } else { "" };
+        write_text(&format!("{gap}{}", described(object, &events)))?;
+    }
+    Ok(())
+}
+
+fn events_of(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
+    let fields = format!(
+        "involvedObject.kind={},involvedObject.name={},involvedObject.uid={}",
+        object.kind().info().kind,
+        object.name(),
+        object.uid(),
+    );
+    let query = client::query(&[("fieldSelector", Some(fields))]);
+    get::list(client, Kind::Event, Some(object.namespace()), &query)
+}
+
+fn described(object: &Object, found: &[Object]) -> String {
+    let mut page = Page::default();
+    match object {
+        Object::CronJob(cron_job) => cron_job::describe(&mut page, cron_job),
+        Object::Job(job) => job::describe(&mut page, job),
+        Object::Pod(pod) => pod::describe(&mut page, pod),
+        Object::ConfigMap(map) => config::describe_config_map(&mut page, map),
+        Object::Secret(secret) => config::describe_secret(&mut page, secret),
+        other => {
+            let value = serde_json::to_value(other).expect("Kubernetes' types always serialize");
+            return yaml::document(&value);
+        }
+    }
+    if !matches!(object, Object::Secret(_)) {
+        events::describe(&mut page, found);
+    }
+    page.finish()
+}

@@ -1,0 +1,66 @@
+//! Why a command failed: one line for people, one exit code for scripts.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use std::io;
+use std::path::PathBuf;
+
+/// Each has its exit code; `cronlet help` lists them.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("Error from server ({}): {}", .0.reason.as_deref().unwrap_or("Unknown"), message(.0))]
+    Refused(Box<Status>),
+    #[error("error: {0}")]
+    Usage(String),
+    #[error(
+        "error: no cronlet daemon answers on {socket}: {source}; start one with \
+         `cronlet run DIR`, or name its socket with --socket"
+    )]
+    Unreachable { socket: PathBuf, source: io::Error },
+    /// A sentence that was printed already, or an exit code that is itself the answer.
+    #[error("")]
+    Quiet(u8),
+    #[error("error: {0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+fn message(status: &Status) -> &str {
+    status.message.as_deref().unwrap_or("no message")
+}
+
+/// What scripts may rely on; the last lines of `cronlet help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, or refused by the daemon
+  2  the command line is wrong
+  3  no daemon answers on the socket";
+
+impl Failure {
+    pub fn usage(why: impl Into<String>) -> Failure {
+        Failure::Usage(why.into())
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Refused(_) | Failure::Other(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Unreachable { .. } => 3,
+            Failure::Quiet(code) => *code,
+        }
+    }
+
+    /// HTTP code of a refusal.
+    pub fn refused_with(&self, code: i32) -> bool {
+        matches!(self, Failure::Refused(status) if status.code == Some(code))
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// A reader that went away (`cronlet get pods | head -1`) is no failure.
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::Quiet(0),
+            _ => Failure::Other(error.into()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `-o`: objects as a table, JSON, YAML or names.
+
+use super::failure::Failure;
+use super::target::full_name;
+use super::{table, yaml};
+use crate::kinds::columns::{cells, columns};
+use crate::kinds::{Kind, Object};
+use crate::time::{Clock, SystemClock};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::Write;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Table,
+    /// A table with more columns
+    Wide,
+    Json,
+    Yaml,
+    /// `kind/name`, one a line
+    Name,
+}
+
+/// Writes a document as JSON, indented as kubectl does, or as YAML.
+pub fn write_value(format: Format, value: &Value) -> Result<(), Failure> {
+    let text = match format {
+        Format::Yaml => yaml::document(value),
+        _ => indented(value),
+    };
+    write_text(&text)
+}
+
+pub fn indented(value: &Value) -> String {
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    value.serialize(&mut serializer).expect("a JSON value always serializes");
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+pub fn write_text(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// A list of objects of any kinds, as kubectl prints it.
+pub fn list_value(objects: &[Object]) -> Value {
+    let metadata = json!({ "resourceVersion": "" });
+    json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": objects })
+}
+
+/// How a table is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct TableStyle {
+    pub wide: bool,
+    pub with_namespace: bool,
+    /// Names with their kind, where tables of several kinds follow one another.
+    pub with_kind: bool,
+    pub with_head: bool,
+}
+
+pub fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
+    let now = SystemClock.now();
+    let columns = columns(kind);
+    let shown: Vec<usize> =
+        (0..columns.len()).filter(|i| style.wide || columns[*i].priority == 0).collect();
+    let mut rows = Vec::new();
+    if style.with_head {
+        let mut head: Vec<String> = shown.iter().map(|i| columns[*i].name.to_uppercase()).collect();
+        if style.with_namespace {
+            head.insert(0, "NAMESPACE".to_owned());
+        }
+        rows.push(head);
+    }
+    for object in objects {
+        let cells = cells(object, now);
+        let mut row: Vec<String> = shown.iter().map(|i| cells[*i].to_string()).collect();
+        if style.with_kind {
+            row[0] = full_name(kind, &row[0]);
+        }
+        if style.with_namespace {
+            row.insert(0, object.namespace().to_owned());
+        }
+        rows.push(row);
+    }
+    table::table(&rows)
+}

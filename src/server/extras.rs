@@ -1,0 +1,40 @@
+//! What Kubernetes has no word for, below `/apis/cronlet.dev/v1`: run history, manual runs, reload,
+//! state dump.
+
+use super::answer::{self, Answer};
+use super::gate::{Ask, Gate};
+use super::query::Query;
+use super::route::Extra;
+use crate::engine::Request;
+use crate::kinds::refused::Refused;
+use hyper::{Method, StatusCode};
+use serde_json::json;
+
+pub async fn answer(
+    gate: &Gate,
+    method: &Method,
+    extra: Extra,
+    query: &Query,
+) -> Result<Answer, Refused> {
+    match (extra, method) {
+        (Extra::Runs { namespace, cron_job }, &Method::GET) => {
+            let runs = gate.reader.runs(namespace.as_deref(), cron_job.as_deref());
+            let list = json!({
+                "kind": "RunList", "apiVersion": "cronlet.dev/v1", "metadata": {}, "items": runs,
+            });
+            Ok(answer::value(StatusCode::OK, &list))
+        }
+        (Extra::Trigger { namespace, cron_job }, &Method::POST) => {
+            let force = query.flag("force");
+            let job = gate.submit(Request::Trigger { namespace, cron_job, force }).await?;
+            Ok(answer::object(StatusCode::CREATED, &job))
+        }
+        (Extra::Reload, &Method::POST) => {
+            Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Reload { reply }).await?))
+        }
+        (Extra::Dump, &Method::GET) => {
+            Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Dump { reply }).await?))
+        }
+        _ => Err(Refused::MethodNotAllowed),
+    }
+}

@@ -1,0 +1,54 @@
+//! What the server is given: the committed objects to read, and a bounded way to ask the daemon for
+//! changes.
+
+use super::metrics::Metrics;
+use crate::engine::Request;
+use crate::kinds::Object;
+use crate::kinds::refused::Refused;
+use crate::store::Reader;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// The server's view of the rest of the daemon.
+pub struct Gate {
+    pub reader: Reader,
+    /// Bounded: a client waits when the engine is behind.
+    pub asks: mpsc::Sender<Ask>,
+    /// The folder that holds a folder of logs for each pod: `<pod
+    /// uid>/logs/<container>/<attempt>.log`.
+    pub pods_folder: PathBuf,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Where an answer goes. A receiver that is gone no longer cares.
+pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+/// What the server asks of the daemon; each is answered once.
+pub enum Ask {
+    Change {
+        request: Request,
+        reply: Reply<Object>,
+    },
+    /// Read configuration and manifests again; the answer is what `cronlet reload` prints.
+    Reload {
+        reply: Reply<serde_json::Value>,
+    },
+    /// The engine's whole state, for a report of trouble; no secret's value in it.
+    Dump {
+        reply: Reply<serde_json::Value>,
+    },
+}
+
+impl Gate {
+    pub async fn submit(&self, request: Request) -> Result<Object, Refused> {
+        self.ask(|reply| Ask::Change { request, reply }).await
+    }
+
+    pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {
+        let gone = || Refused::Internal("the daemon is shutting down".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(ask(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}

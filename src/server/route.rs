@@ -1,0 +1,190 @@
+//! Where a URL leads: one closed enum of routes, read from the path alone and driven by the list of
+//! kinds.
+
+use super::query::decode_segment;
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Kind};
+
+/// What a path names. Which methods it takes is decided by who answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `/healthz`, `/livez`, `/readyz`
+    Health,
+    Version,
+    Metrics,
+    /// `/api`
+    CoreVersions,
+    /// `/apis`
+    Groups,
+    /// `/apis/batch`
+    Group(String),
+    /// `/api/v1`, `/apis/batch/v1`
+    Resources {
+        group: String,
+    },
+    /// All objects of a kind, of one namespace or of all.
+    Collection {
+        kind: Kind,
+        namespace: Option<String>,
+    },
+    Object {
+        key: Key,
+        part: Part,
+    },
+    /// Below `/apis/cronlet.dev/v1`: what Kubernetes has no word for.
+    Extra(Extra),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    Status,
+    Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extra {
+    /// `runs`, `namespaces/NS/runs`, `namespaces/NS/cronjobs/NAME/runs`
+    Runs { namespace: Option<String>, cron_job: Option<String> },
+    /// `namespaces/NS/cronjobs/NAME/trigger`
+    Trigger { namespace: String, cron_job: String },
+    /// `reload`
+    Reload,
+    /// `dump`
+    Dump,
+}
+
+/// The group of cronlet's own routes. Discovery does not name it: what is below are verbs, not
+/// resources.
+pub const GROUP: &str = "cronlet.dev";
+
+impl Route {
+    pub fn parse(path: &str) -> Result<Route, Refused> {
+        let mut segments = Vec::new();
+        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+            segments.push(decode_segment(segment)?);
+        }
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["healthz" | "livez" | "readyz"] => Ok(Route::Health),
+            ["version"] => Ok(Route::Version),
+            ["metrics"] => Ok(Route::Metrics),
+            ["api"] => Ok(Route::CoreVersions),
+            ["apis"] => Ok(Route::Groups),
+            ["api", "v1", rest @ ..] => below("", rest),
+            ["apis", GROUP, "v1", rest @ ..] if !rest.is_empty() => extra(rest),
+            ["apis", group] if known(group) => Ok(Route::Group((*group).to_owned())),
+            ["apis", group, "v1", rest @ ..] if known(group) => below(group, rest),
+            _ => Err(Refused::NoSuchPath),
+        }
+    }
+}
+
+fn known(group: &str) -> bool {
+    !group.is_empty() && Kind::ALL.iter().any(|kind| kind.info().group == group)
+}
+
+fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
+    let kind = |plural: &str| {
+        let mut all = Kind::ALL.iter().copied();
+        all.find(|kind| kind.info().group == group && kind.info().plural == plural)
+            .ok_or(Refused::NoSuchPath)
+    };
+    let object = |namespace: &str, plural: &str, name: &str, part: Part| {
+        let kind = kind(plural)?;
+        let exists = match part {
+            Part::Whole => true,
+            Part::Status => kind.info().has_status,
+            Part::Log => kind == Kind::Pod,
+        };
+        let key = Key::new(kind, namespace, name);
+        if exists { Ok(Route::Object { key, part }) } else { Err(Refused::NoSuchPath) }
+    };
+    match *rest {
+        [] => Ok(Route::Resources { group: group.to_owned() }),
+        ["namespaces", namespace, plural] => {
+            Ok(Route::Collection { kind: kind(plural)?, namespace: Some(namespace.to_owned()) })
+        }
+        ["namespaces", namespace, plural, name] => object(namespace, plural, name, Part::Whole),
+        ["namespaces", namespace, plural, name, "status"] => {
+            object(namespace, plural, name, Part::Status)
+        }
+        ["namespaces", namespace, plural, name, "log"] => {
+            object(namespace, plural, name, Part::Log)
+        }
+        [plural] => Ok(Route::Collection { kind: kind(plural)?, namespace: None }),
+        _ => Err(Refused::NoSuchPath),
+    }
+}
+
+fn extra(rest: &[&str]) -> Result<Route, Refused> {
+    let owned = |text: &str| text.to_owned();
+    let extra = match *rest {
+        ["reload"] => Extra::Reload,
+        ["dump"] => Extra::Dump,
+        ["runs"] => Extra::Runs { namespace: None, cron_job: None },
+        ["namespaces", namespace, "runs"] => {
+            Extra::Runs { namespace: Some(owned(namespace)), cron_job: None }
+        }
+        ["namespaces", namespace, "cronjobs", name, "runs"] => {
+            Extra::Runs { namespace: Some(owned(namespace)), cron_job: Some(owned(name)) }
+        }
+        ["namespaces", namespace, "cronjobs", name, "trigger"] => {
+            Extra::Trigger { namespace: owned(namespace), cron_job: owned(name) }
+        }
+        _ => return Err(Refused::NoSuchPath),
+    };
+    Ok(Route::Extra(extra))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_kubernetes_has_them() {
+        let check = |path: &str, want: Result<Route, u16>| {
+            assert_eq!(Route::parse(path).map_err(|r| r.code()), want, "{path}");
+        };
+        let pod = |part| Route::Object { key: Key::new(Kind::Pod, "ns", "web"), part };
+        let all = |kind, namespace: Option<&str>| Route::Collection {
+            kind,
+            namespace: namespace.map(Into::into),
+        };
+        check("/readyz", Ok(Route::Health));
+        check("/api/v1", Ok(Route::Resources { group: String::new() }));
+        check("/apis/batch", Ok(Route::Group("batch".into())));
+        check("/apis/batch/v1/", Ok(Route::Resources { group: "batch".into() }));
+        check("/apis/batch/v1/jobs", Ok(all(Kind::Job, None)));
+        check("/api/v1/namespaces/default/events", Ok(all(Kind::Event, Some("default"))));
+        check("/api/v1/namespaces/ns/pods/web", Ok(pod(Part::Whole)));
+        check("/api/v1/namespaces/ns/pods/web/status", Ok(pod(Part::Status)));
+        check("/api/v1/namespaces/ns/pods/web/log", Ok(pod(Part::Log)));
+        check("/api/v1/namespaces/n%73/pods/web", Ok(pod(Part::Whole)));
+        check("/api/v1/namespaces/ns/secrets/s/status", Err(404));
+        check("/apis/batch/v1/namespaces/ns/jobs/j/log", Err(404));
+        check("/api/v1/jobs", Err(404));
+        check("/apis/batch/v1beta1/jobs", Err(404));
+        check("/apis/apps/v1/deploymentz", Err(404));
+        check("/", Err(404));
+        check("/api/v1/pods/%", Err(400));
+    }
+
+    #[test]
+    fn cronlets_own_routes() {
+        let check = |path: &str, want: Extra| {
+            assert_eq!(Route::parse(path), Ok(Route::Extra(want)), "{path}");
+        };
+        let base = "/apis/cronlet.dev/v1";
+        check(&format!("{base}/reload"), Extra::Reload);
+        check(&format!("{base}/runs"), Extra::Runs { namespace: None, cron_job: None });
+        check(
+            &format!("{base}/namespaces/a/cronjobs/b/runs"),
+            Extra::Runs { namespace: Some("a".into()), cron_job: Some("b".into()) },
+        );
+        check(
+            &format!("{base}/namespaces/a/cronjobs/b/trigger"),
+            Extra::Trigger { namespace: "a".into(), cron_job: "b".into() },
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! Watches: what changes, as it changes, one JSON value a line.
+//!
+//! Nothing is queued for a watcher: it reads the store's ring of latest changes at its own pace,
+//! and one that falls behind the ring is told to list again.
+
+use super::answer::{self, Answer};
+use super::gate::Gate;
+use super::query::Query;
+use super::read;
+use super::selector::Selector;
+use crate::kinds::refused::Refused;
+use crate::kinds::{Kind, Object};
+use crate::store::{Change, ChangeVerb, Reader};
+use hyper::body::Bytes;
+use serde_json::json;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+/// As the API server's `--min-request-timeout`; a client watches again after it.
+const LIFE_DEFAULT: Duration = Duration::from_secs(1800);
+const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// Events are sent in chunks of about this size.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+pub fn watch(
+    gate: &Gate,
+    kind: Kind,
+    namespace: Option<&str>,
+    query: &Query,
+) -> Result<Answer, Refused> {
+    let selector = read::selector(kind, query)?;
+    let since = read::version_wanted(query)?.filter(|version| *version > 0);
+    let life = match query.number("timeoutSeconds")? {
+        Some(seconds) => Duration::from_secs(seconds.max(0).unsigned_abs()).min(LIFE_MAX),
+        None => LIFE_DEFAULT,
+    };
+    let initial = query.flag("sendInitialEvents");
+    if initial && query.text("resourceVersionMatch") != Some("NotOlderThan") {
+        let why = "resourceVersionMatch: Required value: sendInitialEvents requires NotOlderThan";
+        return Err(Refused::BadRequest(why.to_owned()));
+    }
+    let (sender, answer) = answer::stream("application/json");
+    let watcher = Watcher {
+        reader: gate.reader.clone(),
+        kind,
+        namespace: namespace.map(str::to_owned),
+        selector,
+        bookmarks: query.flag("allowWatchBookmarks"),
+        sender,
+        until: Instant::now() + life,
+    };
+    let start = match since {
+        Some(version) if !initial => Start::After(version),
+        _ => Start::WithAll { bookmark: initial },
+    };
+    tokio::spawn(watcher.run(start));
+    Ok(answer)
+}
+
+enum Start {
+    After(u64),
+    /// Every object first, and under `sendInitialEvents` a bookmark that says that these were all.
+    WithAll {
+        bookmark: bool,
+    },
+}
+
+struct Watcher {
+    reader: Reader,
+    kind: Kind,
+    namespace: Option<String>,
+    selector: Selector,
+    bookmarks: bool,
+    sender: mpsc::Sender<Bytes>,
+    until: Instant,
+}
+
+impl Watcher {
+    /// Ends with its time, or when the client has gone.
+    async fn run(self, start: Start) {
+        let started = match start {
+            Start::After(version) => Some(version),
+            Start::WithAll { bookmark } => self.send_all(bookmark).await,
+        };
+        let Some(mut version) = started else { return };
+        let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        while let Some(reached) = self.send_changes(version).await {
+            version = reached;
+            let pause = self.until.min(bookmark_at);
+            let changed = tokio::select! {
+                changed = timeout_at(pause, self.reader.changed(version)) => changed.is_ok(),
+                () = self.sender.closed() => return,
+            };
+            let over = Instant::now() >= self.until;
+            if self.bookmarks && !changed {
+                bookmark_at = Instant::now() + BOOKMARK_EVERY;
+                if self.send(self.bookmark(version, false)).await.is_none() {
+                    return;
+                }
+            }
+            if over {
+                return;
+            }
+        }
+    }
+
+    async fn send_all(&self, bookmark: bool) -> Option<u64> {
+        let (objects, version) = self.reader.list(self.kind, self.namespace.as_deref());
+        let mut chunk = Vec::new();
+        for object in objects.iter().filter(|object| self.selector.matches(object)) {
+            write_event(&mut chunk, "ADDED", object);
+            if chunk.len() > CHUNK_BYTES {
+                self.send(std::mem::take(&mut chunk)).await?;
+            }
+        }
+        if bookmark {
+            chunk.extend(self.bookmark(version, true));
+        }
+        self.send(chunk).await?;
+        Some(version)
+    }
+
+    /// Sends what changed after `version`; `None` when the watch is over.
+    async fn send_changes(&self, version: u64) -> Option<u64> {
+        let found = self.reader.changes_since(version, self.kind, self.namespace.as_deref());
+        let Ok((changes, reached)) = found else {
+            let status = Refused::Gone(version).status();
+            let mut line = json!({ "type": "ERROR", "object": status }).to_string();
+            line.push('\n');
+            self.send(line.into_bytes()).await;
+            return None;
+        };
+        let mut chunk = Vec::new();
+        for change in &changes {
+            if let Some(verb) = self.verb(change) {
+                write_event(&mut chunk, verb, &change.object);
+            }
+            if chunk.len() > CHUNK_BYTES {
+                self.send(std::mem::take(&mut chunk)).await?;
+            }
+        }
+        self.send(chunk).await?;
+        Some(reached)
+    }
+
+    /// What the change is to one who sees only what is selected.
+    fn verb(&self, change: &Change) -> Option<&'static str> {
+        let selected = |object: &Object| self.selector.matches(object);
+        let before = change.before.as_ref().is_some_and(selected);
+        let after = change.verb != ChangeVerb::Deleted && selected(&change.object);
+        match (before, after) {
+            (false, true) => Some("ADDED"),
+            (true, true) => Some("MODIFIED"),
+            (true, false) => Some("DELETED"),
+            (false, false) => None,
+        }
+    }
+
+    fn bookmark(&self, version: u64, initial_end: bool) -> Vec<u8> {
+        let info = self.kind.info();
+        let mut metadata = json!({ "resourceVersion": version.to_string() });
+        if initial_end {
+            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+        }
+        let object = json!({
+            "kind": info.kind, "apiVersion": info.api_version(), "metadata": metadata,
+        });
+        let mut line = json!({ "type": "BOOKMARK", "object": object }).to_string();
+        line.push('\n');
+        line.into_bytes()
+    }
+
+    /// `None` when the client has gone.
+    async fn send(&self, chunk: Vec<u8>) -> Option<()> {
+        if chunk.is_empty() {
+            return Some(());
+        }
+        self.sender.send(chunk.into()).await.ok()
+    }
+}
+
+fn write_event(chunk: &mut Vec<u8>, verb: &str, object: &Object) {
+    chunk.extend_from_slice(format!(r#"{{"type":"{verb}","object":"#).as_bytes());
+    serde_json::to_writer(&mut *chunk, object).expect("Kubernetes' types always serialize");
+    chunk.extend_from_slice(b"}\n");
+}

@@ -1,0 +1,274 @@
+//! POST, PUT, PATCH and DELETE: bodies read, names checked, the rest asked of the engine, which
+//! admits and commits.
+
+use super::answer::{self, Answer};
+use super::body::{self, Decoded};
+use super::gate::Gate;
+use super::query::Query;
+use super::route::Part;
+use super::{patch, read, rehearse, strategic};
+use crate::engine::{DeleteOptions, Request};
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Kind, Object};
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use serde_json::Value;
+
+/// What came with a request: its query, and its body as the content type says.
+pub struct Sent<'a> {
+    pub query: &'a Query,
+    pub content_type: &'a str,
+    pub bytes: &'a Bytes,
+}
+
+impl Sent<'_> {
+    /// The object of the body, at the place that the URL names.
+    fn object(&self, kind: Kind, namespace: &str, name: Option<&str>) -> Result<Decoded, Refused> {
+        let strictness = body::strictness(self.query)?;
+        let mut decoded = body::decode(kind, self.bytes, self.content_type, strictness)?;
+        decoded.object = placed(decoded.object, namespace, name)?;
+        Ok(decoded)
+    }
+}
+
+pub async fn create(
+    gate: &Gate,
+    kind: Kind,
+    namespace: &str,
+    sent: Sent<'_>,
+) -> Result<Answer, Refused> {
+    let Decoded { object, warnings } = sent.object(kind, namespace, None)?;
+    let created = submit(gate, Request::Create(object), sent.query.dry_run()?).await?;
+    Ok(warned(answer::object(StatusCode::CREATED, &created), &warnings))
+}
+
+pub async fn update(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
+    let Decoded { object, warnings } = sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    let updated = submit(gate, change(part, object), sent.query.dry_run()?).await?;
+    Ok(warned(answer::object(StatusCode::OK, &updated), &warnings))
+}
+
+fn change(part: Part, object: Object) -> Request {
+    match part {
+        Part::Status => Request::UpdateStatus(object),
+        _ => Request::Update(object),
+    }
+}
+
+/// Asks the engine, or only admits the object where nothing shall change.
+async fn submit(gate: &Gate, request: Request, dry_run: bool) -> Result<Object, Refused> {
+    if dry_run { rehearse::rehearse(&gate.reader, request) } else { gate.submit(request).await }
+}
+
+/// Sets the namespace of the URL, and refuses an object that names another place than the URL.
+fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Object, Refused> {
+    let named = object.namespace();
+    if !named.is_empty() && named != namespace {
+        return Err(Refused::BadRequest(format!(
+            "the namespace of the provided object does not match the namespace sent on the request \
+             ({named} does not match {namespace})"
+        )));
+    }
+    if let Some(name) = name {
+        let own = object.name();
+        if !own.is_empty() && own != name {
+            return Err(Refused::BadRequest(format!(
+                "the name of the object ({own}) does not match the name on the URL ({name})"
+            )));
+        }
+        object.meta_mut().name = Some(name.to_owned());
+    }
+    object.meta_mut().namespace = Some(namespace.to_owned());
+    Ok(object)
+}
+
+fn warned(mut answer: Answer, warnings: &[String]) -> Answer {
+    answer::warn(&mut answer, warnings);
+    answer
+}
+
+/// A patch that loses a race is applied again to what won, so often.
+const PATCH_TRIES_MAX: u32 = 5;
+
+pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
+    let style = Style::parse(sent.content_type)?;
+    if style == Style::Apply {
+        return apply(gate, key, sent).await;
+    }
+    let dry_run = sent.query.dry_run()?;
+    let strictness = body::strictness(sent.query)?;
+    let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
+    let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let old = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+        let patched = style.applied(&old, &patch)?;
+        let decoded = body::decode(key.kind, &patched, "", strictness)?;
+        let object = placed(decoded.object, &key.namespace, Some(&key.name))?;
+        // The patch itself may name the version it wants; then there is no second try.
+        let same = object.meta().resource_version == old.meta().resource_version;
+        match submit(gate, change(part, object), dry_run).await {
+            Err(Refused::Conflict { .. }) if same && tries < PATCH_TRIES_MAX => continue,
+            Err(refused) => return Err(refused),
+            Ok(object) => {
+                let answer = answer::object(StatusCode::OK, &object);
+                return Ok(warned(answer, &decoded.warnings));
+            }
+        }
+    }
+}
+
+/// Server-side apply with one manager: the object becomes as the manifest says.
+async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+    if sent.query.text("fieldManager").is_none() {
+        let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
+                   required for apply patch";
+        return Err(Refused::BadRequest(why.to_owned()));
+    }
+    let Decoded { object, warnings } = sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    let is_new = gate.reader.get(key).is_none();
+    let dry_run = sent.query.dry_run()?;
+    let applied = gate.submit(Request::Apply { object, dry_run }).await?;
+    let code = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(warned(answer::object(code, &applied), &warnings))
+}
+
+/// How a patch is written, by its content type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+impl Style {
+    fn parse(content_type: &str) -> Result<Style, Refused> {
+        match content_type.split(';').next().unwrap_or_default().trim() {
+            "application/json-patch+json" => Ok(Style::Json),
+            "application/merge-patch+json" => Ok(Style::Merge),
+            "application/strategic-merge-patch+json" => Ok(Style::Strategic),
+            "application/apply-patch+yaml" => Ok(Style::Apply),
+            _ => Err(Refused::UnsupportedMediaType(
+                "application/json-patch+json, application/merge-patch+json, \
+                 application/strategic-merge-patch+json, application/apply-patch+yaml"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// The object's JSON with the patch applied.
+    fn applied(self, object: &Object, patch: &Value) -> Result<Bytes, Refused> {
+        let mut value = serde_json::to_value(object).expect("Kubernetes' types always serialize");
+        let done = match self {
+            Style::Json => patch::json(&mut value, patch),
+            Style::Strategic => strategic::merge(&mut value, patch),
+            Style::Merge | Style::Apply => {
+                patch::merge(&mut value, patch.clone());
+                Ok(())
+            }
+        };
+        done.map_err(|error| Refused::BadRequest(error.to_string()))?;
+        Ok(value.to_string().into())
+    }
+}
+
+pub async fn delete(
+    gate: &Gate,
+    key: &Key,
+    query: &Query,
+    bytes: &Bytes,
+) -> Result<Answer, Refused> {
+    let options = delete_options(gate, key, query, bytes)?;
+    let dry_run = options.dry_run;
+    let deleted = gate.submit(Request::Delete { key: key.clone(), options }).await?;
+    // As the API server: a Pod comes back as it was, and so does what a finalizer still holds.
+    let stays = gate.reader.get(key).is_some_and(|object| object.uid() == deleted.uid());
+    if key.kind == Kind::Pod || (stays && !dry_run) {
+        return Ok(answer::object(StatusCode::OK, &deleted));
+    }
+    let info = key.kind.info();
+    let status = meta::Status {
+        status: Some("Success".to_owned()),
+        details: Some(meta::StatusDetails {
+            name: Some(key.name.to_string()),
+            group: (!info.group.is_empty()).then(|| info.group.to_owned()),
+            kind: Some(info.plural.to_owned()),
+            uid: Some(deleted.uid().to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    Ok(answer::value(StatusCode::OK, &status))
+}
+
+/// Deletes all that the selectors name; an object that goes meanwhile is no failure.
+pub async fn delete_collection(
+    gate: &Gate,
+    kind: Kind,
+    namespace: &str,
+    query: &Query,
+    bytes: &Bytes,
+) -> Result<Answer, Refused> {
+    let selector = read::selector(kind, query)?;
+    let (mut objects, version) = gate.reader.list(kind, Some(namespace));
+    objects.retain(|object| selector.matches(object));
+    for object in &objects {
+        let key = object.key();
+        let options = delete_options(gate, &key, query, bytes)?;
+        match gate.submit(Request::Delete { key, options }).await {
+            Ok(_) | Err(Refused::NotFound(_)) => {}
+            Err(refused) => return Err(refused),
+        }
+    }
+    let metadata = serde_json::json!({ "resourceVersion": version.to_string() });
+    Ok(answer::json(StatusCode::OK, read::listed(kind, &metadata, &objects)))
+}
+
+/// From the body where there is one, else from the query.
+fn delete_options(
+    gate: &Gate,
+    key: &Key,
+    query: &Query,
+    bytes: &Bytes,
+) -> Result<DeleteOptions, Refused> {
+    let unread = |e| Refused::BadRequest(format!("error decoding DeleteOptions: {e}"));
+    let body: meta::DeleteOptions = match bytes.is_empty() {
+        true => meta::DeleteOptions::default(),
+        false => serde_json::from_slice(bytes).map_err(unread)?,
+    };
+    let preconditions = body.preconditions.unwrap_or_default();
+    if let Some(wanted) = preconditions.resource_version
+        && let Some(object) = gate.reader.get(key)
+        && object.meta().resource_version.as_deref() != Some(&wanted)
+    {
+        let why = "the ResourceVersion in the precondition does not match".to_owned();
+        return Err(Refused::Conflict { key: key.clone(), why });
+    }
+    let orphan = body.orphan_dependents.unwrap_or(false) || query.flag("orphanDependents");
+    let propagation = body
+        .propagation_policy
+        .or_else(|| query.text("propagationPolicy").map(str::to_owned))
+        .or_else(|| orphan.then(|| "Orphan".to_owned()));
+    if let Some(other) = propagation.as_deref()
+        && !["Background", "Foreground", "Orphan"].contains(&other)
+    {
+        return Err(Refused::BadRequest(format!(
+            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \
+             {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+        )));
+    }
+    let grace_seconds = match body.grace_period_seconds {
+        Some(seconds) => Some(seconds),
+        None => query.number("gracePeriodSeconds")?,
+    };
+    Ok(DeleteOptions {
+        grace_seconds: grace_seconds.map(|seconds| seconds.max(0)),
+        propagation,
+        uid: preconditions.uid,
+        dry_run: query.dry_run()?
+            || body.dry_run.is_some_and(|list| list.iter().any(|d| d == "All")),
+    })
+}
