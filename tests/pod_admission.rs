@@ -1,11 +1,9 @@
-//! Pods as the API server takes or refuses them: each recorded Pod through `defaults` and `check`.
-//! Causes in `metadata` are the object's, not the pod's, and compared elsewhere.
+//! Pods as the API server takes or refuses them: each recorded Pod through `defaults` and `check`. Causes in
+//! `metadata` are the object's, not the pod's, and compared elsewhere.
 
 mod common;
 
 use cronlet::kinds::pod::{check, defaults};
-use cronlet::kinds::{Kind, Object};
-use cronlet::manifest::{self, Strictness};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
@@ -78,37 +76,4 @@ fn plugins_refuse_what_this_cluster_lacks() {
     check(json!({"priorityClassName": "gold"}), Some("no PriorityClass with name gold was found"));
     check(json!({"preemptionPolicy": "Never"}), Some("must not be provided in pod spec"));
     check(json!({"runtimeClassName": "gvisor"}), Some("RuntimeClass \"gvisor\" not found"));
-}
-
-#[test]
-fn amounts_may_be_written_as_numbers() {
-    let check = |amount: Value, want: Result<&str, &str>| {
-        let resources = json!({"requests": {"cpu": amount}});
-        let container = json!({"name": "a", "image": "b", "resources": resources});
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
-            "spec": {"containers": [container]}});
-        let body = pod.to_string();
-        let decoded = manifest::decode_json(Kind::Pod, body.as_bytes(), Strictness::Strict);
-        match (decoded, want) {
-            (Ok((Object::Pod(pod), _)), Ok(want)) => {
-                let mut pod = (*pod).clone();
-                defaults::pod(&mut pod);
-                let pod = serde_json::to_value(&pod).expect("a Pod is JSON");
-                let found = &pod["spec"]["containers"][0]["resources"]["requests"]["cpu"];
-                assert_eq!(found, want, "{amount}");
-            }
-            (Err(refused), Err(want)) => {
-                assert_eq!(refused.code(), 400, "{amount}");
-                assert!(refused.to_string().contains(want), "{amount}: {refused}");
-            }
-            (found, want) => panic!("{amount}: {found:?}, not {want:?}"),
-        }
-    };
-    check(json!(1), Ok("1"));
-    check(json!(0.5), Ok("500m"));
-    check(json!(" 2 "), Ok("2"));
-    check(json!(null), Ok("0"));
-    check(json!("abc"), Err("quantities must match the regular expression"));
-    check(json!("1K"), Err("unable to parse quantity's suffix"));
-    check(json!(true), Err("expected a quantity"));
 }

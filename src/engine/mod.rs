@@ -1,13 +1,37 @@
 //! The one loop: drain events, plan what is dirty or due, commit, hand out effects.
+//!
+//! ```text
+//!  events ──> absorb ──> dirty ──> plan ──> carry out ──┐
+//!                          ^                            │ what changed, its owner, what is due
+//!                          └────────────────────────────┘ until nothing is dirty
+//!                                     then: commit ──> publish ──> orders, replies
+//! ```
+//! The engine has no clock and no I/O but the store's; the daemon and the simulator call the same [`Engine::handle`].
 
-use crate::kinds::action::Settings;
+use crate::kinds::action::{Note, Others, Run, Settings};
 use crate::kinds::pod::observed::{Order, PodObserved, Report};
 use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Object};
-use crate::time::{ClockStep, Timestamp};
+use crate::kinds::{Key, Kind, Object};
+use crate::seed::Seed;
+use crate::store::{DiskError, Reader, SourceRecord, Store};
+use crate::time::{ClockStep, ClockSteps, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+mod actions;
+mod due;
+mod dump;
+mod garbage;
+mod history;
+mod notes;
+mod observe;
+mod queue;
+mod requests;
+
+use due::Due;
+use observe::Seen;
 
 /// What happened in the world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Event {
     /// Someone wants objects changed; the answer comes in `Effects::replies` under the same `id`.
     Request {
@@ -16,12 +40,17 @@ pub enum Event {
     },
     /// The runtime saw something.
     Report(Report),
-    /// What the runtime took back after a start.
-    Recovered(Vec<(String, PodObserved)>),
     ClockStepped(ClockStep),
-    Settings(Settings),
-    /// Stop scheduling: no new runs, no restarts; orders to stop are still given.
+    Settings(Box<Settings>),
+    /// Which objects a manifest file made; `None`: the file is gone and forgotten.
+    Source {
+        file: String,
+        record: Option<SourceRecord>,
+    },
+    /// Stop scheduling: no new runs and no restarts; what was asked to stop still stops.
     Quiesce,
+    /// Stop every pod by its grace period; they are not restarted (a service that drains).
+    Drain,
 }
 
 /// A change that someone asked for. Objects come without defaults; the engine admits them.
@@ -36,8 +65,8 @@ pub enum Request {
         key: Key,
         options: DeleteOptions,
     },
-    /// Create or update so that the object is as the manifest says (`cronlet apply`, the jobs folder); fields that
-    /// the manifest does not name keep their defaults. `source` is the file it came from, empty for none.
+    /// Create or update so that the object is as the manifest says (`cronlet apply`, the jobs folder): what the
+    /// manifest does not name gets its default; status and the annotations of tools stay.
     Apply {
         object: Object,
         dry_run: bool,
@@ -65,6 +94,197 @@ pub struct DeleteOptions {
 pub struct Effects {
     pub orders: Vec<Order>,
     pub replies: Vec<(u64, Result<Object, Refused>)>,
+    /// Runs that changed, for the log line of each.
+    pub runs: Vec<Run>,
+    /// Events of this turn: what they are about, and what they say.
+    pub notes: Vec<(Key, Note)>,
     /// When to call `handle` again though nothing happened.
     pub wake_at: Option<Timestamp>,
+}
+
+/// More plans than this in one turn for one object is a loop between plans: a broken invariant.
+const PLANS_PER_TURN_MAX: u32 = 200;
+
+/// See the module's words.
+pub struct Engine {
+    store: Store,
+    settings: Settings,
+    seed: Seed,
+    steps: ClockSteps,
+    due: Due,
+    /// What the runtime said of each pod, by uid.
+    seen: BTreeMap<String, Seen>,
+    dirty: BTreeSet<Key>,
+    queue: queue::RunQueue,
+    notes: notes::NoteLog,
+    history_due: Option<Timestamp>,
+    quiet: bool,
+    /// No turn was taken yet.
+    fresh: bool,
+    turn: Turn,
+    /// Events of a turn whose commit failed, to be taken in again.
+    unsettled: Vec<Event>,
+}
+
+/// What one call of `handle` gathers.
+#[derive(Default)]
+struct Turn {
+    now: Timestamp,
+    effects: Effects,
+    orders_given: BTreeSet<(String, String, i64)>,
+    plans: BTreeMap<Key, u32>,
+}
+
+const STEPS_FACT: &str = "clock-steps";
+
+impl Engine {
+    /// An engine over what the store holds and what the runtime took back (`Runtime::recover`).
+    pub fn new(
+        store: Store,
+        settings: Settings,
+        seed: Seed,
+        recovered: Vec<(String, PodObserved)>,
+    ) -> Result<Engine, DiskError> {
+        let steps = store.fact(STEPS_FACT)?;
+        let steps = steps.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let mut engine = Engine {
+            notes: notes::NoteLog::default(),
+            due: Due::default(),
+            seen: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            queue: queue::RunQueue::default(),
+            history_due: None,
+            quiet: false,
+            fresh: true,
+            turn: Turn::default(),
+            unsettled: Vec::new(),
+            store,
+            settings,
+            seed,
+            steps,
+        };
+        engine.take_back(recovered);
+        engine.everything_is_dirty();
+        Ok(engine)
+    }
+
+    pub fn reader(&self) -> Reader {
+        self.store.reader()
+    }
+
+    /// Which objects each manifest file made, as last committed.
+    pub fn sources(&self) -> Result<BTreeMap<String, SourceRecord>, DiskError> {
+        self.store.sources()
+    }
+
+    /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call again. The events are
+    /// kept, but not the requests: whoever asked is to be told of the error.
+    pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
+        self.turn = Turn { now, ..Turn::default() };
+        let mut events_of_turn = std::mem::take(&mut self.unsettled);
+        events_of_turn.extend(events);
+        if self.fresh {
+            self.clean_strangers();
+        }
+        for event in &events_of_turn {
+            self.absorb(event.clone());
+        }
+        self.dirty.extend(self.due.pop(now));
+        self.plan_all();
+        self.keep_history();
+        match self.store.commit() {
+            Ok(_) => {
+                self.fresh = false;
+                Ok(self.settle())
+            }
+            Err(error) => {
+                self.unsettle(events_of_turn);
+                Err(error)
+            }
+        }
+    }
+
+    /// After a failed commit: forgets what the turn decided, and keeps what happened.
+    fn unsettle(&mut self, events: Vec<Event>) {
+        self.unsettled = events;
+        self.unsettled.retain(|event| !matches!(event, Event::Request { .. }));
+        self.due.clear();
+        self.notes = notes::NoteLog::default();
+        self.store.roll_back();
+    }
+
+    /// Reads the disk again after `handle` failed; until this succeeds, `handle` is of no use.
+    pub fn recover_disk(&mut self) -> Result<(), DiskError> {
+        self.store.reload()?;
+        self.everything_is_dirty();
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Effects {
+        let mut effects = std::mem::take(&mut self.turn.effects);
+        for order in &effects.orders {
+            self.note_ordered(order);
+        }
+        effects.wake_at = [self.due.next(), self.history_due].into_iter().flatten().min();
+        effects
+    }
+
+    fn absorb(&mut self, event: Event) {
+        match event {
+            Event::Request { id, request } => {
+                let reply = self.request(request);
+                self.turn.effects.replies.push((id, reply));
+            }
+            Event::Report(report) => self.observe(report),
+            Event::ClockStepped(step) => {
+                self.steps.push(step);
+                let json = serde_json::to_vec(&self.steps).expect("plain data always serializes");
+                self.store.put_fact(STEPS_FACT, json);
+                self.everything_is_dirty();
+            }
+            Event::Settings(settings) => {
+                self.settings = *settings;
+                self.everything_is_dirty();
+            }
+            Event::Source { file, record } => self.store.put_source(&file, record),
+            Event::Quiesce => self.quiet = true,
+            Event::Drain => self.drain(),
+        }
+    }
+
+    fn everything_is_dirty(&mut self) {
+        for kind in Kind::ALL {
+            self.dirty.extend(self.store.keys(*kind));
+        }
+    }
+
+    /// Deletes nothing from the store but the running pods' time: each is asked to stop by its grace.
+    fn drain(&mut self) {
+        self.quiet = true;
+        self.stop_all_running();
+    }
+
+    fn plan_all(&mut self) {
+        loop {
+            while let Some(key) = self.dirty.pop_first() {
+                let plans = self.turn.plans.entry(key.clone()).or_default();
+                *plans += 1;
+                assert!(
+                    *plans <= PLANS_PER_TURN_MAX,
+                    "plans of {key} and its family go in circles"
+                );
+                self.plan_one(&key);
+            }
+            if self.quiet || !self.bind_pods() {
+                return;
+            }
+        }
+    }
+}
+
+/// Plans read what is staged and committed.
+impl Others for Store {
+    fn get(&self, key: &Key) -> Option<Object> {
+        Store::get(self, key)
+    }
 }

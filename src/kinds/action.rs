@@ -142,9 +142,8 @@ pub enum Outcome {
     Replaced,
 }
 
-/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey, and what the host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Name of this host's Node, `spec.nodeName` of its pods.
     pub node_name: String,
@@ -158,21 +157,15 @@ pub struct Settings {
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
     /// This host's address, found at start.
-    #[serde(skip)]
     pub host_ip: String,
     /// When the host started, for `@reboot`; the same for every start of the daemon until the host's next.
-    #[serde(skip)]
     pub booted_at: Option<Timestamp>,
     /// What containers without limits of their own may use, found at start.
-    #[serde(skip)]
     pub host_cpu_millis: u64,
-    #[serde(skip)]
     pub host_memory_bytes: u64,
     /// The user that runs the daemon and, unless `runAsUser` says otherwise, every container.
-    #[serde(skip)]
     pub host_user: u32,
     /// That user's home folder.
-    #[serde(skip)]
     pub host_home: String,
 }
 

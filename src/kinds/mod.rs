@@ -125,6 +125,20 @@ kinds! {
     Secret: core::Secret = "", "secrets", "secret", [], in_all false, status false;
 }
 
+/// What shall be done about an object, given all that may be known. Kinds that only hold data plan nothing.
+pub fn plan(
+    object: &Object,
+    observed: &pod::observed::PodObserved,
+    view: &action::View,
+) -> action::Plan {
+    match object {
+        Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, view),
+        Object::Job(job) => job::plan::plan(job, view),
+        Object::Pod(pod) => pod::plan::plan(pod, observed, view),
+        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => action::Plan::default(),
+    }
+}
+
 impl Kind {
     /// By any name that kubectl takes: `CronJob`, `cronjob`, `cronjobs`, `cj`, `cronjobs.batch`.
     pub fn from_name(name: &str) -> Option<Kind> {

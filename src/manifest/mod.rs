@@ -19,6 +19,8 @@ mod file;
 
 mod json;
 
+mod plain;
+
 mod reader;
 
 mod scalar;
@@ -34,6 +36,7 @@ mod yaml;
 pub use decode::Strictness;
 pub use error::{ManifestError, Problem};
 pub use file::{BYTES_MAX, load, read_file};
+pub use plain::read_plain;
 
 /// One object of a manifest, as written: defaults and checks are admission's.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ mod disk;
 mod index;
 mod reader;
 
-pub use disk::{Disk, DiskError, FileDisk, SourceRecord};
+pub use disk::{Disk, DiskError, FileDisk, SourceRecord, builder};
 pub use index::{Change, ChangeVerb};
 pub use reader::{Gone, Reader};
 

@@ -1,0 +1,186 @@
+//! The configuration file (`/etc/cronlet/config.yaml`) and the paths that follow from who runs the daemon.
+
+use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings};
+use crate::kinds::cron_job::schedule::Zone;
+use crate::manifest;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `config.yaml`, all of it optional.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Config {
+    /// Name of this host's Node; the host's name unless set.
+    pub node_name: Option<String>,
+    pub dst: Dst,
+    /// IANA name, for CronJobs without `timeZone`; UTC unless set.
+    pub time_zone: Option<String>,
+    pub limits: Limits,
+    pub images: BTreeMap<String, ImageProgram>,
+    pub history: HistorySettings,
+    pub shutdown: Shutdown,
+    pub log: Log,
+    pub metrics: Metrics,
+}
+
+/// What happens to running pods when the service stops.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PodsAtShutdown {
+    /// They run on, and the next daemon takes them back.
+    #[default]
+    Leave,
+    /// TERM, their grace period, KILL.
+    Drain,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Shutdown {
+    pub pods: PodsAtShutdown,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Log {
+    /// As `RUST_LOG`, which goes before it.
+    pub level: Option<String>,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogFormat {
+    /// Readable on a terminal, with priorities under systemd.
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metrics {
+    /// Address and port of the Prometheus endpoint; none is served without it.
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path} cannot be read")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the configuration is not valid: {message}")]
+    Invalid { path: PathBuf, message: String },
+}
+
+/// Where everything lives, by who runs the daemon: root, or an ordinary user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    pub config: PathBuf,
+    pub state: PathBuf,
+    pub socket: PathBuf,
+    pub jobs: PathBuf,
+}
+
+impl Paths {
+    /// root has the system's places; an ordinary user has XDG's.
+    pub fn choose(options: &super::Options) -> Paths {
+        let root = rustix::process::geteuid().is_root();
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
+        let xdg = |name: &str, under_home: &str| {
+            std::env::var_os(name)
+                .map_or_else(|| home.join(under_home), PathBuf::from)
+                .join("cronlet")
+        };
+        let etc = if root { "/etc/cronlet".into() } else { xdg("XDG_CONFIG_HOME", ".config") };
+        let var =
+            if root { "/var/lib/cronlet".into() } else { xdg("XDG_STATE_HOME", ".local/state") };
+        let state = options.state.clone().unwrap_or(var);
+        Paths {
+            config: options.config.clone().unwrap_or_else(|| etc.join("config.yaml")),
+            socket: options.socket.clone().unwrap_or_else(|| default_socket(root, &state, options)),
+            jobs: options.jobs.clone().unwrap_or_else(|| etc.join("jobs")),
+            state,
+        }
+    }
+}
+
+fn default_socket(root: bool, state: &Path, options: &super::Options) -> PathBuf {
+    if let Some(path) = std::env::var_os("CRONLET_SOCKET") {
+        return path.into();
+    }
+    // A second daemon, told to keep its state elsewhere, must not take the first one's socket.
+    if options.state.is_some() {
+        return state.join("cronlet.sock");
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        _ if root => "/run/cronlet/cronlet.sock".into(),
+        Some(run) => Path::new(&run).join("cronlet/cronlet.sock"),
+        None => state.join("cronlet.sock"),
+    }
+}
+
+impl Config {
+    /// Reads the file. One that is not there is an empty one, unless it was asked for by name.
+    pub fn read(path: &Path, must_exist: bool) -> Result<Config, ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { path: path.to_owned(), message };
+        let config: Config = match std::fs::read(path) {
+            Ok(text) => manifest::read_plain(&text, &path.display().to_string())
+                .map_err(|error| invalid(error.to_string()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+                Config::default()
+            }
+            Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
+        };
+        if let Some(zone) = &config.time_zone {
+            Zone::load(zone).map_err(|error| invalid(format!("timeZone: {error}")))?;
+        }
+        Ok(config)
+    }
+
+    /// What the command line says goes before what the file says.
+    pub fn override_with(&mut self, options: &super::Options) {
+        if options.metrics.is_some() {
+            self.metrics.listen = options.metrics;
+        }
+        if options.json_log {
+            self.log.format = LogFormat::Json;
+        }
+    }
+}
+
+impl Config {
+    /// For plans: what is configured, and what is found on the host.
+    pub fn settings(&self) -> Settings {
+        let host = rustix::system::uname();
+        let host_name = host.nodename().to_string_lossy().to_ascii_lowercase();
+        let memory = rustix::system::sysinfo();
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+        let defaults = Settings::default();
+        Settings {
+            node_name: self.node_name.clone().unwrap_or(host_name),
+            dst: self.dst,
+            time_zone: self.time_zone.clone().unwrap_or(defaults.time_zone),
+            limits: self.limits.clone(),
+            images: self.images.clone(),
+            history: self.history.clone(),
+            host_ip: defaults.host_ip,
+            booted_at: booted_at(),
+            host_cpu_millis: cores * 1000,
+            host_memory_bytes: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
+            host_user: rustix::process::geteuid().as_raw(),
+            host_home: std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
+        }
+    }
+}
+
+/// `btime` of `/proc/stat`: the same at every start of the daemon, until the host's next.
+fn booted_at() -> Option<Timestamp> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Timestamp::from_second(seconds.trim().parse().ok()?).ok()
+}

@@ -1,0 +1,126 @@
+//! Plans one object and carries out what its plan asks for, in the order asked.
+
+use super::Engine;
+use crate::kinds::action::{Action, Plan, Run, View};
+use crate::kinds::pod::observed::{Order, PodObserved};
+use crate::kinds::{self, Key, Kind, Object};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+impl Engine {
+    pub(super) fn plan_one(&mut self, key: &Key) {
+        let Some(object) = self.store.get(key) else {
+            self.due.set(key, None);
+            return;
+        };
+        if object.kind() == Kind::Event {
+            return self.expire_note(key, &object);
+        }
+        if let Object::Pod(pod) = &object {
+            self.watch_pod(pod);
+        }
+        let plan = self.ask(&object);
+        self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
+        for action in plan.actions {
+            self.carry_out(&object, action);
+        }
+        self.collect_if_gone(key);
+    }
+
+    fn ask(&self, object: &Object) -> Plan {
+        let owned = match object.kind() {
+            Kind::CronJob | Kind::Job => self.store.owned(object.uid()),
+            _ => Vec::new(),
+        };
+        let view = View {
+            now: self.turn.now,
+            steps: &self.steps,
+            settings: &self.settings,
+            owned: &owned,
+            others: &self.store,
+            quiet: self.quiet,
+        };
+        let nothing = PodObserved::default();
+        let observed = self.seen.get(object.uid()).map_or(&nothing, |seen| &seen.observed);
+        kinds::plan(object, observed, &view)
+    }
+
+    pub(super) fn carry_out(&mut self, planned: &Object, action: Action) {
+        match action {
+            Action::Create(object) => self.create(object),
+            Action::Put(object) => self.put(object),
+            Action::Delete(key) => self.delete(&key, None),
+            Action::Remove => self.remove_or_wait(&planned.key()),
+            Action::Event(note) => self.note(planned, note),
+            Action::Record(run) => self.record(run),
+            Action::Order(order) => self.order(order),
+        }
+    }
+
+    /// What the API server adds to every new object. A name that is taken makes this a no-op.
+    pub(super) fn create(&mut self, mut object: Object) {
+        let (now, kind) = (self.turn.now, object.kind());
+        if object.name().is_empty() {
+            self.generate_name(&mut object);
+        } else if self.store.get(&object.key()).is_some() {
+            return;
+        }
+        let meta = object.meta_mut();
+        meta.uid.get_or_insert_with(|| self.seed.uid());
+        meta.creation_timestamp = Some(Time(now));
+        if kind.info().has_status {
+            meta.generation = Some(1);
+        }
+        self.put(object);
+    }
+
+    fn generate_name(&mut self, object: &mut Object) {
+        let base = object.meta().generate_name.clone().unwrap_or_default();
+        let base = &base[..base.floor_char_boundary(58)];
+        loop {
+            object.meta_mut().name = Some(format!("{base}{}", self.seed.suffix()));
+            if self.store.get(&object.key()).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Stages the object and makes dirty who may care: itself and its controller.
+    pub(super) fn put(&mut self, object: Object) {
+        let key = object.key();
+        if self.store.get(&key).as_ref() == Some(&object) {
+            return;
+        }
+        self.touch_controller(&object);
+        self.store.put(object);
+        self.dirty.insert(key);
+    }
+
+    pub(super) fn touch_controller(&mut self, object: &Object) {
+        let owners = object.meta().owner_references.iter().flatten();
+        for owner in owners.filter(|owner| owner.controller == Some(true)) {
+            if let Some(kind) = Kind::from_name(&owner.kind) {
+                self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
+            }
+        }
+    }
+
+    fn record(&mut self, run: Run) {
+        self.store.record_run(run.clone());
+        self.turn.effects.runs.push(run);
+    }
+
+    /// Orders are harmless when repeated, but a plan that is asked twice in one turn need not send two.
+    pub(super) fn order(&mut self, order: Order) {
+        let identity = match &order {
+            Order::Start(_) if self.quiet => return,
+            Order::Start(launch) => (launch.pod_uid.clone(), launch.container.clone(), 0),
+            Order::Stop { pod_uid, container, grace_seconds, .. } => {
+                (pod_uid.clone(), container.clone(), grace_seconds + 1)
+            }
+            Order::Clean { pod_uid } => (pod_uid.clone(), String::new(), 0),
+        };
+        if self.turn.orders_given.insert(identity) {
+            self.turn.effects.orders.push(order);
+        }
+    }
+}

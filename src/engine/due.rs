@@ -1,0 +1,75 @@
+//! The queue of what is due when: one wake for each object, the earliest first.
+
+use crate::kinds::Key;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+pub(super) struct Due {
+    order: BTreeSet<(Timestamp, Key)>,
+    at: BTreeMap<Key, Timestamp>,
+}
+
+impl Due {
+    /// Replaces the object's wake; `None` takes it away.
+    pub fn set(&mut self, key: &Key, wake_at: Option<Timestamp>) {
+        let before = match wake_at {
+            Some(at) => self.at.insert(key.clone(), at),
+            None => self.at.remove(key),
+        };
+        if before == wake_at {
+            return;
+        }
+        if let Some(before) = before {
+            self.order.remove(&(before, key.clone()));
+        }
+        if let Some(at) = wake_at {
+            self.order.insert((at, key.clone()));
+        }
+    }
+
+    /// Takes out all that is due at `now`.
+    pub fn pop(&mut self, now: Timestamp) -> Vec<Key> {
+        let mut due = Vec::new();
+        while self.next().is_some_and(|at| at <= now) {
+            let (_, key) = self.order.pop_first().expect("next() saw one");
+            self.at.remove(&key);
+            due.push(key);
+        }
+        due
+    }
+
+    pub fn next(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// The earliest first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Timestamp, Key)> {
+        self.order.iter()
+    }
+
+    pub fn clear(&mut self) {
+        *self = Due::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kind;
+
+    #[test]
+    fn the_latest_wake_of_an_object_counts() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let key = |name| Key::new(Kind::Job, "default", name);
+        let mut due = Due::default();
+        due.set(&key("a"), Some(at(10)));
+        due.set(&key("b"), Some(at(5)));
+        due.set(&key("a"), Some(at(3)));
+        due.set(&key("b"), Some(at(7)));
+        assert_eq!(due.next(), Some(at(3)));
+        assert_eq!(due.pop(at(6)), [key("a")]);
+        due.set(&key("b"), None);
+        assert_eq!(due.pop(at(100)), []);
+    }
+}

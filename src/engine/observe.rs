@@ -1,0 +1,152 @@
+//! What the runtime says of pods, folded into what their plans see.
+
+use super::Engine;
+use crate::kinds::pod::events;
+use crate::kinds::pod::observed::{
+    ContainerObserved, ContainerState, Exit, Order, PodObserved, Report,
+};
+use crate::kinds::{Key, Kind, Object};
+use crate::time::Timestamp;
+
+/// A pod that the runtime knows.
+pub(super) struct Seen {
+    pub key: Option<Key>,
+    pub observed: PodObserved,
+}
+
+impl Engine {
+    /// After a start: what the runtime still knows, and what the store says ran though the runtime lost it.
+    pub(super) fn take_back(&mut self, recovered: Vec<(String, PodObserved)>) {
+        for (uid, observed) in recovered {
+            self.seen.insert(uid, Seen { key: None, observed });
+        }
+        for key in self.store.keys(Kind::Pod) {
+            let Some(pod) = self.store.get(&key) else { continue };
+            let lost = || Seen { key: None, observed: PodObserved::lost(&pod) };
+            self.seen.entry(pod.uid().to_owned()).or_insert_with(lost).key = Some(key);
+        }
+    }
+
+    /// Folders of pods that are no more: their removal was committed, the order to clean was not carried out.
+    pub(super) fn clean_strangers(&mut self) {
+        let strangers: Vec<String> = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.key.is_none())
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for pod_uid in strangers {
+            self.seen.remove(&pod_uid);
+            self.order(Order::Clean { pod_uid });
+        }
+    }
+
+    pub(super) fn observe(&mut self, report: Report) {
+        let Some(seen) = self.seen.get_mut(&report.pod_uid) else { return };
+        if seen.observed.reported(&report) {
+            self.dirty.extend(seen.key.clone());
+        }
+        if let Some(Object::Pod(pod)) = seen.key.as_ref().and_then(|key| self.store.get(key))
+            && let Some(note) = events::of_report(&pod, &report)
+        {
+            self.note(&Object::Pod(pod), note);
+        }
+    }
+
+    /// A committed order is about to be carried out.
+    pub(super) fn note_ordered(&mut self, order: &Order) {
+        let observed = match order {
+            Order::Start(launch) => {
+                let key = Key::new(Kind::Pod, &launch.namespace, &launch.pod);
+                let new = || Seen { key: Some(key), observed: PodObserved::default() };
+                Some(&mut self.seen.entry(launch.pod_uid.clone()).or_insert_with(new).observed)
+            }
+            Order::Stop { pod_uid, .. } | Order::Clean { pod_uid } => {
+                self.seen.get_mut(pod_uid).map(|seen| &mut seen.observed)
+            }
+        };
+        if let Some(observed) = observed {
+            observed.ordered(order);
+        }
+    }
+
+    pub(super) fn forget_pod(&mut self, pod: &Object) {
+        self.queue.forget(&pod.key());
+        if self.seen.remove(pod.uid()).is_some_and(|seen| !seen.observed.cleaned) {
+            self.order(Order::Clean { pod_uid: pod.uid().to_owned() });
+        }
+    }
+
+    /// Asks every running container to stop by its pod's grace period.
+    pub(super) fn stop_all_running(&mut self) {
+        let mut stops = Vec::new();
+        for (pod_uid, seen) in &self.seen {
+            let Some(Object::Pod(pod)) = seen.key.as_ref().and_then(|key| self.store.get(key))
+            else {
+                continue;
+            };
+            let spec = pod.spec.as_ref();
+            let grace_seconds = spec.and_then(|s| s.termination_grace_period_seconds).unwrap_or(30);
+            for (name, one) in &seen.observed.containers {
+                if matches!(one.state, ContainerState::Running { .. } | ContainerState::Starting) {
+                    stops.push(Order::Stop {
+                        pod_uid: pod_uid.clone(),
+                        container: name.clone(),
+                        attempt: one.attempt,
+                        grace_seconds,
+                    });
+                }
+            }
+        }
+        stops.into_iter().for_each(|stop| self.order(stop));
+    }
+}
+
+impl PodObserved {
+    /// What a pod's status says of containers that the runtime knows nothing of: those that ran are lost.
+    fn lost(pod: &Object) -> PodObserved {
+        let Object::Pod(pod) = pod else { return PodObserved::default() };
+        let status = pod.status.as_ref();
+        let all = status.into_iter().flat_map(|s| {
+            s.init_container_statuses.iter().flatten().chain(s.container_statuses.iter().flatten())
+        });
+        let mut observed = PodObserved::default();
+        for one in all {
+            if let Some(exit) = last_known_exit(one) {
+                let attempt = u32::try_from(one.restart_count).unwrap_or_default();
+                let state = ContainerState::Exited(exit);
+                let seen =
+                    ContainerObserved { state, streak: 1, ..ContainerObserved::new(attempt) };
+                observed.containers.insert(one.name.clone(), seen);
+            }
+        }
+        observed
+    }
+}
+
+fn last_known_exit(status: &k8s_openapi::api::core::v1::ContainerStatus) -> Option<Exit> {
+    let state = status.state.as_ref()?;
+    let id = status.container_id.clone().unwrap_or_default();
+    if let Some(running) = &state.running {
+        let started_at = running.started_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
+        return Some(Exit {
+            id,
+            code: 137,
+            signal: None,
+            reason: "ContainerStatusUnknown".into(),
+            message: "The container could not be located when cronlet started".into(),
+            started_at,
+            finished_at: started_at,
+        });
+    }
+    let ended = state.terminated.as_ref()?;
+    Some(Exit {
+        id,
+        code: ended.exit_code,
+        signal: ended.signal,
+        reason: ended.reason.clone().unwrap_or_default(),
+        message: ended.message.clone().unwrap_or_default(),
+        started_at: ended.started_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+        finished_at: ended.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+    })
+}

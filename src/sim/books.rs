@@ -1,0 +1,174 @@
+//! What must hold after every turn: the books of slots, runs and truth.
+
+use super::runtime::{Host, Started};
+use crate::kinds::action::{Dst, Outcome, Run};
+use crate::kinds::cron_job::schedule::{Schedule, Zone};
+use crate::kinds::{Kind, Object};
+use crate::store::Reader;
+use crate::time::Timestamp;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of one CronJob, apart from the engine.
+struct Account {
+    schedule: Schedule,
+    zone: Zone,
+    dst: Dst,
+    forbid: bool,
+    /// Has a deadline, so that late slots may be skipped.
+    deadline: bool,
+    /// The next slot that must be accounted for.
+    expected: Option<Timestamp>,
+    /// Slots that are due and wait for a run before them to end (`Forbid`).
+    open: BTreeSet<Timestamp>,
+}
+
+#[derive(Default)]
+pub(super) struct Books {
+    accounts: BTreeMap<String, Account>,
+    /// Slots that had a Job or were skipped on record.
+    closed: BTreeSet<(String, Timestamp)>,
+    /// The Job of a slot, by its uid: a second one would be a doubled run.
+    jobs: BTreeMap<String, String>,
+    pub skipped: u64,
+}
+
+impl Books {
+    /// A CronJob is as it now is from `now` on.
+    pub fn open_account(&mut self, cron_job: &CronJob, now: Timestamp) {
+        let name = cron_job.metadata.name.clone().unwrap_or_default();
+        let spec = &cron_job.spec;
+        let schedule =
+            Schedule::parse(&spec.schedule).expect("the simulator writes valid schedules");
+        let zone = spec.time_zone.as_deref().unwrap_or("UTC");
+        let zone = Zone::load(zone).expect("the simulator writes known zones");
+        let mut account = Account {
+            schedule,
+            zone,
+            dst: Dst::Once,
+            forbid: spec.concurrency_policy.as_deref() == Some("Forbid"),
+            deadline: spec.starting_deadline_seconds.is_some(),
+            expected: None,
+            open: BTreeSet::new(),
+        };
+        if spec.suspend != Some(true) {
+            account.expected = account.next_after(now);
+        }
+        self.accounts.insert(name, account);
+    }
+
+    pub fn close_account(&mut self, name: &str) {
+        self.accounts.remove(name);
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.accounts.keys().cloned().collect()
+    }
+
+    /// After a turn that was committed: every slot that is due is accounted for.
+    pub fn check_slots(&mut self, runs: &[Run], now: Timestamp, late: bool) -> Result<(), String> {
+        for run in runs {
+            if run.outcome == Outcome::Skipped {
+                self.skipped += 1;
+            }
+            self.closed.insert((run.cron_job.clone(), run.scheduled));
+            if let Some(account) = self.accounts.get_mut(&run.cron_job) {
+                account.open.retain(|slot| *slot > run.scheduled);
+            }
+        }
+        for (name, account) in &mut self.accounts {
+            let mut due = Vec::new();
+            while let Some(slot) = account.expected.filter(|slot| *slot <= now) {
+                due.push(slot);
+                account.expected = account.next_after(slot);
+            }
+            // After the daemon was away, or the clock was set, the latest missed slot is the one that counts.
+            let latest = if late { due.len().saturating_sub(1) } else { 0 };
+            for slot in due.drain(..).skip(latest) {
+                if self.closed.contains(&(name.clone(), slot)) || (late && account.deadline) {
+                    continue;
+                }
+                if !account.forbid {
+                    return Err(format!("slot {slot} of {name} has no run"));
+                }
+                account.open.insert(slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// A slot that `Forbid` held back is run or recorded as soon as the run before it has ended.
+    pub fn check_held_back(&self, reader: &Reader) -> Result<(), String> {
+        for (name, account) in self.accounts.iter().filter(|(_, account)| !account.open.is_empty())
+        {
+            let key = crate::kinds::Key::new(Kind::CronJob, "default", name);
+            let Some(Object::CronJob(cron_job)) = reader.get(&key) else { continue };
+            let active =
+                cron_job.status.as_ref().and_then(|s| s.active.as_ref()).map_or(0, Vec::len);
+            if active == 0 && !account.deadline {
+                return Err(format!("slots {:?} of {name} were forgotten", account.open));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same slot never makes a second Job.
+    pub fn check_job(&mut self, job: &Job) -> Result<(), String> {
+        let name = job.metadata.name.clone().unwrap_or_default();
+        let uid = job.metadata.uid.clone().unwrap_or_default();
+        match self.jobs.insert(name.clone(), uid.clone()) {
+            Some(before) if before != uid => Err(format!("{name} was made twice")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A finished Job says what truly ran.
+    pub fn check_finished(&self, job: &Job, ledger: &[Started]) -> Result<(), String> {
+        let Some(status) = job.status.as_ref() else { return Ok(()) };
+        let holds = |kind: &str| {
+            let conditions = status.conditions.iter().flatten();
+            conditions.clone().any(|c| c.type_ == kind && c.status == "True")
+        };
+        let name = job.metadata.name.clone().unwrap_or_default();
+        if !holds("Complete") && !holds("Failed") {
+            return Ok(());
+        }
+        let of_job = |s: &&Started| s.pod.rsplit_once('-').is_some_and(|(job, _)| job == name);
+        let good: BTreeSet<&str> = ledger
+            .iter()
+            .filter(of_job)
+            .filter(|s| s.ended.is_some_and(|(_, code)| code == 0))
+            .map(|s| s.pod_uid.as_str())
+            .collect();
+        let says = status.succeeded.unwrap_or(0);
+        if holds("Complete") && says as usize != good.len() {
+            return Err(format!("{name} says {says} pods succeeded, in truth {}", good.len()));
+        }
+        if holds("Complete") == holds("Failed") {
+            return Err(format!("{name} is both complete and failed"));
+        }
+        Ok(())
+    }
+
+    /// No two Jobs of a `Forbid` CronJob run at once.
+    pub fn check_overlap(&self, host: &Host) -> Result<(), String> {
+        let mut jobs: BTreeMap<&str, &str> = BTreeMap::new();
+        for line in &host.running {
+            let Some((job, _)) = host.ledger[*line].pod.rsplit_once('-') else { continue };
+            let Some((name, _)) = job.rsplit_once('-') else { continue };
+            if !self.accounts.get(name).is_some_and(|account| account.forbid) {
+                continue;
+            }
+            if let Some(other) = jobs.insert(name, job).filter(|other| *other != job) {
+                return Err(format!("{other} and {job} run at once"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.schedule.next_after(after, &self.zone, self.dst)
+    }
+}

@@ -1,0 +1,154 @@
+//! A disk in memory that can crash, tear writes and fill up, under the real store.
+
+use crate::seed::Seed;
+use crate::store::{self, Disk};
+use redb::{Database, StorageBackend};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What reaches a platter in one piece.
+const SECTOR_BYTES: usize = 512;
+
+/// A disk that outlives the programs that open it.
+#[derive(Clone, Default, Debug)]
+pub struct SimDisk(Arc<Mutex<Platter>>);
+
+#[derive(Default, Debug)]
+struct Platter {
+    bytes: Vec<u8>,
+    /// What was there before each write since the last sync, oldest first: (offset, bytes).
+    unsynced: Vec<(usize, Vec<u8>)>,
+    /// Length at the last sync.
+    synced_length: usize,
+    /// Writes until the power fails; `None`: it does not.
+    power_left: Option<u64>,
+    dead: bool,
+    full: bool,
+}
+
+impl SimDisk {
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().expect("the simulator has one thread")
+    }
+
+    /// Lets the power fail after so many more writes.
+    pub fn fail_after(&self, writes: u64) {
+        self.platter().power_left = Some(writes);
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.platter().dead
+    }
+
+    /// While full, no write and no growth succeeds.
+    pub fn set_full(&self, full: bool) {
+        self.platter().full = full;
+    }
+
+    /// Whoever has it open is dead, and writes nothing more.
+    pub fn kill(&self) {
+        self.platter().dead = true;
+    }
+
+    /// The operating system lived on: what was written is there, synced or not.
+    pub fn revive(&self) {
+        let mut platter = self.platter();
+        platter.dead = false;
+        platter.power_left = None;
+    }
+
+    /// Cuts the power now: of what was not synced, each sector is there or is not.
+    pub fn crash(&self, seed: &mut Seed) {
+        let mut platter = self.platter();
+        let unsynced = std::mem::take(&mut platter.unsynced);
+        for (offset, before) in unsynced.into_iter().rev() {
+            for (n, sector) in before.chunks(SECTOR_BYTES).enumerate() {
+                if seed.below(2) == 0 {
+                    let at = offset + n * SECTOR_BYTES;
+                    platter.bytes[at..at + sector.len()].copy_from_slice(sector);
+                }
+            }
+        }
+        let shorter = platter.synced_length.min(platter.bytes.len());
+        if seed.below(2) == 0 && platter.bytes[shorter..].iter().all(|byte| *byte == 0) {
+            platter.bytes.truncate(shorter);
+        }
+        platter.power_left = None;
+        platter.dead = false;
+        platter.synced_length = platter.bytes.len();
+    }
+}
+
+impl Platter {
+    fn check(&mut self) -> io::Result<()> {
+        if self.power_left == Some(0) {
+            self.dead = true;
+        }
+        if self.dead {
+            return Err(io::Error::other("the power is gone"));
+        }
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> io::Result<()> {
+        self.check()?;
+        if self.full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.power_left = self.power_left.map(|left| left - 1);
+        Ok(())
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self) -> Result<Database, redb::DatabaseError> {
+        store::builder().create_with_backend(self.clone())
+    }
+}
+
+type BackendResult<T> = Result<T, io::Error>;
+
+impl StorageBackend for SimDisk {
+    fn len(&self) -> BackendResult<u64> {
+        let mut platter = self.platter();
+        platter.check()?;
+        Ok(platter.bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> BackendResult<()> {
+        let mut platter = self.platter();
+        platter.check()?;
+        let from = offset as usize;
+        let bytes = platter.bytes.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof);
+        out.copy_from_slice(bytes.map_err(io::Error::from)?);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> BackendResult<()> {
+        let mut platter = self.platter();
+        platter.check_write()?;
+        platter.bytes.resize(length as usize, 0);
+        // A shrunk file cannot take back what was cut off: later crashes keep what is left.
+        let end = platter.bytes.len();
+        platter.unsynced.retain(|(offset, before)| offset + before.len() <= end);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> BackendResult<()> {
+        let mut platter = self.platter();
+        platter.check()?;
+        platter.unsynced.clear();
+        platter.synced_length = platter.bytes.len();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> BackendResult<()> {
+        let mut platter = self.platter();
+        platter.check_write()?;
+        let at = offset as usize..offset as usize + data.len();
+        let before = platter.bytes[at.clone()].to_vec();
+        platter.unsynced.push((at.start, before));
+        platter.bytes[at].copy_from_slice(data);
+        Ok(())
+    }
+}

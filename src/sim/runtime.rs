@@ -1,0 +1,263 @@
+//! A host in memory: processes that outlive the daemon, and the truth about what ran.
+//!
+//! A container's program is written in its arguments: `sim MILLISECONDS EXIT-CODE`.
+
+use crate::kinds::pod::observed::{
+    ContainerObserved, ContainerState, Exit, HookState, Launch, News, Order, PodObserved, Report,
+};
+use crate::runtimes::Runtime;
+use crate::seed::Seed;
+use crate::time::Timestamp;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::rc::Rc;
+
+/// One start of one container, as it truly was. `job` is the pod's name less its random suffix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    pub pod: String,
+    pub pod_uid: String,
+    pub attempt: u32,
+    /// Milliseconds of true time, which no clock step moves.
+    pub at: i64,
+    pub ended: Option<(i64, i32)>,
+}
+
+#[derive(Debug)]
+struct Process {
+    attempt: u32,
+    started_at: Timestamp,
+    /// True time.
+    ends: i64,
+    code: i32,
+    exit: Option<Exit>,
+    /// Its line in the ledger.
+    line: usize,
+    streak: u32,
+}
+
+/// The machine under the daemon.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// True time, in milliseconds.
+    pub now: i64,
+    /// What the wall clock shows is `now + offset`.
+    pub offset: i64,
+    pods: BTreeMap<String, BTreeMap<String, Process>>,
+    ends: BTreeSet<(i64, String, String)>,
+    news: Vec<Report>,
+    pub ledger: Vec<Started>,
+    /// Lines of the ledger that have no end yet.
+    pub running: BTreeSet<usize>,
+    /// Of a thousand starts, so many fail as a refused fork does.
+    pub fork_failures: u64,
+    /// Broken promises of the contract, such as one attempt started twice.
+    pub broken: Vec<String>,
+}
+
+impl Host {
+    pub fn new(offset: i64) -> Host {
+        Host { offset, ..Host::default() }
+    }
+
+    pub fn wall(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now + self.offset).expect("the simulation stays in range")
+    }
+
+    /// When the next process ends by itself, in true time.
+    pub fn next_end(&self) -> Option<i64> {
+        self.ends.first().map(|(at, ..)| *at)
+    }
+
+    /// Lets true time pass.
+    pub fn advance(&mut self, to: i64) {
+        while self.next_end().is_some_and(|at| at <= to) {
+            let (at, uid, container) = self.ends.pop_first().expect("next_end saw one");
+            self.now = self.now.max(at);
+            self.end(&uid, &container, None);
+        }
+        self.now = self.now.max(to);
+    }
+
+    /// What the runtime has to say since it was last asked.
+    pub fn take_news(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The daemon is gone; what it was not told yet, nobody tells it.
+    pub fn forget_news(&mut self) {
+        self.news.clear();
+    }
+
+    /// Power cut: nothing runs any more, the next daemon finds the folders.
+    pub fn reboot(&mut self) {
+        let running: Vec<_> = std::mem::take(&mut self.ends).into_iter().collect();
+        for (_, uid, container) in running {
+            self.end(&uid, &container, Some((137, "ContainerStatusUnknown")));
+        }
+        self.news.clear();
+    }
+
+    pub fn folders(&self) -> usize {
+        self.pods.len()
+    }
+
+    fn end(&mut self, uid: &str, container: &str, killed: Option<(i32, &str)>) {
+        let wall = self.wall();
+        let Some(process) = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(container)) else {
+            return;
+        };
+        let (code, reason) = match killed {
+            Some((code, reason)) => (code, reason),
+            None if process.code == 0 => (0, "Completed"),
+            None => (process.code, "Error"),
+        };
+        let exit = Exit {
+            id: format!("cronlet://{uid}-{container}-{}", process.attempt),
+            code,
+            signal: None,
+            reason: reason.to_owned(),
+            message: String::new(),
+            started_at: process.started_at,
+            finished_at: wall,
+        };
+        process.exit = Some(exit.clone());
+        process.streak += 1;
+        self.ledger[process.line].ended = Some((self.now, code));
+        self.running.remove(&process.line);
+        let attempt = process.attempt;
+        self.tell(uid, container, attempt, News::Exited(exit));
+    }
+
+    fn tell(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
+        let (pod_uid, container) = (uid.to_owned(), container.to_owned());
+        self.news.push(Report { pod_uid, container, attempt, news });
+    }
+
+    fn start(&mut self, launch: &Launch, seed: &mut Seed) {
+        let (uid, name) = (launch.pod_uid.as_str(), launch.container.as_str());
+        let seen = self.pods.get(uid).and_then(|pod| pod.get(name));
+        if let Some(seen) = seen.filter(|seen| seen.attempt >= launch.attempt) {
+            // The shim refuses what it has seen and only reports again.
+            let (attempt, news) = (seen.attempt, seen.news(uid, name));
+            return self.tell(uid, name, attempt, news);
+        }
+        if seed.below(1000) < self.fork_failures {
+            let (reason, message) = ("RunContainerError".to_owned(), "fork refused".to_owned());
+            let at = self.wall();
+            return self.tell(uid, name, launch.attempt, News::Failed { reason, message, at });
+        }
+        let streak = seen.map_or(0, |seen| seen.streak);
+        self.check_new(launch);
+        let (milliseconds, code) = program(&launch.argv);
+        let process = Process {
+            attempt: launch.attempt,
+            started_at: self.wall(),
+            ends: self.now + milliseconds,
+            code,
+            exit: None,
+            line: self.ledger.len(),
+            streak,
+        };
+        self.running.insert(self.ledger.len());
+        self.ledger.push(Started {
+            pod: launch.pod.clone(),
+            pod_uid: uid.to_owned(),
+            attempt: launch.attempt,
+            at: self.now,
+            ended: None,
+        });
+        self.ends.insert((process.ends, uid.to_owned(), name.to_owned()));
+        let news = process.news(uid, name);
+        self.pods.entry(uid.to_owned()).or_default().insert(name.to_owned(), process);
+        self.tell(uid, name, launch.attempt, news);
+    }
+
+    fn check_new(&mut self, launch: &Launch) {
+        let again = |s: &&Started| s.pod_uid == launch.pod_uid && s.attempt == launch.attempt;
+        if self.ledger.iter().rev().take(64).any(|s| again(&s)) {
+            self.broken.push(format!("{launch:?} was started twice"));
+        }
+    }
+
+    fn stop(&mut self, uid: &str, container: &str, attempt: u32) {
+        let running = self.pods.get(uid).and_then(|pod| pod.get(container));
+        if let Some(process) = running.filter(|p| p.attempt == attempt && p.exit.is_none()) {
+            self.ends.remove(&(process.ends, uid.to_owned(), container.to_owned()));
+            self.end(uid, container, Some((143, "Error")));
+        }
+    }
+
+    fn clean(&mut self, uid: &str) {
+        for (container, process) in self.pods.remove(uid).unwrap_or_default() {
+            self.ends.remove(&(process.ends, uid.to_owned(), container));
+            if process.exit.is_none() {
+                self.ledger[process.line].ended = Some((self.now, 137));
+                self.running.remove(&process.line);
+            }
+        }
+        self.tell(uid, "", 0, News::Cleaned);
+    }
+}
+
+impl Process {
+    fn news(&self, uid: &str, container: &str) -> News {
+        match &self.exit {
+            Some(exit) => News::Exited(exit.clone()),
+            None => News::Started {
+                id: format!("cronlet://{uid}-{container}-{}", self.attempt),
+                pid: 1,
+                at: self.started_at,
+                post_start: HookState::Done,
+            },
+        }
+    }
+
+    fn observed(&self, uid: &str, container: &str) -> ContainerObserved {
+        let state = match self.news(uid, container) {
+            News::Started { id, pid, at, post_start } => {
+                ContainerState::Running { id, pid, started_at: at, post_start }
+            }
+            News::Exited(exit) => ContainerState::Exited(exit),
+            _ => unreachable!("a process runs or has exited"),
+        };
+        ContainerObserved { state, streak: self.streak, ..ContainerObserved::new(self.attempt) }
+    }
+}
+
+fn program(argv: &[String]) -> (i64, i32) {
+    let number = |at: usize| argv.get(at).and_then(|word| word.parse().ok());
+    (number(1).unwrap_or(1000), number(2).unwrap_or(0) as i32)
+}
+
+/// The runtime of one daemon's life over the host, which goes on.
+pub struct SimRuntime {
+    pub host: Rc<RefCell<Host>>,
+    pub seed: Seed,
+}
+
+impl Runtime for SimRuntime {
+    type Error = Infallible;
+
+    fn recover(&mut self) -> Result<Vec<(String, PodObserved)>, Infallible> {
+        let host = self.host.borrow();
+        let observed = |(uid, pod): (&String, &BTreeMap<String, Process>)| {
+            let containers =
+                pod.iter().map(|(name, p)| (name.clone(), p.observed(uid, name))).collect();
+            (uid.clone(), PodObserved { containers, cleaned: false })
+        };
+        Ok(host.pods.iter().map(observed).collect())
+    }
+
+    fn order(&mut self, order: Order) {
+        let mut host = self.host.borrow_mut();
+        match order {
+            Order::Start(launch) => host.start(&launch, &mut self.seed),
+            Order::Stop { pod_uid, container, attempt, .. } => {
+                host.stop(&pod_uid, &container, attempt);
+            }
+            Order::Clean { pod_uid } => host.clean(&pod_uid),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The loop of a simulated life: what happens next, and to whom.
+
+use super::books::Books;
+use super::disk::SimDisk;
+use super::mischief::{self, Mischief};
+use super::runtime::{Host, SimRuntime};
+use super::{Broken, Outcome, Setup};
+use crate::engine::{DeleteOptions, Effects, Engine, Event, Request};
+use crate::kinds::action::{Outcome as RunOutcome, Settings};
+use crate::kinds::{Kind, Object};
+use crate::runtimes::Runtime;
+use crate::seed::Seed;
+use crate::store::{ChangeVerb, Reader, Store};
+use crate::time::{ClockStep, Timestamp};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+
+/// A turn that answers itself for so long makes no progress.
+const TURNS_AT_ONE_INSTANT_MAX: u32 = 500;
+
+pub(super) struct World {
+    setup: Setup,
+    pub seed: Seed,
+    pub host: Rc<RefCell<Host>>,
+    pub disk: SimDisk,
+    /// `None` while the daemon is down.
+    daemon: Option<Daemon>,
+    pub books: Books,
+    /// When the daemon comes back, in true milliseconds.
+    back_at: i64,
+    next_mischief: i64,
+    /// When the full disk has room again.
+    pub room_at: Option<i64>,
+    /// The daemon was away or the clock was set since the last turn.
+    late: bool,
+    /// What was acknowledged, by name: is there, or is not.
+    acknowledged: BTreeMap<String, bool>,
+    pub outcome: Outcome,
+    trace: DefaultHasher,
+    names: u64,
+}
+
+struct Daemon {
+    engine: Engine,
+    runtime: SimRuntime,
+    reader: Reader,
+    wake_at: Option<Timestamp>,
+    version: u64,
+    /// True time before which a failed disk is not tried again.
+    retry_at: Option<i64>,
+}
+
+impl World {
+    pub fn new(setup: &Setup) -> Result<World, Broken> {
+        let offset = setup.start.as_millisecond();
+        let mut world = World {
+            setup: setup.clone(),
+            seed: Seed::new(setup.seed),
+            host: Rc::new(RefCell::new(Host::new(offset))),
+            disk: SimDisk::default(),
+            daemon: None,
+            books: Books::default(),
+            back_at: 0,
+            next_mischief: i64::MAX,
+            room_at: None,
+            late: false,
+            acknowledged: BTreeMap::new(),
+            outcome: Outcome::default(),
+            trace: DefaultHasher::new(),
+            names: 0,
+        };
+        world.plan_mischief();
+        world.boot()?;
+        let jobs: Vec<Object> =
+            (0..setup.cron_jobs).map(|_| mischief::cron_job(&mut world)).collect();
+        let requests = jobs.into_iter().map(Request::Create).collect();
+        world.turn(requests)?;
+        Ok(world)
+    }
+
+    pub fn live(mut self) -> Result<Outcome, Broken> {
+        let end = self.setup.seconds * 1000;
+        let (mut instant, mut turns) = (-1, 0);
+        loop {
+            let next = self.next_instant();
+            if next > end {
+                break;
+            }
+            turns = if next == instant { turns + 1 } else { 0 };
+            instant = next;
+            if turns > TURNS_AT_ONE_INSTANT_MAX {
+                return Err(self.broken("turns without progress"));
+            }
+            self.host.borrow_mut().advance(next);
+            self.step()?;
+        }
+        self.settle()?;
+        self.outcome.runs = self.host.borrow().ledger.len() as u64;
+        self.outcome.skipped = self.books.skipped;
+        self.outcome.trace = self.trace.finish();
+        Ok(self.outcome)
+    }
+
+    fn next_instant(&self) -> i64 {
+        let host = self.host.borrow();
+        let wake = match &self.daemon {
+            None => Some(self.back_at),
+            Some(daemon) => daemon
+                .retry_at
+                .or_else(|| daemon.wake_at.map(|at| milliseconds_up(at) - host.offset)),
+        };
+        let all = [wake, host.next_end(), Some(self.next_mischief), self.room_at];
+        all.into_iter().flatten().min().expect("mischief is always planned").max(host.now)
+    }
+
+    fn step(&mut self) -> Result<(), Broken> {
+        let now = self.host.borrow().now;
+        if self.room_at.is_some_and(|at| at <= now) {
+            self.room_at = None;
+            self.disk.set_full(false);
+        }
+        if self.daemon.is_none() && self.back_at <= now {
+            return self.boot();
+        }
+        let mut requests = Vec::new();
+        if self.next_mischief <= now {
+            self.plan_mischief();
+            match mischief::draw(self) {
+                Mischief::Request(request) => requests.push(request),
+                Mischief::Crash => return self.crash(false),
+                Mischief::PowerCut => return self.crash(true),
+                Mischief::StepClock(milliseconds) => return self.step_clock(milliseconds),
+                Mischief::Done => {}
+            }
+        }
+        self.turn(requests)
+    }
+
+    fn plan_mischief(&mut self) {
+        let hour = 3_600_000;
+        let mean = hour / self.setup.mischief_per_hour.max(1);
+        let calm = self.setup.mischief_per_hour == 0;
+        let wait = if calm { i64::MAX / 4 } else { self.seed.below(2 * mean) as i64 + 1 };
+        self.next_mischief = self.host.borrow().now + wait;
+    }
+
+    /// One turn of the engine, and everything that must hold after it.
+    fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
+        let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
+        let asked = requests.clone();
+        let mut events: Vec<Event> =
+            self.host.borrow_mut().take_news().into_iter().map(Event::Report).collect();
+        let request = |(id, request)| Event::Request { id: id as u64, request };
+        events.extend(requests.into_iter().enumerate().map(request));
+        let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
+        self.outcome.turns += 1;
+        if daemon.retry_at.take().is_some() && daemon.engine.recover_disk().is_err() {
+            return self.disk_failed(now);
+        }
+        match daemon.engine.handle(events, wall) {
+            Ok(effects) => self.carry_out(effects, asked, wall),
+            Err(_) => self.disk_failed(now),
+        }
+    }
+
+    fn disk_failed(&mut self, now: i64) -> Result<(), Broken> {
+        if self.disk.is_dead() {
+            return self.crash(true);
+        }
+        let daemon = self.daemon.as_mut().expect("a turn was taken");
+        daemon.retry_at = Some(now + 1000);
+        self.late = true;
+        Ok(())
+    }
+
+    fn carry_out(
+        &mut self,
+        effects: Effects,
+        asked: Vec<Request>,
+        wall: Timestamp,
+    ) -> Result<(), Broken> {
+        self.hash(&effects, wall);
+        self.acknowledge(&effects, &asked, wall);
+        let daemon = self.daemon.as_mut().expect("a turn was taken");
+        let version = std::mem::replace(&mut daemon.version, daemon.reader.version());
+        // A crash between the commit and the orders: some are given, some are not.
+        let given = match self.setup.mischief_per_hour > 0 && self.seed.below(400) == 0 {
+            true => self.seed.below(effects.orders.len() as u64 + 1) as usize,
+            false => effects.orders.len(),
+        };
+        let crashes = given < effects.orders.len();
+        for order in effects.orders.into_iter().take(given) {
+            daemon.runtime.order(order);
+        }
+        daemon.wake_at = effects.wake_at;
+        let reader = daemon.reader.clone();
+        let late = std::mem::take(&mut self.late);
+        let checked = self.check(&reader, version, &effects.runs, wall, late);
+        checked.map_err(|what| self.broken(&what))?;
+        if crashes { self.crash(false) } else { Ok(()) }
+    }
+
+    fn check(
+        &mut self,
+        reader: &Reader,
+        version: u64,
+        runs: &[crate::kinds::action::Run],
+        wall: Timestamp,
+        late: bool,
+    ) -> Result<(), String> {
+        let host = self.host.borrow();
+        if let Some(broken) = host.broken.first() {
+            return Err(broken.clone());
+        }
+        self.books.check_slots(runs, wall, late)?;
+        if let Ok((changes, _)) = reader.changes_since(version, Kind::Job, None) {
+            for change in changes.iter().filter(|change| change.verb != ChangeVerb::Deleted) {
+                let Object::Job(job) = &change.object else { continue };
+                self.books.check_job(job)?;
+                self.books.check_finished(job, &host.ledger)?;
+            }
+        }
+        self.books.check_held_back(reader)?;
+        self.books.check_overlap(&host)
+    }
+
+    fn hash(&mut self, effects: &Effects, wall: Timestamp) {
+        wall.hash(&mut self.trace);
+        for order in &effects.orders {
+            format!("{order:?}").hash(&mut self.trace);
+        }
+        for run in &effects.runs {
+            (&run.job, run.scheduled, run.outcome == RunOutcome::Succeeded).hash(&mut self.trace);
+        }
+    }
+
+    /// Takes note of what the daemon said is so.
+    fn acknowledge(&mut self, effects: &Effects, asked: &[Request], wall: Timestamp) {
+        for (id, reply) in &effects.replies {
+            let Ok(Object::CronJob(cron_job)) = reply else { continue };
+            let name = cron_job.metadata.name.clone().unwrap_or_default();
+            if matches!(asked[*id as usize], Request::Delete { .. }) {
+                self.books.close_account(&name);
+                self.acknowledged.insert(name, false);
+            } else {
+                self.books.open_account(cron_job, wall);
+                self.acknowledged.insert(name, true);
+            }
+        }
+    }
+
+    /// The daemon dies; with `power`, the disk tears and every process dies too.
+    fn crash(&mut self, power: bool) -> Result<(), Broken> {
+        self.outcome.crashes += 1;
+        self.disk.kill();
+        self.daemon = None;
+        if power {
+            self.disk.crash(&mut self.seed);
+            self.host.borrow_mut().reboot();
+        } else {
+            self.disk.revive();
+            self.host.borrow_mut().forget_news();
+        }
+        let away = [0, 0, 1000, 60_000, 7_200_000][self.seed.below(5) as usize];
+        let away = self.seed.below(away + 1) as i64;
+        self.back_at = self.host.borrow().now + away;
+        self.late = true;
+        Ok(())
+    }
+
+    fn step_clock(&mut self, milliseconds: i64) -> Result<(), Broken> {
+        let from = self.host.borrow().wall();
+        self.host.borrow_mut().offset += milliseconds;
+        self.late = true;
+        let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
+        let step = ClockStep { from, by_milliseconds: milliseconds };
+        let wall = self.host.borrow().wall();
+        match daemon.engine.handle(vec![Event::ClockStepped(step)], wall) {
+            Ok(effects) => self.carry_out(effects, Vec::new(), wall),
+            Err(_) => {
+                let now = self.host.borrow().now;
+                self.disk_failed(now)
+            }
+        }
+    }
+
+    fn boot(&mut self) -> Result<(), Broken> {
+        let host = self.host.clone();
+        let mut runtime = SimRuntime { host, seed: Seed::new(self.seed.draw()) };
+        let store = match Store::open(self.disk.clone()) {
+            Ok(store) => store,
+            Err(_) if self.room_at.is_some() => {
+                self.back_at = self.room_at.expect("the disk is full");
+                return Ok(());
+            }
+            Err(error) => return Err(self.broken(&format!("the store does not open: {error:?}"))),
+        };
+        let reader = store.reader();
+        let Ok(recovered) = runtime.recover();
+        let seed = Seed::new(self.seed.draw());
+        let engine = Engine::new(store, Settings::default(), seed, recovered);
+        let engine = engine.map_err(|error| self.broken(&error.to_string()))?;
+        self.check_acknowledged(&reader)?;
+        let (version, wake_at) = (reader.version(), Some(self.host.borrow().wall()));
+        self.daemon = Some(Daemon { engine, runtime, reader, wake_at, version, retry_at: None });
+        Ok(())
+    }
+
+    /// What was acknowledged before the crash is on the disk after it.
+    fn check_acknowledged(&self, reader: &Reader) -> Result<(), Broken> {
+        for (name, there) in &self.acknowledged {
+            let key = crate::kinds::Key::new(Kind::CronJob, "default", name);
+            if reader.get(&key).is_some() != *there {
+                let what =
+                    if *there { "was acknowledged and is lost" } else { "was deleted and is back" };
+                return Err(self.broken(&format!("{name} {what}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end: with all CronJobs gone and time to finish, nothing is left over.
+    fn settle(&mut self) -> Result<(), Broken> {
+        self.setup.mischief_per_hour = 0;
+        self.plan_mischief();
+        self.room_at = Some(self.host.borrow().now);
+        self.host.borrow_mut().fork_failures = 0;
+        let hours_later = self.host.borrow().now + 6 * 3_600_000;
+        let mut deleted = false;
+        while self.next_instant() < hours_later {
+            let next = self.next_instant();
+            self.host.borrow_mut().advance(next);
+            self.step()?;
+            if self.daemon.is_some() && !deleted {
+                deleted = true;
+                let names = self.books.names();
+                self.turn(names.iter().map(|name| delete(Kind::CronJob, name)).collect())?;
+            }
+        }
+        let Some(daemon) = &self.daemon else {
+            return Err(self.broken("the daemon never came back"));
+        };
+        let left = |kind| daemon.reader.list(kind, None).0.len();
+        let (jobs, pods, folders) =
+            (left(Kind::Job), left(Kind::Pod), self.host.borrow().folders());
+        let running = self.host.borrow().running.len();
+        if (jobs, pods, folders, running) != (0, 0, 0, 0) {
+            let what = format!(
+                "left over: {jobs} jobs, {pods} pods, {folders} folders, {running} processes"
+            );
+            return Err(self.broken(&what));
+        }
+        Ok(())
+    }
+
+    /// A name that no object had before.
+    pub fn new_name(&mut self) -> String {
+        self.names += 1;
+        format!("c{}", self.names)
+    }
+
+    pub fn reader(&self) -> Option<Reader> {
+        self.daemon.as_ref().map(|daemon| daemon.reader.clone())
+    }
+
+    fn broken(&self, what: &str) -> Broken {
+        Broken { seed: self.setup.seed, at: self.host.borrow().wall(), what: what.to_owned() }
+    }
+}
+
+pub(super) fn delete(kind: Kind, name: &str) -> Request {
+    let key = crate::kinds::Key::new(kind, "default", name);
+    Request::Delete { key, options: DeleteOptions::default() }
+}
+
+/// The first whole millisecond at which the instant has come.
+fn milliseconds_up(at: Timestamp) -> i64 {
+    at.as_millisecond() + i64::from(at.subsec_nanosecond() % 1_000_000 != 0)
+}
