@@ -1,16 +1,20 @@
 //! A kubelet for one pod: what to start, what to stop and what to say, from what is known of its containers.
 
-use super::crew::Crew;
-use super::launch::launch;
+use super::crew::{Crew, Member};
+use super::launch::{Launched, launch};
 use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::status::{self, Problems};
 use super::{events, restart};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Plan, View};
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+use crate::time::Timestamp;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 /// Decides for one pod. Called again in the same state of the world, it decides the same.
+///
+/// A plan either writes the status or gives orders, never both: after a write it wants to be asked again at once, and
+/// that second plan must not repeat orders that are not known to be given yet, nor the events that go with them.
 pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     let mut plan = Plan::default();
     let going = pod.metadata.deletion_timestamp.is_some();
@@ -64,59 +68,60 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
     if ending.is_none() {
         lifecycle::deadline(spec, started, view).into_iter().for_each(|at| plan.wake(at));
     }
-    let mut orders = Vec::new();
-    let problems = resolve(pod, &steps, view, plan, &mut orders);
-    let status = status::status(pod, &crew, &problems, ending.as_ref(), view);
-    events::of_change(pod, &crew, &status, &problems, plan);
+    let resolved = resolve(pod, &steps, view);
+    let status = status::status(pod, &crew, &resolved.problems, ending.as_ref(), view);
+    if pod.status.as_ref() != Some(&status) {
+        events::of_change(pod, &crew, &status, &resolved.problems, plan);
+        plan.push(Action::Put(Object::from(Pod { status: Some(status), ..pod.clone() })));
+        plan.wake(view.now);
+        return;
+    }
+    resolved.wakes.into_iter().for_each(|wake| plan.wake(wake));
+    for (member, launched) in resolved.launched {
+        events::of_warnings(member, launched.warnings, plan);
+        plan.push(Action::Order(Order::Start(Box::new(launched.launch))));
+    }
     events::of_steps(&crew, &steps, ending.as_ref(), plan);
     for (member, grace_seconds) in &steps.stops {
-        orders.push(Order::Stop {
+        plan.push(Action::Order(Order::Stop {
             pod_uid: uid(pod),
             container: member.container.name.clone(),
             attempt: member.attempt,
             grace_seconds: *grace_seconds,
-        });
-    }
-    let changed = put(pod, status, plan);
-    orders.into_iter().for_each(|order| plan.push(Action::Order(order)));
-    // What a status shows first has a second half that the next look shows: a container that ended waits for its restart,
-    // and a pod that ended is cleaned.
-    if changed && (ending.is_some() || !steps.wakes.is_empty()) {
-        plan.wake(view.now);
+        }));
     }
 }
 
-/// Turns starts into orders; what cannot be ordered is looked at again later.
-fn resolve<'a>(
-    pod: &Pod,
-    steps: &Steps<'_, 'a>,
-    view: &View,
-    plan: &mut Plan,
-    orders: &mut Vec<Order>,
-) -> Problems<'a> {
-    let mut problems = Problems::new();
+/// What became of the containers that are to start.
+struct Resolved<'c, 'a> {
+    launched: Vec<(&'c Member<'a>, Launched)>,
+    problems: Problems<'a>,
+    /// When to look again at what has a problem.
+    wakes: Vec<Timestamp>,
+}
+
+fn resolve<'c, 'a>(pod: &Pod, steps: &Steps<'c, 'a>, view: &View) -> Resolved<'c, 'a> {
+    let mut resolved =
+        Resolved { launched: Vec::new(), problems: Problems::new(), wakes: Vec::new() };
     for (member, attempt) in &steps.starts {
         match launch(pod, member.container, *attempt, view) {
-            Ok(launched) => {
-                events::of_warnings(member, launched.warnings, plan);
-                orders.push(Order::Start(Box::new(launched.launch)));
-            }
+            Ok(launched) => resolved.launched.push((member, launched)),
             Err(problem) => {
                 let since = match member.exit() {
                     Some(exit) => exit.finished_at,
                     None => initialized_at(pod).unwrap_or(view.now),
                 };
                 let wait = restart::look_again(view.elapsed(since));
-                plan.wake(view.due(view.now, wait));
-                problems.insert(member.container.name.as_str(), problem);
+                resolved.wakes.push(view.due(view.now, wait));
+                resolved.problems.insert(member.container.name.as_str(), problem);
             }
         }
     }
-    problems
+    resolved
 }
 
 /// Since when the pod is initialized, or at least begun.
-fn initialized_at(pod: &Pod) -> Option<crate::time::Timestamp> {
+fn initialized_at(pod: &Pod) -> Option<Timestamp> {
     let status = pod.status.as_ref()?;
     let initialized = status
         .conditions
@@ -125,14 +130,4 @@ fn initialized_at(pod: &Pod) -> Option<crate::time::Timestamp> {
         .find(|condition| condition.type_ == "Initialized" && condition.status == "True")
         .and_then(|condition| condition.last_transition_time.as_ref());
     initialized.or(status.start_time.as_ref()).map(|at| at.0)
-}
-
-/// Writes the status if it changed.
-fn put(pod: &Pod, status: PodStatus, plan: &mut Plan) -> bool {
-    let changed = pod.status.as_ref() != Some(&status);
-    if changed {
-        let changed = Pod { status: Some(status), ..pod.clone() };
-        plan.push(Action::Put(Object::from(changed)));
-    }
-    changed
 }

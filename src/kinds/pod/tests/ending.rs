@@ -100,12 +100,12 @@ fn deletion_stops_mains_then_sidecars_from_the_last() {
          -- 3 exit c 143
          Running PIrcS a:run* b:run* c:end(143 Error) d:run*
          -- 4 exit d 143
-         Killing{b} Stopping container b
          Running PIrcS a:run* b:run* c:end(143 Error) d:end(143 Error)
+         Killing{b} Stopping container b
          stop b#0 8s
          -- 11 exit b 143
-         Killing{a} Stopping container a
          Running PIrcS a:run* b:end(143 Error) c:end(143 Error) d:end(143 Error)
+         Killing{a} Stopping container a
          stop a#0 2s
          -- 12 exit a 0
          Failed pIrcS a:end(0 Completed) b:end(143 Error) c:end(143 Error) d:end(143 Error)
@@ -190,8 +190,8 @@ fn the_deadline_fails_the_pod() {
          Killing{main} Stopping container main
          stop main#0 30s
          -- 11 exit main 0
-         Killing{side} Stopping container side
          Running PIrcS first:end(0 Completed)* side:run* main:end(0 Completed)
+         Killing{side} Stopping container side
          stop side#0 29s
          -- 12 exit side 0
          Failed(DeadlineExceeded) pIrcS first:end(0 Completed)* side:end(0 Completed) main:end(0 Completed)
@@ -234,8 +234,8 @@ fn an_end_before_the_deadline_stands() {
          Running PIRCS first:end(0 Completed)* side:run* main:run*
          wake 10
          -- 9.9 exit main 0
-         Killing{side} Stopping container side
          Running PIrcS first:end(0 Completed)* side:run* main:end(0 Completed)
+         Killing{side} Stopping container side
          stop side#0 30s
          -- 10.1 exit side 143
          Succeeded pIrcS first:end(0 Completed)* side:end(143 Error) main:end(0 Completed)",

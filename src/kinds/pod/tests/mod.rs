@@ -152,6 +152,8 @@ impl World {
             let plan = self.plan();
             let wake_at = plan.wake_at;
             let settled = plan.actions.iter().all(|action| !matches!(action, Action::Put(_)));
+            let ordered = plan.actions.iter().any(|action| matches!(action, Action::Order(_)));
+            assert!(settled || !ordered, "writes and orders: {:?}", plan.actions);
             let removed = plan.actions.iter().any(|action| matches!(action, Action::Remove));
             self.carry_out(plan);
             if settled {

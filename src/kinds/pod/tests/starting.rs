@@ -32,8 +32,8 @@ fn init_then_sidecar_then_main() {
          Started{main} Container started
          Running PIRCS first:end(0 Completed)* side:run* main:run*
          -- 9 exit main 0
-         Killing{side} Stopping container side
          Running PIrcS first:end(0 Completed)* side:run* main:end(0 Completed)
+         Killing{side} Stopping container side
          stop side#0 30s
          -- 10 exit side 143
          Succeeded pIrcS first:end(0 Completed)* side:end(143 Error) main:end(0 Completed)",
