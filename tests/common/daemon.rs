@@ -112,6 +112,11 @@ impl Daemon {
         Pid::from_child(self.process.as_ref().expect("the daemon runs"))
     }
 
+    /// The shims of its pods and all that they run.
+    pub fn processes(&self) -> Vec<i32> {
+        processes_in(&self.path("state")).into_iter().map(Pid::as_raw_pid).collect()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon takes a signal");
     }

@@ -1,0 +1,106 @@
+//! From the slot to the job's first instruction, where one job and where many are due at once.
+
+use super::Size;
+use super::common;
+use super::common::daemon::Daemon;
+use super::peers::{self, Cron};
+use super::table::{Table, ms, quantile};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// Loading and settling are over by then.
+const AHEAD_SECONDS: f64 = 15.0;
+
+/// Who has not run all of its jobs by then does not run them any more.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub fn measure(size: &Size, table: &mut Table) {
+    for &count in size.due_at_once {
+        table.section(&format!("lateness, {count} due at once: median, 99 %, last"));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ours = by_cronlet(&folder.path().join("cronlet"), count);
+        table.line("cronlet", &told(&ours));
+        let bare = by_spawn_loop(&folder.path().join("bare"), count);
+        peer(table, "bare spawn loop", &ours, &bare);
+        if count == 1 {
+            table.aim("median under 3 ms for one job", quantile(&ours, 0.5) < 0.003);
+        } else {
+            let within = quantile(&ours, 1.0) <= 2.0 * quantile(&bare, 1.0);
+            table.aim("the last within twice the bare loop's", within);
+        }
+        if common::has(&peers::cron_needs()) {
+            let theirs = by_cron(folder.path(), count);
+            peer(table, "cron", &ours, &theirs);
+            let ahead = quantile(&ours, 0.5) * 10.0 <= quantile(&theirs, 0.5);
+            table.aim("the median ten times ahead of cron's", ahead);
+        }
+    }
+}
+
+fn told(late: &[f64]) -> String {
+    let [median, most, last] = [0.5, 0.99, 1.0].map(|share| ms(quantile(late, share)));
+    format!("{median}, {most}, {last}")
+}
+
+fn peer(table: &mut Table, who: &str, ours: &[f64], theirs: &[f64]) {
+    table.peer(&format!("{who}, last"), &told(theirs), quantile(ours, 1.0), quantile(theirs, 1.0));
+    table.peer(&format!("{who}, median"), "", quantile(ours, 0.5), quantile(theirs, 0.5));
+}
+
+/// How late each of `count` stamps came after the slot.
+fn collect(path: &Path, slot: f64, count: usize) -> Vec<f64> {
+    peers::sleep_until(slot);
+    let begun = Instant::now();
+    loop {
+        let stamps = peers::stamps(path);
+        if stamps.len() >= count {
+            return stamps[..count].iter().map(|at| at - slot).collect();
+        }
+        let got = stamps.len();
+        assert!(begun.elapsed() < PATIENCE, "{}: {got} of {count} ran", path.display());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn by_cronlet(stamps: &Path, count: usize) -> Vec<f64> {
+    let slot = peers::minute_after(AHEAD_SECONDS + count as f64 / 100.0);
+    let command = serde_json::json!(peers::stamp_command(stamps));
+    let manifests: Vec<String> = (0..count).map(|n| cron_job(n, "* * * * *", &command)).collect();
+    let daemon = Daemon::start_with(&[("all.yaml", &manifests.join("---\n"))]);
+    daemon.until("all are loaded", || {
+        let last = daemon.ask(&["get", "cronjob", &format!("job-{}", count - 1)]);
+        (last.code == 0).then_some(())
+    });
+    assert!(peers::now_seconds() < slot, "loading took too long for this slot");
+    collect(stamps, slot, count)
+}
+
+/// A CronJob that runs the command.
+pub fn cron_job(number: usize, schedule: &str, command: &serde_json::Value) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: job-{number}}}\nspec:\n  schedule: \
+         '{schedule}'\n  jobTemplate: {{spec: {{template: {{spec: {{restartPolicy: Never, \
+         containers: [{{name: job, image: busybox, command: {command}}}]}}}}}}}}\n"
+    )
+}
+
+fn by_spawn_loop(stamps: &Path, count: usize) -> Vec<f64> {
+    let [program, word, path] = peers::stamp_command(stamps);
+    let slot = (peers::now_seconds() + 1.0).ceil();
+    peers::sleep_until(slot);
+    let spawn = |_| Command::new(&program).args([&word, &path]).spawn().expect("a stamp starts");
+    let children: Vec<Child> = (0..count).map(spawn).collect();
+    for mut child in children {
+        child.wait().expect("a stamp ends");
+    }
+    collect(stamps, slot, count)
+}
+
+fn by_cron(folder: &Path, count: usize) -> Vec<f64> {
+    let stamps = folder.join("by-cron");
+    let line = format!("* * * * * {}\n", peers::stamp_command(&stamps).join(" "));
+    let slot = peers::minute_after(AHEAD_SECONDS);
+    let _cron = Cron::start(&folder.join("crontabs"), &line.repeat(count));
+    collect(&stamps, slot, count)
+}

@@ -1,0 +1,80 @@
+//! The bench suite: each measure beside its peer in the same run, as a ratio. It asserts that
+//! things work, never how long they take: a slow or busy machine fails no test.
+//!
+//! `cargo test --test bench` is the small size. For numbers that mean something, on an idle machine
+//! and as root: `CRONLET_BENCH=full cargo test --release --test bench`. A word after `--` picks
+//! measures by name.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod idle;
+mod lateness;
+mod next;
+mod peers;
+mod startup;
+mod table;
+mod throughput;
+
+use table::Table;
+
+/// How much of everything.
+pub struct Size {
+    /// How many jobs are due in the same minute, one round for each.
+    pub due_at_once: &'static [usize],
+    /// Pods that run `true`.
+    pub pods: usize,
+    /// CronJobs that are loaded and not due.
+    pub idle_cron_jobs: &'static [usize],
+    pub idle_seconds: u64,
+    pub next_calls: usize,
+    pub manifests: usize,
+}
+
+const SMOKE: Size = Size {
+    due_at_once: &[10],
+    pods: 20,
+    idle_cron_jobs: &[0, 100],
+    idle_seconds: 2,
+    next_calls: 10_000,
+    manifests: 100,
+};
+
+const FULL: Size = Size {
+    due_at_once: &[1, 500, 2000],
+    pods: 1000,
+    idle_cron_jobs: &[0, 1000, 10_000],
+    idle_seconds: 20,
+    next_calls: 1_000_000,
+    manifests: 10_000,
+};
+
+type Measure = fn(&Size, &mut Table);
+
+const MEASURES: &[(&str, Measure)] = &[
+    ("next", next::measure),
+    ("size", startup::measure_size),
+    ("startup", startup::measure),
+    ("idle", idle::measure),
+    ("throughput", throughput::measure),
+    ("lateness", lateness::measure),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == peers::STAMP) {
+        return peers::stamp(&arguments[1]);
+    }
+    if arguments.iter().any(|argument| argument == "--list") {
+        return;
+    }
+    let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    let full = std::env::var_os("CRONLET_BENCH").is_some_and(|size| size == "full");
+    let size = if full { &FULL } else { &SMOKE };
+    let mut table = Table::begin(full);
+    for (name, measure) in MEASURES {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            measure(size, &mut table);
+        }
+    }
+    table.end();
+}
