@@ -266,8 +266,10 @@ impl World {
             ["stopped", pod] => {
                 let key = self.pod_key(pod);
                 let pod = self.objects.remove(&key).expect("a pod");
+                assert_eq!(pod.meta().finalizers, None, "an uncounted pod is held back");
                 self.touch(&pod);
             }
+            ["delete", "pod", pod] => self.delete(&self.pod_key(pod)),
             ["delete", "job", name] => self.delete(&Key::new(Kind::Job, "default", name)),
             ["create", "job", name, "--from", cron_job] => {
                 let job = cron_job::manual_job(&self.cron_job(cron_job), name.to_owned());

@@ -31,8 +31,10 @@ impl<'a> Indexed<'a> {
             waiting: BTreeMap::new(),
         };
         for pod in pods {
-            let Some(index) = indexed.index_of(pod) else { continue };
-            if pods::succeeded(pod) && pods::is_tracked(pod) {
+            let Some(index) = indexed.index_of(pod).filter(|_| pods::is_tracked(pod)) else {
+                continue;
+            };
+            if pods::succeeded(pod) {
                 indexed.succeeded.add(index);
             }
             if let Some(failed) = &mut indexed.failed
