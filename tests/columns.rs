@@ -21,7 +21,8 @@ const SCENARIOS: &[&str] = &[
     "probe-liveness",
 ];
 
-/// Of every kind that cronlet knows: each row that kubectl printed is the row that cronlet makes of the same objects.
+/// Of every kind that cronlet knows: each row that kubectl printed is the row that cronlet makes of
+/// the same objects.
 #[test]
 fn every_table_of_the_recordings() {
     let mut compared = 0;

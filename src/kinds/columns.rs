@@ -113,7 +113,8 @@ pub fn age(meta: &ObjectMeta, now: Timestamp) -> Cell {
     since(meta.creation_timestamp.as_ref(), now).into()
 }
 
-/// How long ago, or `<unknown>`. The API speaks in whole seconds: a fraction that is still in memory does not count.
+/// How long ago, or `<unknown>`. The API speaks in whole seconds: a fraction that is still in
+/// memory does not count.
 pub fn since(time: Option<&Time>, now: Timestamp) -> String {
     let Some(time) = time else { return "<unknown>".to_owned() };
     let whole = Timestamp::from_second(time.0.as_second()).unwrap_or(time.0);

@@ -35,15 +35,16 @@ fn a_job_completes() {
     check(
         &[job(json!({}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         wait 4s
-         exit #1 0
-           > Completed: Job completed
-           > job j: succeeded=1 start=+0s end=+4s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        wait 4s
+        exit #1 0
+          > Completed: Job completed
+          > job j: succeeded=1 start=+0s end=+4s SuccessCriteriaMet:CompletionsReached
+          >   Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -53,27 +54,28 @@ fn failures_are_retried_up_to_the_backoff_limit() {
     check(
         &[job(json!({"backoffLimit": 2}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         wait 1s
-         exit #1 3
-           > job j: failed=1 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=1 failed=1 start=+0s
-         exit #2 3
-           > job j: failed=2 start=+0s
-         wait 19s
-         wait due
-           > after 1s
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=1 failed=2 start=+0s
-         exit #3 3
-           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
-           > job j: failed=3 start=+0s FailureTarget:BackoffLimitExceeded Failed:BackoffLimitExceeded
-         wait 3600s
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        wait 1s
+        exit #1 3
+          > job j: failed=1 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=1 failed=1 start=+0s
+        exit #2 3
+          > job j: failed=2 start=+0s
+        wait 19s
+        wait due
+          > after 1s
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=1 failed=2 start=+0s
+        exit #3 3
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > job j: failed=3 start=+0s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
+        wait 3600s
+    "#,
     );
 }
 
@@ -175,22 +177,23 @@ fn no_more_pods_than_completions_are_left() {
     check(
         &[job(json!({"completions": 3, "parallelism": 2}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=2 start=+0s
-         run #1
-           > job j: active=2 ready=1 start=+0s
-         run #2
-           > job j: active=2 ready=2 start=+0s
-         exit #1 0
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=2 ready=1 succeeded=1 start=+0s
-         exit #3 0
-           > job j: active=1 ready=1 succeeded=2 start=+0s
-         exit #2 0
-           > Completed: Job completed
-           > job j: succeeded=3 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 start=+0s
+        run #1
+          > job j: active=2 ready=1 start=+0s
+        run #2
+          > job j: active=2 ready=2 start=+0s
+        exit #1 0
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=2 ready=1 succeeded=1 start=+0s
+        exit #3 0
+          > job j: active=1 ready=1 succeeded=2 start=+0s
+        exit #2 0
+          > Completed: Job completed
+          > job j: succeeded=3 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached
+          >   Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -199,9 +202,10 @@ fn a_job_of_no_completions_is_complete() {
     check(
         &[job(json!({"completions": 0}))],
         r#"
-           > Completed: Job completed
-           > job j: start=+0s end=+0s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > Completed: Job completed
+          > job j: start=+0s end=+0s SuccessCriteriaMet:CompletionsReached
+          >   Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -210,24 +214,25 @@ fn a_work_queue_ends_when_one_succeeds_and_the_others_have_ended() {
     check(
         &[job(json!({"parallelism": 3}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=3 start=+0s
-         exit #1 1
-           > job j: active=2 failed=1 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #4
-           > job j: active=3 failed=1 start=+0s
-         exit #2 0
-           > job j: active=2 succeeded=1 failed=1 start=+0s
-         exit #3 1
-           > job j: active=1 succeeded=1 failed=2 start=+0s
-         exit #4 0
-           > Completed: Job completed
-           > job j: succeeded=2 failed=2 start=+0s end=+10s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=3 start=+0s
+        exit #1 1
+          > job j: active=2 failed=1 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #4
+          > job j: active=3 failed=1 start=+0s
+        exit #2 0
+          > job j: active=2 succeeded=1 failed=1 start=+0s
+        exit #3 1
+          > job j: active=1 succeeded=1 failed=2 start=+0s
+        exit #4 0
+          > Completed: Job completed
+          > job j: succeeded=2 failed=2 start=+0s end=+10s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -237,20 +242,21 @@ fn indexes_complete() {
     check(
         &[indexed(3, json!({}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=3 start=+0s
-         run #1
-           > job j: active=3 ready=1 start=+0s
-         exit #3 0
-           > job j: active=2 ready=1 succeeded=1 completedIndexes=2 start=+0s
-         exit #1 0
-           > job j: active=1 succeeded=2 completedIndexes=0,2 start=+0s
-         exit #2 0
-           > Completed: Job completed
-           > job j: succeeded=3 completedIndexes=0-2 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=3 start=+0s
+        run #1
+          > job j: active=3 ready=1 start=+0s
+        exit #3 0
+          > job j: active=2 ready=1 succeeded=1 completedIndexes=2 start=+0s
+        exit #1 0
+          > job j: active=1 succeeded=2 completedIndexes=0,2 start=+0s
+        exit #2 0
+          > Completed: Job completed
+          > job j: succeeded=3 completedIndexes=0-2 start=+0s end=+0s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -273,7 +279,8 @@ fn a_failed_index_is_tried_again() {
           > job j: active=1 succeeded=1 failed=1 completedIndexes=1 start=+0s
         exit #3 0
           > Completed: Job completed
-          > job j: succeeded=2 failed=1 completedIndexes=0,1 start=+0s end=+11s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+          > job j: succeeded=2 failed=1 completedIndexes=0,1 start=+0s end=+11s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
     "#,
     );
 }
@@ -283,28 +290,29 @@ fn an_index_has_its_own_limit_and_backoff() {
     check(
         &[indexed(2, json!({"backoffLimitPerIndex": 1, "backoffLimit": 2147483647}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=2 failedIndexes= start=+0s
-         exit #1 1
-           > job j: active=1 failedIndexes= start=+0s
-         wait 5s
-         exit #2 1
-           > job j: failedIndexes= start=+0s
-         wait due
-           > after 5s
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=1 failed=1 failedIndexes= start=+0s
-         wait due
-           > after 5s
-           > SuccessfulCreate: Created pod: #4
-           > job j: active=2 failed=2 failedIndexes= start=+0s
-         exit #3 1
-           > job j: active=1 failed=3 failedIndexes=0 start=+0s
-         exit #4 0
-           > Warning FailedIndexes: Job has failed indexes
-           > job j: succeeded=1 failed=3 completedIndexes=1 failedIndexes=0 start=+0s FailureTarget:FailedIndexes Failed:FailedIndexes
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 failedIndexes= start=+0s
+        exit #1 1
+          > job j: active=1 failedIndexes= start=+0s
+        wait 5s
+        exit #2 1
+          > job j: failedIndexes= start=+0s
+        wait due
+          > after 5s
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=1 failed=1 failedIndexes= start=+0s
+        wait due
+          > after 5s
+          > SuccessfulCreate: Created pod: #4
+          > job j: active=2 failed=2 failedIndexes= start=+0s
+        exit #3 1
+          > job j: active=1 failed=3 failedIndexes=0 start=+0s
+        exit #4 0
+          > Warning FailedIndexes: Job has failed indexes
+          > job j: succeeded=1 failed=3 completedIndexes=1 failedIndexes=0 start=+0s
+          >   FailureTarget:FailedIndexes Failed:FailedIndexes
+    "#,
     );
 }
 
@@ -328,12 +336,16 @@ fn too_many_failed_indexes_fail_the_job() {
           > delete #2
           > SuccessfulDelete: Deleted pod: #4
           > delete #4
-          > job j: terminating=2 failed=4 failedIndexes=0,2 start=+0s FailureTarget:MaxFailedIndexesExceeded
+          > job j: terminating=2 failed=4 failedIndexes=0,2 start=+0s
+          >   FailureTarget:MaxFailedIndexesExceeded
         stopped #2
-          > job j: terminating=1 failed=4 failedIndexes=0,2 start=+0s FailureTarget:MaxFailedIndexesExceeded
+          > job j: terminating=1 failed=4 failedIndexes=0,2 start=+0s
+          >   FailureTarget:MaxFailedIndexesExceeded
         stopped #4
-          > Warning MaxFailedIndexesExceeded: Job has exceeded the specified maximal number of failed indexes
-          > job j: failed=4 failedIndexes=0,2 start=+0s FailureTarget:MaxFailedIndexesExceeded Failed:MaxFailedIndexesExceeded
+          > Warning MaxFailedIndexesExceeded: Job has exceeded the specified maximal
+          >   number of failed indexes
+          > job j: failed=4 failedIndexes=0,2 start=+0s
+          >   FailureTarget:MaxFailedIndexesExceeded Failed:MaxFailedIndexesExceeded
     "#,
     );
 }
@@ -343,19 +355,20 @@ fn restarts_in_a_pod_count_towards_the_limit() {
     check(
         &[job_of("OnFailure", json!({"backoffLimit": 2}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         restarts #1 1
-         restarts #1 2
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > job j: terminating=1 failed=1 start=+0s FailureTarget:BackoffLimitExceeded
-         stopped #1
-           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
-           > job j: failed=1 start=+0s FailureTarget:BackoffLimitExceeded Failed:BackoffLimitExceeded
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        restarts #1 1
+        restarts #1 2
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > job j: terminating=1 failed=1 start=+0s FailureTarget:BackoffLimitExceeded
+        stopped #1
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > job j: failed=1 start=+0s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
+    "#,
     );
 }
 
@@ -364,18 +377,19 @@ fn a_limit_of_nothing_allows_no_restart() {
     check(
         &[job_of("OnFailure", json!({"backoffLimit": 0}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         restarts #1 1
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > job j: terminating=1 failed=1 start=+0s FailureTarget:BackoffLimitExceeded
-         exit #1 1
-           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
-           > job j: failed=1 start=+0s FailureTarget:BackoffLimitExceeded Failed:BackoffLimitExceeded
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        restarts #1 1
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > job j: terminating=1 failed=1 start=+0s FailureTarget:BackoffLimitExceeded
+        exit #1 1
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > job j: failed=1 start=+0s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
+    "#,
     );
 }
 
@@ -398,20 +412,21 @@ fn the_deadline_ends_the_job() {
     check(
         &[job(json!({"activeDeadlineSeconds": 30}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         wait due
-           > after 30s
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > job j: terminating=1 failed=1 start=+0s FailureTarget:DeadlineExceeded
-         wait 2s
-         exit #1 143
-           > Warning DeadlineExceeded: Job was active longer than specified deadline
-           > job j: failed=1 start=+0s FailureTarget:DeadlineExceeded Failed:DeadlineExceeded
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        wait due
+          > after 30s
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > job j: terminating=1 failed=1 start=+0s FailureTarget:DeadlineExceeded
+        wait 2s
+        exit #1 143
+          > Warning DeadlineExceeded: Job was active longer than specified deadline
+          > job j: failed=1 start=+0s FailureTarget:DeadlineExceeded
+          >   Failed:DeadlineExceeded
+    "#,
     );
 }
 
@@ -420,16 +435,17 @@ fn a_finished_job_goes_when_its_time_is_over() {
     check(
         &[job(json!({"ttlSecondsAfterFinished": 60}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         exit #1 0
-           > Completed: Job completed
-           > job j: succeeded=1 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-         wait 59s
-         wait due
-           > after 1s
-           > delete j
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        exit #1 0
+          > Completed: Job completed
+          > job j: succeeded=1 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached
+          >   Complete:CompletionsReached
+        wait 59s
+        wait due
+          > after 1s
+          > delete j
+    "#,
     );
 }
 
@@ -453,17 +469,18 @@ fn a_suspended_job_starts_when_it_is_resumed() {
     check(
         &[job(json!({"suspend": true}))],
         r#"
-           > Suspended: Job suspended
-           > job j: Suspended:JobSuspended
-         wait 4s
-         set job/j {"suspend":false}
-           > SuccessfulCreate: Created pod: #1
-           > Resumed: Job resumed
-           > job j: active=1 start=+4s !Suspended:JobResumed
-         exit #1 0
-           > Completed: Job completed
-           > job j: succeeded=1 start=+4s end=+4s !Suspended:JobResumed SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > Suspended: Job suspended
+          > job j: Suspended:JobSuspended
+        wait 4s
+        set job/j {"suspend":false}
+          > SuccessfulCreate: Created pod: #1
+          > Resumed: Job resumed
+          > job j: active=1 start=+4s !Suspended:JobResumed
+        exit #1 0
+          > Completed: Job completed
+          > job j: succeeded=1 start=+4s end=+4s !Suspended:JobResumed
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -472,29 +489,30 @@ fn suspending_stops_the_pods_and_resuming_starts_the_clock_anew() {
     check(
         &[job(json!({"activeDeadlineSeconds": 30}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         wait 20s
-         set job/j {"suspend":true}
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > Suspended: Job suspended
-           > job j: terminating=1 failed=1 start=+0s Suspended:JobSuspended
-         stopped #1
-           > job j: failed=1 start=+0s Suspended:JobSuspended
-         wait 100s
-         set job/j {"suspend":false}
-           > SuccessfulCreate: Created pod: #2
-           > Resumed: Job resumed
-           > job j: active=1 failed=1 start=+120s !Suspended:JobResumed
-         wait due
-           > after 30s
-           > SuccessfulDelete: Deleted pod: #2
-           > delete #2
-           > job j: terminating=1 failed=2 start=+120s !Suspended:JobResumed FailureTarget:DeadlineExceeded
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        wait 20s
+        set job/j {"suspend":true}
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > Suspended: Job suspended
+          > job j: terminating=1 failed=1 start=+0s Suspended:JobSuspended
+        stopped #1
+          > job j: failed=1 start=+0s Suspended:JobSuspended
+        wait 100s
+        set job/j {"suspend":false}
+          > SuccessfulCreate: Created pod: #2
+          > Resumed: Job resumed
+          > job j: active=1 failed=1 start=+120s !Suspended:JobResumed
+        wait due
+          > after 30s
+          > SuccessfulDelete: Deleted pod: #2
+          > delete #2
+          > job j: terminating=1 failed=2 start=+120s !Suspended:JobResumed
+          >   FailureTarget:DeadlineExceeded
+    "#,
     );
 }
 
@@ -515,31 +533,33 @@ fn an_exit_code_can_fail_the_job() {
     check(
         &[job(spec)],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=2 start=+0s
-         run #1
-           > job j: active=2 ready=1 start=+0s
-         exit #2 7
-           > job j: active=1 ready=1 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=2 ready=1 start=+0s
-         exit #3 2
-           > job j: active=1 ready=1 failed=1 start=+0s
-         wait due
-           > after 20s
-           > SuccessfulCreate: Created pod: #4
-           > job j: active=2 ready=1 failed=1 start=+0s
-         exit #4 42
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > job j: terminating=1 failed=3 start=+0s FailureTarget:PodFailurePolicy
-         exit #1 143
-           > Warning PodFailurePolicy: Container main for pod default/#4 failed with exit code 42 matching FailJob rule at index 1
-           > job j: failed=3 start=+0s FailureTarget:PodFailurePolicy Failed:PodFailurePolicy
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 start=+0s
+        run #1
+          > job j: active=2 ready=1 start=+0s
+        exit #2 7
+          > job j: active=1 ready=1 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=2 ready=1 start=+0s
+        exit #3 2
+          > job j: active=1 ready=1 failed=1 start=+0s
+        wait due
+          > after 20s
+          > SuccessfulCreate: Created pod: #4
+          > job j: active=2 ready=1 failed=1 start=+0s
+        exit #4 42
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > job j: terminating=1 failed=3 start=+0s FailureTarget:PodFailurePolicy
+        exit #1 143
+          > Warning PodFailurePolicy: Container main for pod default/#4 failed with exit
+          >   code 42 matching FailJob rule at index 1
+          > job j: failed=3 start=+0s FailureTarget:PodFailurePolicy
+          >   Failed:PodFailurePolicy
+    "#,
     );
 }
 
@@ -570,30 +590,31 @@ fn a_disruption_can_be_ignored() {
     check(
         &[job(spec)],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         condition #1 DisruptionTarget
-           > job j: start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=1 start=+0s
-         condition #2 DisruptionTarget
-           > job j: start=+0s
-         wait due
-           > after 20s
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=1 start=+0s
-         exit #3 1
-           > job j: failed=1 start=+0s
-         wait due
-           > after 40s
-           > SuccessfulCreate: Created pod: #4
-           > job j: active=1 failed=1 start=+0s
-         exit #4 1
-           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
-           > job j: failed=2 start=+0s FailureTarget:BackoffLimitExceeded Failed:BackoffLimitExceeded
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        condition #1 DisruptionTarget
+          > job j: start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=1 start=+0s
+        condition #2 DisruptionTarget
+          > job j: start=+0s
+        wait due
+          > after 20s
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=1 start=+0s
+        exit #3 1
+          > job j: failed=1 start=+0s
+        wait due
+          > after 40s
+          > SuccessfulCreate: Created pod: #4
+          > job j: active=1 failed=1 start=+0s
+        exit #4 1
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > job j: failed=2 start=+0s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
+    "#,
     );
 }
 
@@ -604,12 +625,14 @@ fn a_condition_can_fail_the_job() {
     check(
         &[job(failure_policy(rules))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         condition #1 ConfigIssue
-           > Warning PodFailurePolicy: Pod default/#1 has condition ConfigIssue matching FailJob rule at index 0
-           > job j: failed=1 start=+0s FailureTarget:PodFailurePolicy Failed:PodFailurePolicy
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        condition #1 ConfigIssue
+          > Warning PodFailurePolicy: Pod default/#1 has condition ConfigIssue matching
+          >   FailJob rule at index 0
+          > job j: failed=1 start=+0s FailureTarget:PodFailurePolicy
+          >   Failed:PodFailurePolicy
+    "#,
     );
 }
 
@@ -622,21 +645,22 @@ fn a_rule_can_fail_an_index_at_once() {
     check(
         &[indexed(2, spec)],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=2 failedIndexes= start=+0s
-         exit #1 9
-           > job j: active=1 failed=1 failedIndexes=0 start=+0s
-         exit #2 1
-           > job j: failed=1 failedIndexes=0 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=1 failed=2 failedIndexes=0 start=+0s
-         exit #3 0
-           > Warning FailedIndexes: Job has failed indexes
-           > job j: succeeded=1 failed=2 completedIndexes=1 failedIndexes=0 start=+0s FailureTarget:FailedIndexes Failed:FailedIndexes
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 failedIndexes= start=+0s
+        exit #1 9
+          > job j: active=1 failed=1 failedIndexes=0 start=+0s
+        exit #2 1
+          > job j: failed=1 failedIndexes=0 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=1 failed=2 failedIndexes=0 start=+0s
+        exit #3 0
+          > Warning FailedIndexes: Job has failed indexes
+          > job j: succeeded=1 failed=2 completedIndexes=1 failedIndexes=0 start=+0s
+          >   FailureTarget:FailedIndexes Failed:FailedIndexes
+    "#,
     );
 }
 
@@ -649,27 +673,30 @@ fn a_success_policy_needs_some_indexes() {
     check(
         &[indexed(4, spec)],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > SuccessfulCreate: Created pod: #3
-           > SuccessfulCreate: Created pod: #4
-           > job j: active=4 start=+0s
-         run #1
-           > job j: active=4 ready=1 start=+0s
-         exit #2 0
-           > job j: active=3 ready=1 succeeded=1 completedIndexes=1 start=+0s
-         exit #4 0
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > SuccessfulDelete: Deleted pod: #3
-           > delete #3
-           > job j: terminating=2 succeeded=2 completedIndexes=1,3 start=+0s SuccessCriteriaMet:SuccessPolicy
-         stopped #1
-           > job j: terminating=1 succeeded=2 completedIndexes=1,3 start=+0s SuccessCriteriaMet:SuccessPolicy
-         stopped #3
-           > Completed: Job completed
-           > job j: succeeded=2 completedIndexes=1,3 start=+0s end=+0s SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > SuccessfulCreate: Created pod: #3
+          > SuccessfulCreate: Created pod: #4
+          > job j: active=4 start=+0s
+        run #1
+          > job j: active=4 ready=1 start=+0s
+        exit #2 0
+          > job j: active=3 ready=1 succeeded=1 completedIndexes=1 start=+0s
+        exit #4 0
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > SuccessfulDelete: Deleted pod: #3
+          > delete #3
+          > job j: terminating=2 succeeded=2 completedIndexes=1,3 start=+0s
+          >   SuccessCriteriaMet:SuccessPolicy
+        stopped #1
+          > job j: terminating=1 succeeded=2 completedIndexes=1,3 start=+0s
+          >   SuccessCriteriaMet:SuccessPolicy
+        stopped #3
+          > Completed: Job completed
+          > job j: succeeded=2 completedIndexes=1,3 start=+0s end=+0s
+          >   SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy
+    "#,
     );
 }
 
@@ -679,17 +706,19 @@ fn a_success_policy_may_need_a_number_of_indexes() {
     check(
         &[indexed(2, spec)],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=2 start=+0s
-         exit #2 0
-           > SuccessfulDelete: Deleted pod: #1
-           > delete #1
-           > job j: terminating=1 succeeded=1 completedIndexes=1 start=+0s SuccessCriteriaMet:SuccessPolicy
-         exit #1 143
-           > Completed: Job completed
-           > job j: succeeded=1 completedIndexes=1 start=+0s end=+0s SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 start=+0s
+        exit #2 0
+          > SuccessfulDelete: Deleted pod: #1
+          > delete #1
+          > job j: terminating=1 succeeded=1 completedIndexes=1 start=+0s
+          >   SuccessCriteriaMet:SuccessPolicy
+        exit #1 143
+          > Completed: Job completed
+          > job j: succeeded=1 completedIndexes=1 start=+0s end=+0s
+          >   SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy
+    "#,
     );
 }
 
@@ -698,22 +727,23 @@ fn a_pod_that_is_deleted_has_failed_and_is_replaced() {
     check(
         &[job(json!({}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         delete pod #1
-           > job j: terminating=1 failed=1 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=1 terminating=1 failed=1 start=+0s
-         stopped #1
-           > job j: active=1 failed=1 start=+0s
-         exit #2 0
-           > Completed: Job completed
-           > job j: succeeded=1 failed=1 start=+0s end=+10s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        delete pod #1
+          > job j: terminating=1 failed=1 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=1 terminating=1 failed=1 start=+0s
+        stopped #1
+          > job j: active=1 failed=1 start=+0s
+        exit #2 0
+          > Completed: Job completed
+          > job j: succeeded=1 failed=1 start=+0s end=+10s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -722,24 +752,25 @@ fn a_pod_is_replaced_only_when_it_has_failed() {
     check(
         &[job(json!({"podReplacementPolicy": "Failed"}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > job j: active=1 start=+0s
-         run #1
-           > job j: active=1 ready=1 start=+0s
-         delete pod #1
-           > job j: terminating=1 start=+0s
-         wait 3s
-         exit #1 143
-           > job j: failed=1 start=+0s
-         wait due
-           > after 10s
-           > SuccessfulCreate: Created pod: #2
-           > job j: active=1 failed=1 start=+0s
-         stopped #1
-         exit #2 0
-           > Completed: Job completed
-           > job j: succeeded=1 failed=1 start=+0s end=+13s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        run #1
+          > job j: active=1 ready=1 start=+0s
+        delete pod #1
+          > job j: terminating=1 start=+0s
+        wait 3s
+        exit #1 143
+          > job j: failed=1 start=+0s
+        wait due
+          > after 10s
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=1 failed=1 start=+0s
+        stopped #1
+        exit #2 0
+          > Completed: Job completed
+          > job j: succeeded=1 failed=1 start=+0s end=+13s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 
@@ -783,24 +814,25 @@ fn an_indexed_job_can_shrink() {
     check(
         &[indexed(3, json!({}))],
         r#"
-           > SuccessfulCreate: Created pod: #1
-           > SuccessfulCreate: Created pod: #2
-           > SuccessfulCreate: Created pod: #3
-           > job j: active=3 start=+0s
-         run #1
-           > job j: active=3 ready=1 start=+0s
-         exit #2 0
-           > job j: active=2 ready=1 succeeded=1 completedIndexes=1 start=+0s
-         set job/j {"completions":1,"parallelism":1}
-           > SuccessfulDelete: Deleted pod: #3
-           > delete #3
-           > job j: active=1 ready=1 terminating=1 start=+0s
-         stopped #3
-           > job j: active=1 ready=1 start=+0s
-         exit #1 0
-           > Completed: Job completed
-           > job j: succeeded=1 completedIndexes=0 start=+0s end=+0s SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        "#,
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > SuccessfulCreate: Created pod: #3
+          > job j: active=3 start=+0s
+        run #1
+          > job j: active=3 ready=1 start=+0s
+        exit #2 0
+          > job j: active=2 ready=1 succeeded=1 completedIndexes=1 start=+0s
+        set job/j {"completions":1,"parallelism":1}
+          > SuccessfulDelete: Deleted pod: #3
+          > delete #3
+          > job j: active=1 ready=1 terminating=1 start=+0s
+        stopped #3
+          > job j: active=1 ready=1 start=+0s
+        exit #1 0
+          > Completed: Job completed
+          > job j: succeeded=1 completedIndexes=0 start=+0s end=+0s
+          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+    "#,
     );
 }
 

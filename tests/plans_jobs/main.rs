@@ -1,5 +1,5 @@
-//! The plans of CronJobs and Jobs, driven by hand through scripts: each line is done to the world, and the lines
-//! with `>` under it are what the plans answered.
+//! The plans of CronJobs and Jobs, driven by hand through scripts: each line is done to the world,
+//! and the lines with `>` under it are what the plans answered.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,6 @@
-//! The recorded scenarios of a real Kubernetes, replayed: the pods (or Jobs) do what they did there, the plans of
-//! their owner answer here, and the owner's statuses and events are those that Kubernetes wrote.
+//! The recorded scenarios of a real Kubernetes, replayed: the pods (or Jobs) do what they did
+//! there, the plans of their owner answer here, and the owner's statuses and events are those that
+//! Kubernetes wrote.
 
 use crate::common;
 use cronlet::kinds::action::{Action, Others, Settings, View};
@@ -23,8 +24,9 @@ fn cron_jobs_are_as_recorded() {
     }
 }
 
-/// Every status that Kubernetes wrote is one that the plans wrote, in the same order, and the last is the last. Here
-/// there are more of them: Kubernetes waits a second for more news. And the events are the same ones.
+/// Every status that Kubernetes wrote is one that the plans wrote, in the same order, and the last
+/// is the last. Here there are more of them: Kubernetes waits a second for more news. And the
+/// events are the same ones.
 fn check(scenario: &str, owner: Kind, owned: Kind) {
     let Some(path) = common::oracle(&format!("scenarios/{scenario}.jsonl")) else { return };
     let text = std::fs::read_to_string(path).expect("the oracle is readable");

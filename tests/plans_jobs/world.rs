@@ -74,7 +74,8 @@ impl World {
         }
     }
 
-    /// Creates an object as the API server would; the defaults that plans rely on are in the manifest or here.
+    /// Creates an object as the API server would; the defaults that plans rely on are in the
+    /// manifest or here.
     pub fn add(&mut self, mut object: Value) {
         let kind = Kind::from_name(object["kind"].as_str().expect("a kind")).expect("a known kind");
         object["metadata"]["namespace"] = json!("default");
@@ -171,7 +172,10 @@ impl World {
         }
         for object in self.objects.values() {
             let again = self.plan(object).actions;
-            let is_noise = |action: &Action| matches!(action, Action::Event(note) if note.reason == "UnexpectedJob");
+            let is_noise = |action: &Action| match action {
+                Action::Event(note) => note.reason == "UnexpectedJob",
+                _ => false,
+            };
             assert!(again.iter().all(is_noise), "{} again: {again:?}", object.key());
         }
         self.show();
@@ -224,6 +228,11 @@ impl World {
             && !name.starts_with('#')
         {
             line = format!("> SuccessfulCreate: Created pod: #{}", self.pods.len() + 1);
+        }
+        // Long lines go on in the next.
+        while let Some(at) = line.get(..80).and_then(|start| start.rfind(' ')) {
+            let rest = line.split_off(at);
+            self.told.push(std::mem::replace(&mut line, format!(">  {rest}")));
         }
         self.told.push(line);
     }
@@ -323,7 +332,8 @@ impl World {
         self.dirty.extend(due);
     }
 
-    /// `set job/x {"suspend":true}`: a patch of the spec; of the annotations where it begins with `@`.
+    /// `set job/x {"suspend":true}`: a patch of the spec; of the annotations where it begins with
+    /// `@`.
     fn set(&mut self, target: &str, patch: &str) {
         let (kind, name) = target.split_once('/').expect("kind/name");
         let kind = Kind::from_name(kind).expect("a known kind");

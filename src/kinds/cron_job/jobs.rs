@@ -1,4 +1,5 @@
-//! The Jobs of a CronJob: how they are made from its template, and how one is known again by its slot.
+//! The Jobs of a CronJob: how they are made from its template, and how one is known again by its
+//! slot.
 
 use super::schedule::Zone;
 use crate::kinds::job::record::{self, INSTANTIATE, SCHEDULED};
@@ -17,8 +18,8 @@ pub fn name(job: &Job) -> &str {
     job.metadata.name.as_deref().unwrap_or_default()
 }
 
-/// The name that belongs to a slot: Kubernetes' own, made of the minute; made of the second for a schedule that may
-/// be due twice in a minute.
+/// The name that belongs to a slot: Kubernetes' own, made of the minute; made of the second for a
+/// schedule that may be due twice in a minute.
 pub fn name_of_slot(cron_job: &CronJob, slot: Timestamp, finer_than_minutes: bool) -> String {
     let name = cron_job.metadata.name.as_deref().unwrap_or_default();
     let seconds = slot.as_second();
@@ -32,8 +33,8 @@ pub fn slot(cron_job: &CronJob, job: &Job) -> Option<Timestamp> {
     (is_named(false) || is_named(true)).then_some(slot)
 }
 
-/// What a Job's name alone says of its slot, and whether it was triggered by hand. The seconds of a slot are lost
-/// where the name counts minutes; only `@every` has any.
+/// What a Job's name alone says of its slot, and whether it was triggered by hand. The seconds of a
+/// slot are lost where the name counts minutes; only `@every` has any.
 pub fn slot_of_name(cron_job: &CronJob, job: &str) -> Option<(Timestamp, bool)> {
     let of_cron_job = job.strip_prefix(cron_job.metadata.name.as_deref()?)?.strip_prefix('-')?;
     let manual = of_cron_job.strip_prefix("manual-");
@@ -43,8 +44,8 @@ pub fn slot_of_name(cron_job: &CronJob, job: &str) -> Option<(Timestamp, bool)> 
     Some(if manual.is_some() { (record::asked_at(job, at), true) } else { (at, false) })
 }
 
-/// Does the Job count for `concurrencyPolicy`? Jobs of slots do, and triggered ones that were not forced; one that
-/// `kubectl create job --from` made does not, as in Kubernetes.
+/// Does the Job count for `concurrencyPolicy`? Jobs of slots do, and triggered ones that were not
+/// forced; one that `kubectl create job --from` made does not, as in Kubernetes.
 pub fn obeys_policy(cron_job: &CronJob, job: &Job) -> bool {
     annotation(&job.metadata, TRIGGERED) == Some("policy") || slot(cron_job, job).is_some()
 }

@@ -1,8 +1,8 @@
 //! The CronJob controller: one Job for each slot, by the policy; what was skipped is told.
 //!
-//! Follows `cronjob_controllerv2.go` of Kubernetes 1.36. What a slot led to is read from the Jobs that are there: a
-//! Job's name follows from its slot, so the same slot cannot make two, and `status` is written once the Job exists
-//! and has a uid.
+//! Follows `cronjob_controllerv2.go` of Kubernetes 1.36. What a slot led to is read from the Jobs
+//! that are there: a Job's name follows from its slot, so the same slot cannot make two, and
+//! `status` is written once the Job exists and has a uid.
 
 use super::annotations::CatchUp;
 use super::jobs;
@@ -93,7 +93,8 @@ impl<'a> Sync<'a> {
         if jobs::obeys_policy(self.cron_job, job) {
             return self.active.push(jobs::reference(job));
         }
-        // Kubernetes says so at every look. Here it is said while the Job is new, as a look may come at any time.
+        // Kubernetes says so at every look. Here it is said while the Job is new, as a look may
+        // come at any time.
         let created = job.metadata.creation_timestamp.as_ref().map(|time| time.0);
         let is_new = created.is_none_or(|at| self.view.elapsed(at) < SignedDuration::from_secs(1));
         if is_new && !jobs::is_forced(job) {
@@ -139,7 +140,8 @@ impl<'a> Sync<'a> {
         if timing.schedule.is_reboot() {
             return self.schedule_reboot(&timing);
         }
-        // A slot is due when its jitter has passed: slots are compared with a clock that is so much behind.
+        // A slot is due when its jitter has passed: slots are compared with a clock that is so much
+        // behind.
         let Ok(until) = self.view.now.checked_sub(timing.jitter) else { return };
         let floor = self.floor(&timing);
         let missed = timing.missed(floor, until);
@@ -248,8 +250,8 @@ impl<'a> Sync<'a> {
         self.skipped_up_to = Some(*last);
     }
 
-    /// Under `Forbid` a slot waits for the run before it. When that ends, the latest of those that waited runs, late,
-    /// as in Kubernetes: its record is then replaced.
+    /// Under `Forbid` a slot waits for the run before it. When that ends, the latest of those that
+    /// waited runs, late, as in Kubernetes: its record is then replaced.
     fn hold(&mut self, slot: Timestamp) {
         let message = "Not starting job because prior execution is running and \
                        concurrency policy is Forbid";
@@ -290,7 +292,8 @@ impl<'a> Sync<'a> {
         new_run(self.cron_job, slot, outcome, message)
     }
 
-    /// `successfulJobsHistoryLimit` and `failedJobsHistoryLimit`: the oldest go (`cleanupFinishedJobs`).
+    /// `successfulJobsHistoryLimit` and `failedJobsHistoryLimit`: the oldest go
+    /// (`cleanupFinishedJobs`).
     fn clean_up(&mut self) {
         let limits = [
             ("Complete", self.spec.successful_jobs_history_limit),
@@ -328,8 +331,8 @@ impl<'a> Sync<'a> {
     }
 }
 
-/// Makes a Job of a CronJob now: its name, and what to do. Under `Forbid` and `Replace` it takes its turn like a
-/// scheduled run, unless `force`.
+/// Makes a Job of a CronJob now: its name, and what to do. Under `Forbid` and `Replace` it takes
+/// its turn like a scheduled run, unless `force`.
 ///
 /// # Errors
 /// Says why the run may not start.

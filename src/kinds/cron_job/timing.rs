@@ -1,4 +1,5 @@
-//! When a CronJob runs: its schedule, zone and annotations, read together; and since when they are in force.
+//! When a CronJob runs: its schedule, zone and annotations, read together; and since when they are
+//! in force.
 
 use super::annotations::{self, AnnotationFault, Annotations, CatchUp};
 use super::schedule::{Missed, Schedule, ScheduleError, Zone, ZoneError};
@@ -8,7 +9,8 @@ use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Is this annotation cronlet's own record? Such a one stays when a manifest is applied that does not have it.
+/// Is this annotation cronlet's own record? Such a one stays when a manifest is applied that does
+/// not have it.
 pub fn is_own_record(annotation: &str) -> bool {
     RECORDS.contains(&annotation)
 }
@@ -80,8 +82,8 @@ impl Timing {
 
     /// The last slots after `after` up to `now`, at most `count`, oldest first.
     ///
-    /// Looks back from `now` over a window that grows until it holds enough, so that a month of missed minutes costs
-    /// no more than an hour of them.
+    /// Looks back from `now` over a window that grows until it holds enough, so that a month of
+    /// missed minutes costs no more than an hour of them.
     pub fn last_slots(&self, after: Timestamp, now: Timestamp, count: usize) -> Vec<Timestamp> {
         let mut window = SignedDuration::from_mins(1);
         loop {
@@ -96,7 +98,8 @@ impl Timing {
         }
     }
 
-    /// `@every` counts from where it began: a later beginning has to lie a whole number of periods after it.
+    /// `@every` counts from where it began: a later beginning has to lie a whole number of periods
+    /// after it.
     fn aligned(&self, after: Timestamp, from: Timestamp) -> Timestamp {
         let Some(period) = self.schedule.period_seconds() else { return from };
         let offset = (from.as_second() - after.as_second()).rem_euclid(period);
@@ -104,11 +107,12 @@ impl Timing {
     }
 }
 
-/// Does the change touch when the CronJob runs? Then the new schedule is in force from `now` on, and slots before do
-/// not count as missed. The records of `old` are kept, whatever the new object says.
+/// Does the change touch when the CronJob runs? Then the new schedule is in force from `now` on,
+/// and slots before do not count as missed. The records of `old` are kept, whatever the new object
+/// says.
 ///
-/// Kubernetes has no such record: a schedule that is edited at noon to `0 11 * * *` runs at once there, and so does a
-/// CronJob that is resumed, for its latest missed slot.
+/// Kubernetes has no such record: a schedule that is edited at noon to `0 11 * * *` runs at once
+/// there, and so does a CronJob that is resumed, for its latest missed slot.
 pub fn keep_records(old: &CronJob, new: &mut CronJob, now: Timestamp) {
     for name in RECORDS {
         write(&mut new.metadata, name, annotation(&old.metadata, name).map(str::to_owned));
@@ -143,8 +147,8 @@ fn spells(cron_job: &CronJob) -> [Option<&str>; 4] {
     ]
 }
 
-/// The part of `longest` that hangs on the name alone, so that CronJobs of one schedule spread out and each keeps its
-/// place.
+/// The part of `longest` that hangs on the name alone, so that CronJobs of one schedule spread out
+/// and each keeps its place.
 fn share(meta: &ObjectMeta, longest: SignedDuration) -> SignedDuration {
     if longest.is_zero() {
         return longest;

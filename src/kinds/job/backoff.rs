@@ -13,8 +13,9 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(6);
 
 /// When the next pod may be made; `None`: now.
 ///
-/// Kubernetes keeps the failures since the last success in memory, and forgets them when the controller restarts.
-/// Here they are read from the pods that are there, so that a restart changes nothing.
+/// Kubernetes keeps the failures since the last success in memory, and forgets them when the
+/// controller restarts. Here they are read from the pods that are there, so that a restart changes
+/// nothing.
 pub fn next_pod_at(pods: &[&Pod], spec: &JobSpec, view: &View) -> Option<Timestamp> {
     let last_success = pods.iter().filter(|pod| pods::succeeded(pod)).map(|p| pods::finished_at(p));
     let last_success = last_success.max();
@@ -30,7 +31,8 @@ pub fn next_pod_at(pods: &[&Pod], spec: &JobSpec, view: &View) -> Option<Timesta
     after(failures, last_failure?, view)
 }
 
-/// When an index may be tried again after its last pod failed (`backoffLimitPerIndex`); `None`: now.
+/// When an index may be tried again after its last pod failed (`backoffLimitPerIndex`); `None`:
+/// now.
 pub fn next_try_at(last: &Pod, view: &View) -> Option<Timestamp> {
     let earlier = [pods::INDEX_FAILURES, pods::INDEX_FAILURES_IGNORED]
         .map(|name| pods::annotation_number(last, name).unwrap_or(0));

@@ -65,7 +65,8 @@ pub fn end(job: &Job) -> Option<&JobCondition> {
     find_true(status, "Complete").or_else(|| find_true(status, "Failed"))
 }
 
-/// Writes a condition; `true` where it changed. One that is absent and shall be `False` stays absent.
+/// Writes a condition; `true` where it changed. One that is absent and shall be `False` stays
+/// absent.
 pub fn ensure(
     status: &mut JobStatus,
     kind: &str,

@@ -18,7 +18,8 @@ const INDEX_VARIABLE: &str = "JOB_COMPLETION_INDEX";
 /// A generated name leaves room for its five letters.
 const BASE_LENGTH_MAX: usize = 58;
 
-/// A new pod of the Job. `replaced` is the failed pod of the same index whose failures it carries on.
+/// A new pod of the Job. `replaced` is the failed pod of the same index whose failures it carries
+/// on.
 pub fn pod(job: &Job, index: Option<u32>, replaced: Option<&Pod>, name: String) -> Pod {
     let template = job.spec.as_ref().map(|spec| &spec.template);
     let meta = template.and_then(|template| template.metadata.clone()).unwrap_or_default();
@@ -44,8 +45,8 @@ pub fn pod(job: &Job, index: Option<u32>, replaced: Option<&Pod>, name: String) 
     Pod { metadata, spec: Some(spec), status: None }
 }
 
-/// A name that looks drawn by lot as the API server's do, and yet is the same when the same plan runs again: so
-/// the second time the pod exists already, and nothing is made.
+/// A name that looks drawn by lot as the API server's do, and yet is the same when the same plan
+/// runs again: so the second time the pod exists already, and nothing is made.
 pub fn free_name(job: &Job, index: Option<u32>, nth: u64, view: &View) -> String {
     let base = base_name(job, index);
     let mut hash = DefaultHasher::new();
@@ -107,7 +108,8 @@ fn tell_index(container: &mut Container) {
     });
 }
 
-/// Under `backoffLimitPerIndex` each pod knows how often its index failed before it (`getNewIndexFailureCounts`).
+/// Under `backoffLimitPerIndex` each pod knows how often its index failed before it
+/// (`getNewIndexFailureCounts`).
 fn carry_failures(job: &Job, replaced: Option<&Pod>, annotations: &mut BTreeMap<String, String>) {
     let Some(spec) = job.spec.as_ref().filter(|spec| spec.backoff_limit_per_index.is_some()) else {
         return;

@@ -9,8 +9,9 @@ pub struct Intervals {
 }
 
 impl Intervals {
-    /// Reads `status.completedIndexes`, `status.failedIndexes` or a rule's `succeededIndexes`; what lies at or beyond
-    /// `completions` is cut off (an Indexed Job can be scaled down), and what is no number is passed over.
+    /// Reads `status.completedIndexes`, `status.failedIndexes` or a rule's `succeededIndexes`; what
+    /// lies at or beyond `completions` is cut off (an Indexed Job can be scaled down), and what is
+    /// no number is passed over.
     pub fn parse(text: &str, completions: u32) -> Intervals {
         let mut intervals = Intervals::default();
         for part in text.split(',') {

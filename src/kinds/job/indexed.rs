@@ -1,4 +1,5 @@
-//! What an Indexed Job knows of its indexes: done, failed for good, waiting for another try, pending.
+//! What an Indexed Job knows of its indexes: done, failed for good, waiting for another try,
+//! pending.
 
 use super::conditions::Verdict;
 use super::failure_policy::{self, Verdict as Judged};
@@ -13,8 +14,8 @@ pub struct Indexed<'a> {
     pub succeeded: Intervals,
     /// Under `backoffLimitPerIndex` alone.
     pub failed: Option<Intervals>,
-    /// The failed pod of an index that has another try before it: it holds the count of failures, so it stays tracked
-    /// until its successor has taken that over.
+    /// The failed pod of an index that has another try before it: it holds the count of failures,
+    /// so it stays tracked until its successor has taken that over.
     pub waiting: BTreeMap<u32, &'a Pod>,
 }
 

@@ -1,8 +1,10 @@
-//! The Job controller: as many pods as the Job wants, each counted once, until it is complete or has failed.
+//! The Job controller: as many pods as the Job wants, each counted once, until it is complete or
+//! has failed.
 //!
-//! Follows `job_controller.go` of Kubernetes 1.36. Kubernetes counts a pod in three writes (its uid into
-//! `uncountedTerminatedPods`, the finalizer off, the count up), lest a crash between them counts it twice. Here a
-//! plan is one commit, so the pod loses its finalizer and the count goes up together.
+//! Follows `job_controller.go` of Kubernetes 1.36. Kubernetes counts a pod in three writes (its uid
+//! into `uncountedTerminatedPods`, the finalizer off, the count up), lest a crash between them
+//! counts it twice. Here a plan is one commit, so the pod loses its finalizer and the count goes up
+//! together.
 
 use super::conditions::{self, Verdict};
 use super::failure_policy::{self, Verdict as Judged};
@@ -127,7 +129,8 @@ impl<'a> Sync<'a> {
         self.spec.suspend == Some(true)
     }
 
-    /// A Job starts when it is first not suspended, and again whenever it is resumed: its deadline counts from there.
+    /// A Job starts when it is first not suspended, and again whenever it is resumed: its deadline
+    /// counts from there.
     fn set_start_time(&mut self) {
         let resumed = conditions::is_true(&self.status, "Suspended");
         if !self.is_suspended() && (resumed || self.status.start_time.is_none()) {
@@ -174,7 +177,8 @@ impl<'a> Sync<'a> {
         self.indexed.as_ref()?.verdict(self.spec)
     }
 
-    /// Under `restartPolicy: OnFailure` the restarts within pods that have not ended count (`pastBackoffLimitOnFailure`).
+    /// Under `restartPolicy: OnFailure` the restarts within pods that have not ended count
+    /// (`pastBackoffLimitOnFailure`).
     fn restarts_exceed(&self, limit: i32) -> bool {
         let template = self.spec.template.spec.as_ref();
         if template.and_then(|spec| spec.restart_policy.as_deref()) != Some("OnFailure") {
@@ -218,14 +222,16 @@ impl<'a> Sync<'a> {
     fn want_active(&self) -> i32 {
         let parallelism = self.spec.parallelism.unwrap_or(1).clamp(0, ACTIVE_MAX);
         match self.spec.completions {
-            // A work queue: once one pod has succeeded, the others may finish and no new ones start.
+            // A work queue: once one pod has succeeded, the others may finish and no new ones
+            // start.
             None if self.succeeded > 0 => self.active_now(),
             None => parallelism,
             Some(completions) => (completions - self.succeeded).clamp(0, parallelism),
         }
     }
 
-    /// Who goes: pods whose index another one has or no one wants, then the least useful (`activePodsForRemoval`).
+    /// Who goes: pods whose index another one has or no one wants, then the least useful
+    /// (`activePodsForRemoval`).
     fn unwanted(&self, at_least: usize) -> Vec<&'a Pod> {
         if self.indexed.is_none() && at_least == 0 {
             return Vec::new();

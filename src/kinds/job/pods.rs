@@ -40,7 +40,8 @@ pub fn succeeded(pod: &Pod) -> bool {
     phase(pod) == "Succeeded"
 }
 
-/// Failed, or, where a pod that is being deleted may be replaced at once, on its way there (`isPodFailed`).
+/// Failed, or, where a pod that is being deleted may be replaced at once, on its way there
+/// (`isPodFailed`).
 pub fn is_failed(pod: &Pod, spec: &JobSpec) -> bool {
     phase(pod) == "Failed" || (is_terminating(pod) && !replaces_only_failed(spec))
 }
@@ -80,7 +81,8 @@ pub fn annotation_number(pod: &Pod, name: &str) -> Option<u32> {
     pod.metadata.annotations.as_ref()?.get(name)?.parse().ok()
 }
 
-/// When its last container ended, or, where that is not known, the nearest thing to it (`getFinishedTime`).
+/// When its last container ended, or, where that is not known, the nearest thing to it
+/// (`getFinishedTime`).
 pub fn finished_at(pod: &Pod) -> Timestamp {
     ended_by_containers(pod)
         .or_else(|| unready_since(pod))
@@ -102,8 +104,8 @@ pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.unwrap_or_default().iter().chain(main.unwrap_or_default())
 }
 
-/// Kubernetes' order of `ActivePods`: who comes first is deleted first. The least useful pod: not assigned, not
-/// running, not ready, ready for the shortest time, most restarts, youngest.
+/// Kubernetes' order of `ActivePods`: who comes first is deleted first. The least useful pod: not
+/// assigned, not running, not ready, ready for the shortest time, most restarts, youngest.
 pub fn removal_order(a: &Pod, b: &Pod) -> Ordering {
     let assigned = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
     let running = |pod: &Pod| match phase(pod) {

@@ -43,8 +43,8 @@ pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
     })
 }
 
-/// The "slot" of a manual run: the second in which it was asked for, and some milliseconds that follow from the Job's
-/// name, so that it is told apart from another run of that second.
+/// The "slot" of a manual run: the second in which it was asked for, and some milliseconds that
+/// follow from the Job's name, so that it is told apart from another run of that second.
 pub fn asked_at(job: &str, created: Timestamp) -> Timestamp {
     let mut hash = DefaultHasher::new();
     hash.write(job.as_bytes());
