@@ -75,5 +75,6 @@ fn plugins_refuse_what_this_cluster_lacks() {
     check(json!({"priorityClassName": "system-node-critical"}), None);
     check(json!({"priorityClassName": "gold"}), Some("no PriorityClass with name gold was found"));
     check(json!({"preemptionPolicy": "Never"}), Some("must not be provided in pod spec"));
+    check(json!({"overhead": {"cpu": "1"}}), Some("Pod Overhead set without"));
     check(json!({"runtimeClassName": "gvisor"}), Some("RuntimeClass \"gvisor\" not found"));
 }

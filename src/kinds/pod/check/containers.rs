@@ -47,6 +47,7 @@ pub fn check_init(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
         // They run one by one, so each is looked at alone; Kubernetes calls each the first.
         ports::check_conflicts(std::iter::once((0, container)), list_at, causes);
         if is_sidecar(container) {
+            restarts::forbid_rules(container, &at, causes);
             probes::check(container, scope, &at, causes);
         } else {
             probes::forbid(container, &at, causes);

@@ -29,6 +29,14 @@ pub fn check(container: &Container, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
+/// Rules say when a container that ended starts again; a sidecar always does.
+pub fn forbid_rules(sidecar: &Container, at: &Path<'_>, causes: &mut Causes) {
+    if !items(&sidecar.restart_policy_rules).is_empty() {
+        let why = "may not be set for init containers with restartPolicy=Always";
+        causes.forbidden(&at.child("restartPolicyRules"), why);
+    }
+}
+
 fn check_rule(rule: &ContainerRestartRule, at: &Path<'_>, causes: &mut Causes) {
     supported(&rule.action, &["Restart"], &at.child("action"), causes);
     let at = at.child("exitCodes");

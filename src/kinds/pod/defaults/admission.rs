@@ -72,6 +72,11 @@ fn wrong_priority(spec: &PodSpec) -> Option<String> {
 }
 
 fn missing_runtime_class(spec: &PodSpec) -> Option<String> {
-    let class = spec.runtime_class_name.as_ref()?;
-    Some(format!("pod rejected: RuntimeClass {class:?} not found"))
+    if let Some(class) = &spec.runtime_class_name {
+        return Some(format!("pod rejected: RuntimeClass {class:?} not found"));
+    }
+    let has_overhead = spec.overhead.as_ref().is_some_and(|overhead| !overhead.is_empty());
+    has_overhead.then(|| {
+        "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".into()
+    })
 }
