@@ -20,6 +20,7 @@ mod launching;
 mod queueing;
 mod restarting;
 mod starting;
+mod statuses;
 mod whatever;
 
 struct Nothing;
@@ -35,6 +36,7 @@ pub struct World {
     pub observed: PodObserved,
     now: Timestamp,
     settings: Settings,
+    steps: ClockSteps,
     quiet: bool,
     answer: Vec<String>,
 }
@@ -52,6 +54,7 @@ impl World {
             observed: PodObserved::default(),
             now: Timestamp::from_second(START).expect("in range"),
             settings: Settings::default(),
+            steps: ClockSteps::default(),
             quiet: false,
             answer: Vec::new(),
         }
@@ -134,10 +137,9 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        let steps = ClockSteps::default();
         let view = View {
             now: self.now,
-            steps: &steps,
+            steps: &self.steps,
             settings: &self.settings,
             owned: &[],
             others: &Nothing,
