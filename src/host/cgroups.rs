@@ -70,7 +70,7 @@ impl Layout {
         }
         let folder = mount.folder(own).join("cronlet");
         let wanted = ["memory", "cpu", "freezer"].iter().any(|name| mount.has(name));
-        if !wanted || make_folder(&folder).is_err() {
+        if !wanted || make_folder(&folder).is_err() || !is_ours(&folder) {
             return;
         }
         if mount.has("memory") {
@@ -339,10 +339,14 @@ fn prepare_unified(own: &Path) -> Option<(PathBuf, String)> {
         let _ = fs::write(folder.join("cgroup.subtree_control"), &enable);
     }
     let enabled = fs::read_to_string(pods.join("cgroup.subtree_control")).unwrap_or_default();
-    // A folder that we may write to but not attach processes to is of no use.
-    let flags = rustix::fs::Access::WRITE_OK;
-    rustix::fs::access(pods.join("cgroup.procs"), flags).ok()?;
-    Some((pods, enabled))
+    is_ours(&pods).then_some((pods, enabled))
+}
+
+/// May we make cgroups in it, and put processes in them? It may be there from another user's daemon.
+fn is_ours(folder: &Path) -> bool {
+    let write = rustix::fs::Access::WRITE_OK;
+    let may = |path: &Path| rustix::fs::access(path, write).is_ok();
+    may(folder) && may(&folder.join("cgroup.procs"))
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

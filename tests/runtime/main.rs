@@ -2,6 +2,8 @@
 
 mod ends;
 mod hooks;
+mod limits;
+mod ordinary;
 mod survives;
 mod volumes;
 mod world;

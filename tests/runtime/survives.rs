@@ -94,6 +94,7 @@ fn a_killed_shim_takes_its_containers_along() {
         } else {
             world.close();
             kill(shim);
+            until(|| !alive(shim));
             let found = world.reopen();
             let state = found[&launch.pod_uid].containers["main"].state.clone();
             let ContainerState::Exited(exit) = state else { panic!("{state:?}") };

@@ -31,7 +31,10 @@ impl World {
     pub fn with(cgroups: bool) -> World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let state = folder.path().join("state");
-        let options = Options { program: env!("CARGO_BIN_EXE_cronlet").into(), cgroups };
+        // A test that is run again as another user has a copy that this user may read.
+        let program = std::env::var_os("CRONLET_TEST_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_cronlet").into());
+        let options = Options { program: program.into(), cgroups };
         let (runtime, reports) = make(&state, &options);
         World { state, options, runtime: Some(runtime), reports, seen: Vec::new(), _folder: folder }
     }
@@ -112,6 +115,21 @@ impl World {
             News::Exited(exit) => panic!("ran: {exit:?}"),
             _ => None,
         })
+    }
+
+    /// Its pid, or why it was not started.
+    pub fn begun(&mut self, launch: &Launch) -> Result<u32, String> {
+        self.wait(launch, |news| match news {
+            News::Started { pid, .. } => Some(Ok(*pid)),
+            News::Failed { message, .. } => Some(Err(message.clone())),
+            _ => None,
+        })
+    }
+
+    /// The host does not let the runtime limit that.
+    pub fn cannot(&self, what: &str) -> bool {
+        let all = self.runtime.as_ref().expect("open").cannot();
+        all.iter().any(|sentence| sentence.starts_with(what))
     }
 
     /// Starts it, waits for its end and gives how it ended.

@@ -15,7 +15,7 @@ use rustix::net::SendFlags;
 pub const COMMAND: &str = "shim-zygote";
 
 /// What the daemon may say at once: a uid, a path, and the cgroups' folders.
-const MESSAGE_BYTES_MAX: usize = 64 << 10;
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// Serves until the daemon closes the socket that is standard input. `main` calls this before anything else when
 /// `argv[1]` is [`COMMAND`]: there must be no other thread.

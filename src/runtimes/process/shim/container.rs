@@ -71,13 +71,13 @@ impl Container {
     }
 
     /// Moves what the program wrote into the log; `buffer` is scratch.
-    pub fn take_output(&mut self, which: usize, buffer: &mut [u8]) {
+    pub fn take_output(&mut self, which: usize, buffer: &mut Vec<u8>) {
         let stream = &mut self.streams[which];
         let Some(pipe) = &stream.pipe else { return };
         let mut lines = Vec::new();
-        match rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut *buffer)) {
+        match super::read(pipe, buffer) {
             Ok(0) => stream.end(&mut lines),
-            Ok(length) => stream.lines.feed(&buffer[..length], Timestamp::now(), &mut lines),
+            Ok(_) => stream.lines.feed(buffer, Timestamp::now(), &mut lines),
             Err(Errno::AGAIN) => {}
             Err(_) => stream.end(&mut lines),
         }

@@ -37,21 +37,21 @@ impl HookRun {
         HookRun { occasion, argv, pid, output, printed: Vec::new(), until: None }
     }
 
-    pub fn take_output(&mut self, buffer: &mut [u8]) {
+    pub fn take_output(&mut self, buffer: &mut Vec<u8>) {
         let Some(pipe) = &self.output else { return };
-        match rustix::io::read(pipe, &mut *buffer) {
+        match super::read(pipe, buffer) {
             Ok(0) => self.output = None,
             Ok(length) => {
                 let room = PRINTED_BYTES_MAX.saturating_sub(self.printed.len()).min(length);
                 self.printed.extend_from_slice(&buffer[..room]);
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {}
             Err(_) => self.output = None,
         }
     }
 
     /// What its end means, as the kubelet words it.
-    pub fn verdict(&mut self, status: WaitStatus, buffer: &mut [u8]) -> Result<(), String> {
+    pub fn verdict(&mut self, status: WaitStatus, buffer: &mut Vec<u8>) -> Result<(), String> {
         self.take_output(buffer);
         let code = exit_code(status);
         if code == 0 {

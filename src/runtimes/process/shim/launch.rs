@@ -130,15 +130,15 @@ impl Shim {
     pub(super) fn hear_status(&mut self, name: &str) {
         let Some(container) = self.containers.get_mut(name) else { return };
         let Some(pipe) = &container.status else { return };
-        match rustix::io::read(pipe, &mut self.buffer) {
-            Ok(length) => {
+        match super::read(pipe, &mut self.buffer) {
+            Ok(_) => {
                 container.status = None;
-                container.refusal = serde_json::from_slice(&self.buffer[..length]).ok();
+                container.refusal = serde_json::from_slice(&self.buffer).ok();
                 if container.refusal.is_none() {
                     self.note_started(name);
                 }
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {}
             Err(_) => container.status = None,
         }
     }

@@ -51,6 +51,7 @@ pub struct Shim {
     cleaning: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
+    /// Scratch for reading. Memory that is never written to costs nothing.
     buffer: Vec<u8>,
     /// Holds the pod's lock: never two shims for one pod.
     _lock: OwnedFd,
@@ -59,7 +60,7 @@ pub struct Shim {
 /// Init containers follow each other at once: the shim of one is kept for the next.
 const LINGER: Duration = Duration::from_millis(100);
 const DISK_RETRY_EVERY: Duration = Duration::from_secs(1);
-const OUTPUT_BYTES_AT_ONCE: usize = 64 << 10;
+const OUTPUT_BYTES_AT_ONCE: usize = 32 << 10;
 
 /// Lives the shim's life in a process just forked from the zygote, which has one thread.
 pub fn main(new: NewShim, daemon: OwnedFd) -> ! {
@@ -80,9 +81,9 @@ pub fn main(new: NewShim, daemon: OwnedFd) -> ! {
 fn refuse(daemon: &OwnedFd, refusal: &Refusal) {
     let _ = rustix::io::ioctl_fionbio(daemon, false);
     let mut frames = super::wire::Frames::default();
-    let mut buffer = vec![0; OUTPUT_BYTES_AT_ONCE];
-    while let Ok(length @ 1..) = rustix::io::read(daemon, &mut buffer) {
-        frames.push(&buffer[..length]);
+    let mut buffer = Vec::with_capacity(OUTPUT_BYTES_AT_ONCE);
+    while let Ok(1..) = read(daemon, &mut buffer) {
+        frames.push(&buffer);
         while let Ok(Some(order)) = frames.pop() {
             if let ToShim::Start(launch) = order {
                 let record = launch::failed(&launch.container, launch.attempt, refusal);
@@ -117,7 +118,7 @@ impl Shim {
             space: Space::default(),
             cleaning: false,
             idle_since: Instant::now(),
-            buffer: vec![0; OUTPUT_BYTES_AT_ONCE],
+            buffer: Vec::with_capacity(OUTPUT_BYTES_AT_ONCE),
             _lock: lock,
         })
     }
@@ -192,7 +193,7 @@ impl Shim {
         match token {
             // Reaping follows every wait.
             Token::Children => {
-                let _ = rustix::io::read(&self.children, &mut self.buffer[..1024]);
+                let _ = read(&self.children, &mut self.buffer);
             }
             Token::Listener => {
                 self.link.accept();
@@ -269,6 +270,14 @@ impl Shim {
         }
         over
     }
+}
+
+/// Reads what there is, into the buffer's capacity.
+fn read(fd: &OwnedFd, buffer: &mut Vec<u8>) -> rustix::io::Result<usize> {
+    rustix::io::retry_on_intr(|| {
+        buffer.clear();
+        rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))
+    })
 }
 
 /// What a descriptor that is ready belongs to.
