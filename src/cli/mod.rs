@@ -1,5 +1,7 @@
 //! The command line: one table of commands, from which help, completions and manual pages are made.
 
+mod check;
+
 mod get;
 
 mod describe;
@@ -62,6 +64,7 @@ struct Cli {
 /// The table. A command is a file and a line here, and one in [`Cli::run`].
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Get(get::Args),
     Describe(describe::Args),
     Logs(logs::Args),
@@ -98,6 +101,7 @@ impl Cli {
         let socket = self.socket.unwrap_or_else(paths::socket);
         let client = || Client::new(socket.clone());
         match &self.command {
+            Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),
             Command::Describe(args) => describe::run(args, &client()?),
             Command::Logs(args) => logs::run(args, &client()?),

@@ -1,5 +1,5 @@
-//! Between a manifest and the store: what the API server sets, defaults and checks. The recordings of a real Kubernetes
-//! are its test (`tests/admission.rs`).
+//! Between a manifest and the store: what the API server sets, defaults and checks. The recordings
+//! of a real Kubernetes are its test (`tests/admission.rs`).
 
 use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
@@ -27,8 +27,8 @@ const PREVIEW_UID: (&str, &str) = ("00000000-0000-4000-8000-000000000000", "<uid
 const PREVIEW_SUFFIX: &str = "xxxxx";
 const PREVIEW_NAME: &str = "<generated>";
 
-/// Admits a new object into `namespace`. The result has `metadata.uid`, and neither creationTimestamp nor
-/// resourceVersion, which the engine sets.
+/// Admits a new object into `namespace`. The result has `metadata.uid`, and neither
+/// creationTimestamp nor resourceVersion, which the engine sets.
 pub fn create(
     mut object: Object,
     namespace: &str,
@@ -36,17 +36,23 @@ pub fn create(
 ) -> Result<Admitted, Refused> {
     let given = object.namespace();
     if !given.is_empty() && given != namespace {
+        let why = "does not match the namespace sent on the request";
         return Err(Refused::BadRequest(format!(
-            "the namespace of the provided object does not match the namespace sent on the request: \
-             {given:?} is not {namespace:?}"
+            "the namespace of the provided object {why}: {given:?} is not {namespace:?}"
         )));
+    }
+    if let Object::Pod(pod) = &object
+        && let Some(refused) = pod::defaults::refusal(pod)
+    {
+        return Err(refused);
     }
     if object.meta().resource_version.as_deref().is_some_and(|v| !v.is_empty() && v != "0") {
         let why = "resourceVersion should not be set on objects to be created";
         return Err(Refused::BadRequest(why.into()));
     }
     let warnings = warnings(&object);
-    // As in the API server: defaults of the body come first, then what creation sets, then the checks.
+    // As in the API server: defaults of the body come first, then what creation sets, then the
+    // checks.
     set_defaults(&mut object);
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
@@ -66,7 +72,8 @@ pub fn create(
     admitted(object, causes, warnings)
 }
 
-/// As [`create`] for a look ahead (`cronlet check`): placeholders stand for the values that differ each time.
+/// As [`create`] for a look ahead (`cronlet check`): placeholders stand for the values that differ
+/// each time.
 pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
     let is_generated = object.name().is_empty();
     let identity = Identity { uid: PREVIEW_UID.0, suffix: PREVIEW_SUFFIX };
@@ -144,9 +151,9 @@ pub fn update_status(old: &Object, mut new: Object) -> Result<Admitted, Refused>
     admitted(new, causes, Vec::new())
 }
 
-/// Gives a manifest, which says less than the object that was made of it, what the making added, so that an update
-/// changes only what the manifest changes: owners, finalizers, a Job's generated selector and labels, and what
-/// admission filled into a Pod.
+/// Gives a manifest, which says less than the object that was made of it, what the making added, so
+/// that an update changes only what the manifest changes: owners, finalizers, a Job's generated
+/// selector and labels, and what admission filled into a Pod.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let (had, meta) = (old.meta(), new.meta_mut());
     meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
@@ -186,6 +193,10 @@ fn prepare_create(object: &mut Object) {
 /// Fields that are fine, and do nothing here: one warning each.
 fn warnings(object: &Object) -> Vec<String> {
     let mut warnings = Vec::new();
+    if object.controller_uid().is_some() {
+        // Its controller's manifest was warned of.
+        return warnings;
+    }
     match object {
         Object::CronJob(object) => {
             let template = object.spec.job_template.spec.as_ref().map(|spec| &spec.template);

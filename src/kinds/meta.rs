@@ -1,5 +1,5 @@
-//! `metadata`, the same for every kind: what the API server sets, and the rules of names, labels, annotations, owners
-//! and finalizers.
+//! `metadata`, the same for every kind: what the API server sets, and the rules of names, labels,
+//! annotations, owners and finalizers.
 
 use super::check::{Causes, Path};
 use super::names;
@@ -15,7 +15,8 @@ const GENERATE_NAME_LENGTH_MAX: usize = 58;
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-/// What the API server does to the metadata of a new object: drops what only it may set, and names what has no name.
+/// What the API server does to the metadata of a new object: drops what only it may set, and names
+/// what has no name.
 pub fn prepare_create(meta: &mut ObjectMeta, namespace: &str, uid: &str, suffix: &str) {
     meta.namespace = Some(namespace.to_owned());
     meta.uid = Some(uid.to_owned());
@@ -64,7 +65,8 @@ pub fn tidy(meta: &mut ObjectMeta) {
     meta.generation.take_if(|generation| *generation == 0);
 }
 
-/// The rules of a new object's metadata. All kinds of cronlet are namespaced and named like a DNS subdomain.
+/// The rules of a new object's metadata. All kinds of cronlet are namespaced and named like a DNS
+/// subdomain.
 pub fn check_create(meta: &ObjectMeta, causes: &mut Causes) {
     let at = Path::root("metadata");
     if let Some(base) = &meta.generate_name {

@@ -2,6 +2,7 @@
 
 use super::check::Cause;
 use super::{Key, KindInfo};
+use crate::manifest::{BodyError, ManifestError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
 
 /// Why a request was refused; each becomes a Kubernetes `Status`.
@@ -57,6 +58,19 @@ fn invalid_message(kind: &KindInfo, name: &str, causes: &[Cause]) -> String {
     let causes = if each.len() == 1 { each[0].clone() } else { format!("[{}]", each.join(", ")) };
     let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
     format!("{}{group} {name:?} is invalid: {causes}", kind.kind)
+}
+
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Refused {
+        Refused::BadRequest(error.0)
+    }
+}
+
+/// As the API would answer, the places in the message.
+impl From<&ManifestError> for Refused {
+    fn from(error: &ManifestError) -> Refused {
+        Refused::BadRequest(error.to_string())
+    }
 }
 
 impl Refused {

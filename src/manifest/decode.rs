@@ -1,12 +1,11 @@
 //! A tree into an object of the kind that it names, with every problem on the way.
 
-use super::error::{ManifestError, Problem, Source};
+use super::error::{BodyError, ManifestError, Problem, Source};
 use super::reader::{Findings, Reader};
 use super::tree::{Mark, Node, Value};
 use super::version::{self, Meaning, nearest};
 use super::yaml::Tree;
 use super::{Document, may_hold_secret};
-use crate::kinds::refused::Refused;
 use crate::kinds::{Kind, Object};
 use std::sync::Arc;
 
@@ -42,7 +41,8 @@ struct Decoded {
     strict: Vec<(Fault, String)>,
 }
 
-/// The items of a `List` or of a typed list such as `CronJobList`, and the kind that these have by it.
+/// The items of a `List` or of a typed list such as `CronJobList`, and the kind that these have by
+/// it.
 pub fn list_items<'t, 's>(root: &'t Node<'s>) -> Option<(&'t [Node<'s>], Option<Kind>)> {
     let (api_version, kind) = (root.get("apiVersion")?.text()?, root.get("kind")?.text()?);
     let item_of = match (api_version, kind) {
@@ -102,12 +102,11 @@ pub fn body(
     kind: Kind,
     tree: &Tree<'_>,
     strictness: Strictness,
-) -> Result<(Object, Vec<String>), Refused> {
+) -> Result<(Object, Vec<String>), BodyError> {
     let info = kind.info();
-    let meaning =
-        kind_of(&tree.root, Some(kind)).map_err(|fault| Refused::BadRequest(fault.message))?;
+    let meaning = kind_of(&tree.root, Some(kind)).map_err(|fault| BodyError(fault.message))?;
     if meaning.kind != kind {
-        return Err(Refused::BadRequest(format!(
+        return Err(BodyError(format!(
             "the object provided is unrecognized (must be of type {}): it is a {}",
             info.kind,
             meaning.kind.info().kind
@@ -117,7 +116,7 @@ pub fn body(
     let unreadable = |why: String| {
         let (name, version) = (info.kind, info.version);
         let message = format!("{name} in version {version:?} cannot be handled as a {name}: {why}");
-        Err(Refused::BadRequest(message))
+        Err(BodyError(message))
     };
     let told = |fault: &Fault| match fault.field.as_str() {
         "" => fault.message.clone(),

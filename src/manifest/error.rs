@@ -20,15 +20,22 @@ pub struct ManifestError {
     pub problems: Vec<Problem>,
 }
 
+/// Why the body of a request is no object of its kind, in the words of the API: a `BadRequest`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BodyError(pub String);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Line and column, from 1; columns count characters. 0 where there is no place, as for a file too large.
+    /// Line and column, from 1; columns count characters. 0 where there is no place, as for a file
+    /// too large.
     pub line: u32,
     pub column: u32,
     /// Such as `spec.template.spec.containers[0].name`; empty for the document itself.
     pub field: String,
     pub message: String,
-    /// The line of the source, its number and a caret under the spot; empty where it would show a secret.
+    /// The line of the source, its number and a caret under the spot; empty where it would show a
+    /// secret.
     pub snippet: String,
 }
 

@@ -5,7 +5,7 @@ use super::tree::Mark;
 use super::{Document, read};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A manifest may be so large: room for tens of thousands of objects in one file.
 pub const BYTES_MAX: usize = 32 << 20;
@@ -35,6 +35,57 @@ pub fn load(path: &Path) -> Result<Vec<u8>, ManifestError> {
     let read = file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
     read.map_err(|error| fail(format!("cannot be read: {error}")))?;
     Ok(bytes)
+}
+
+/// Folders in folders, and files in all of them, that [`files`] looks at.
+const FOLDER_DEPTH_MAX: usize = 16;
+const FILES_MAX: usize = 100_000;
+
+/// The manifests at `path`: itself if it is a file, else those in the folder and its folders, by
+/// name. Hidden files are passed over, and folders behind links, which may lead round in circles.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, ManifestError> {
+    let mut found = Vec::new();
+    if path.is_dir() {
+        collect(path, 0, &mut found)?
+    } else {
+        found.push(path.to_owned())
+    }
+    Ok(found)
+}
+
+fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), ManifestError> {
+    let fail = |why: String| ManifestError::of_file(&folder.display().to_string(), why);
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let mut entries = entries
+        .take(FILES_MAX + 1)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| fail(format!("cannot be read: {error}")))?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if is_hidden {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth == FOLDER_DEPTH_MAX {
+                return Err(fail(format!("holds folders more than {FOLDER_DEPTH_MAX} deep")));
+            }
+            collect(&path, depth + 1, found)?;
+        } else if is_manifest(&path) && !path.is_dir() {
+            found.push(path);
+        }
+        if found.len() > FILES_MAX {
+            return Err(fail(format!("holds more than {FILES_MAX} manifests")));
+        }
+    }
+    Ok(())
+}
+
+/// By the end of its name: `.yaml`, `.yml` or `.json`.
+fn is_manifest(path: &Path) -> bool {
+    path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known))
 }
 
 /// The text of a manifest, without a byte order mark.

@@ -1,10 +1,12 @@
-//! JSON text into a tree. Own code, for places and duplicate keys, which `serde_json` does not tell.
+//! JSON text into a tree. Own code, for places and duplicate keys, which `serde_json` does not
+//! tell.
 
 use super::tree::{DEPTH_MAX, Entry, Mark, Node, Value, flag_duplicates};
 use super::yaml::{Tree, YamlError};
 use std::borrow::Cow;
 
-/// Reads every JSON value of `text`, up to the first error. `lines_before` is added to the lines of places.
+/// Reads every JSON value of `text`, up to the first error. `lines_before` is added to the lines of
+/// places.
 pub fn parse(text: &str, lines_before: u32) -> (Vec<Tree<'_>>, Option<YamlError>) {
     let mut scanner =
         Scanner { text, at: 0, line: lines_before + 1, line_start: 0, has_duplicates: false };

@@ -1,10 +1,9 @@
 //! YAML and JSON in: documents, places, unknown and duplicate fields, older apiVersions.
 //!
-//! A text is cut into documents ([`split`]), each becomes a tree with places ([`yaml`], [`json`]), and the tree is read
-//! as the kind that it names ([`reader`]). All problems of a document are found, not the first alone, and a broken
-//! document leaves the others as they are.
+//! A text is cut into documents ([`split`]), each becomes a tree with places ([`yaml`], [`json`]),
+//! and the tree is read as the kind that it names ([`reader`]). All problems of a document are
+//! found, not the first alone, and a broken document leaves the others as they are.
 
-use crate::kinds::refused::Refused;
 use crate::kinds::{Kind, Object};
 use error::Source;
 use std::sync::Arc;
@@ -34,8 +33,8 @@ mod version;
 mod yaml;
 
 pub use decode::Strictness;
-pub use error::{ManifestError, Problem};
-pub use file::{BYTES_MAX, load, read_file};
+pub use error::{BodyError, ManifestError, Problem};
+pub use file::{BYTES_MAX, files, load, read_file};
 pub use plain::read_plain;
 
 /// One object of a manifest, as written: defaults and checks are admission's.
@@ -66,8 +65,8 @@ pub fn read(bytes: &[u8], source: &str) -> Vec<Result<Document, ManifestError>> 
     reading.found
 }
 
-/// Where `field` (a path as `Status.details.causes` has it) of the document that starts on `line` is written, or the
-/// nearest thing above it: for showing a refusal.
+/// Where `field` (a path as `Status.details.causes` has it) of the document that starts on `line`
+/// is written, or the nearest thing above it: for showing a refusal.
 pub fn place(bytes: &[u8], source: &str, line: u32, field: &str) -> Option<Problem> {
     let text = file::text(bytes, source).ok()?;
     let chunk = split::chunks(text).into_iter().take_while(|c| c.lines_before < line).last()?;
@@ -78,22 +77,22 @@ pub fn place(bytes: &[u8], source: &str, line: u32, field: &str) -> Option<Probl
     Some(source.problem(mark, field, String::new(), may_hold_secret(chunk.text)))
 }
 
-/// Reads the body of an API request as an object of `kind`, as strictly as `fieldValidation` says: the object and
-/// warnings for the client.
+/// Reads the body of an API request as an object of `kind`, as strictly as `fieldValidation` says:
+/// the object and warnings for the client.
 pub fn decode_json(
     kind: Kind,
     bytes: &[u8],
     strictness: Strictness,
-) -> Result<(Object, Vec<String>), Refused> {
-    let text = file::text(bytes, "the body").map_err(|error| error.refused())?;
+) -> Result<(Object, Vec<String>), BodyError> {
+    let text = file::text(bytes, "the body").map_err(|error| BodyError(error.to_string()))?;
     let (mut trees, error) = json::parse(text, 0);
     if let Some(error) = error {
         return Err(bad_body(kind, &error));
     }
     match (trees.pop(), trees.is_empty()) {
         (Some(tree), true) => decode::body(kind, &tree, strictness),
-        (Some(_), false) => Err(Refused::BadRequest("the body holds more than one value".into())),
-        (None, _) => Err(Refused::BadRequest("the body is empty".into())),
+        (Some(_), false) => Err(BodyError("the body holds more than one value".into())),
+        (None, _) => Err(BodyError("the body is empty".into())),
     }
 }
 
@@ -102,21 +101,21 @@ pub fn decode_yaml(
     kind: Kind,
     bytes: &[u8],
     strictness: Strictness,
-) -> Result<(Object, Vec<String>), Refused> {
-    let text = file::text(bytes, "the body").map_err(|error| error.refused())?;
+) -> Result<(Object, Vec<String>), BodyError> {
+    let text = file::text(bytes, "the body").map_err(|error| BodyError(error.to_string()))?;
     let (mut trees, error) = yaml::parse(text, 0);
     if let Some(error) = error {
         return Err(bad_body(kind, &error));
     }
     match (trees.pop(), trees.is_empty()) {
         (Some(tree), true) => decode::body(kind, &tree, strictness),
-        (Some(_), false) => Err(Refused::BadRequest("the body holds more than one value".into())),
-        (None, _) => Err(Refused::BadRequest("the body is empty".into())),
+        (Some(_), false) => Err(BodyError("the body holds more than one value".into())),
+        (None, _) => Err(BodyError("the body is empty".into())),
     }
 }
 
-fn bad_body(kind: Kind, error: &YamlError) -> Refused {
-    Refused::BadRequest(format!(
+fn bad_body(kind: Kind, error: &YamlError) -> BodyError {
+    BodyError(format!(
         "the object provided is unrecognized (must be of type {}): line {}, column {}: {}",
         kind.info().kind,
         error.mark.line,
@@ -212,11 +211,6 @@ fn may_hold_secret(text: &str) -> bool {
 }
 
 impl ManifestError {
-    /// As the API would answer: `BadRequest`, the places in the message.
-    pub fn refused(&self) -> Refused {
-        Refused::BadRequest(self.to_string())
-    }
-
     /// The file itself could not be read, or is no text.
     pub fn is_of_file(&self) -> bool {
         self.line == 0

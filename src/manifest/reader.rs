@@ -1,6 +1,8 @@
-//! A serde `Deserializer` over a tree: it knows each struct's fields, so unknown ones are found with their place.
+//! A serde `Deserializer` over a tree: it knows each struct's fields, so unknown ones are found
+//! with their place.
 //!
-//! Leniency is Go's: `null` is the zero value of whatever is wanted. Everything else must have the wanted type.
+//! Leniency is Go's: `null` is the zero value of whatever is wanted. Everything else must have the
+//! wanted type.
 
 use super::tree::{Entry, Node, Value};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -11,7 +13,8 @@ use std::fmt::{self, Display};
 #[derive(Default)]
 pub struct Findings<'t, 's> {
     pub unknown: RefCell<Vec<Unknown<'t, 's>>>,
-    /// Nodes that an earlier pass could not read: taken for null, so that the next problem comes to light.
+    /// Nodes that an earlier pass could not read: taken for null, so that the next problem comes to
+    /// light.
     pub skipped: Vec<*const ()>,
 }
 

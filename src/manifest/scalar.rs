@@ -1,6 +1,8 @@
-//! What a plain YAML scalar means: YAML 1.1 as go-yaml v2 has it, since Kubernetes reads manifests through that.
+//! What a plain YAML scalar means: YAML 1.1 as go-yaml v2 has it, since Kubernetes reads manifests
+//! through that.
 //!
-//! `0644` and `0o644` are octal, `yes` and `on` are booleans, `1_000` is a number, a time is a string.
+//! `0644` and `0o644` are octal, `yes` and `on` are booleans, `1_000` is a number, a time is a
+//! string.
 
 use super::tree::Value;
 use std::borrow::Cow;
@@ -17,7 +19,8 @@ pub fn resolve(text: Cow<'_, str>) -> Value<'_> {
     found.unwrap_or(Value::Text(text))
 }
 
-/// The value under an explicit tag of the core schema (`!!str`, `!!int`, …); the error says what does not fit.
+/// The value under an explicit tag of the core schema (`!!str`, `!!int`, …); the error says what
+/// does not fit.
 pub fn resolve_tagged<'s>(text: Cow<'s, str>, tag: &str) -> Result<Value<'s>, String> {
     match tag {
         "str" => return Ok(Value::Text(text)),
@@ -74,7 +77,8 @@ fn special_float(text: &str) -> Option<Value<'static>> {
     }
 }
 
-/// Integers in any base and floats. What looks like a time (`2001-12-14`) is none of these, so it stays a string.
+/// Integers in any base and floats. What looks like a time (`2001-12-14`) is none of these, so it
+/// stays a string.
 fn number(text: &str) -> Option<Value<'static>> {
     let plain: Cow<'_, str> =
         if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };

@@ -10,7 +10,8 @@ pub struct Chunk<'s> {
     pub lines_before: u32,
 }
 
-/// In YAML a `---` at the start of a line separates documents wherever it stands, even inside a scalar.
+/// In YAML a `---` at the start of a line separates documents wherever it stands, even inside a
+/// scalar.
 pub fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut chunks = Vec::new();
     let (mut start, mut at, mut lines_before, mut line) = (0, 0, 0u32, 0u32);

@@ -85,8 +85,8 @@ impl<'s> Node<'s> {
         total
     }
 
-    /// The path of the node `target` (found by its address) below this one, such as `spec.containers[0].name`, and its
-    /// place.
+    /// The path of the node `target` (found by its address) below this one, such as
+    /// `spec.containers[0].name`, and its place.
     pub fn find(&self, target: *const ()) -> Option<(String, Mark)> {
         if std::ptr::eq((self as *const Node<'_>).cast(), target) {
             return Some((String::new(), self.mark));
@@ -103,8 +103,8 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// The node that `field` leads to, or the nearest above it that exists: where to point for a refused field.
-    /// Labels and keys are written `labels[key]`, elements `list[0]`.
+    /// The node that `field` leads to, or the nearest above it that exists: where to point for a
+    /// refused field. Labels and keys are written `labels[key]`, elements `list[0]`.
     pub fn nearest(&self, field: &str) -> Mark {
         let (mut node, mut mark, mut rest) = (self, self.mark, field);
         while !rest.is_empty() {

@@ -1,4 +1,5 @@
-//! Which kind a manifest means: its `apiVersion` and `kind`, older versions, near misses, and kinds not served.
+//! Which kind a manifest means: its `apiVersion` and `kind`, older versions, near misses, and kinds
+//! not served.
 
 use crate::kinds::Kind;
 
@@ -48,7 +49,8 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
     ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
 ];
 
-/// Names that are so alike, of 1, are offered as what was meant; more is asked of kinds that are not served.
+/// Names that are so alike, of 1, are offered as what was meant; more is asked of kinds that are
+/// not served.
 const LIKENESS_MIN: f64 = 0.6;
 const LIKENESS_NOT_SERVED_MIN: f64 = 0.8;
 

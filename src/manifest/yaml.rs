@@ -6,7 +6,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Aliases may copy so many nodes in one document: enough for any real manifest, and "a billion laughs" ends here.
+/// Aliases may copy so many nodes in one document: enough for any real manifest, and "a billion
+/// laughs" ends here.
 const ALIAS_NODES_MAX: usize = 100_000;
 
 /// Why a text is not YAML that a manifest may hold.
@@ -24,7 +25,8 @@ pub struct Tree<'s> {
     pub has_duplicates: bool,
 }
 
-/// Reads every document of `text`, up to the first error. `lines_before` is added to the lines of places.
+/// Reads every document of `text`, up to the first error. `lines_before` is added to the lines of
+/// places.
 pub fn parse(text: &str, lines_before: u32) -> (Vec<Tree<'_>>, Option<YamlError>) {
     let mut parser = Parser::new_from_str(text);
     let mut builder = Builder { lines_before, ..Builder::default() };
@@ -32,7 +34,7 @@ pub fn parse(text: &str, lines_before: u32) -> (Vec<Tree<'_>>, Option<YamlError>
         let taken = match event {
             Ok((event, span)) => builder.take(event, builder.mark(&span.start)),
             Err(error) => {
-                let message = error.info().to_owned();
+                let message = explained(error.info());
                 Err(YamlError { mark: builder.mark(error.marker()), message })
             }
         };
@@ -41,6 +43,23 @@ pub fn parse(text: &str, lines_before: u32) -> (Vec<Tree<'_>>, Option<YamlError>
         }
     }
     (builder.trees, None)
+}
+
+/// The parser's words, and what to do where they leave that open.
+fn explained(info: &str) -> String {
+    if info == "recursion limit exceeded" {
+        return format!("lists and mappings are nested more than {DEPTH_MAX} deep");
+    }
+    let hint = match info {
+        "invalid indentation in flow construct" => {
+            ": what stands in brackets must be indented more than the key before them"
+        }
+        "mapping values are not allowed in this context" => {
+            ": a `: ` inside a value must be quoted, and keys of one mapping are indented alike"
+        }
+        _ => "",
+    };
+    format!("{info}{hint}")
 }
 
 #[derive(Default)]
@@ -225,7 +244,8 @@ impl<'s> Builder<'s> {
     }
 }
 
-/// `<<: *anchor`: keys that the map does not have itself; of several maps the first one that has a key wins.
+/// `<<: *anchor`: keys that the map does not have itself; of several maps the first one that has a
+/// key wins.
 fn merge_into<'s>(entries: &mut Vec<Entry<'s>>, from: Node<'s>) -> Result<(), YamlError> {
     match from.value {
         Value::Map(more) => {

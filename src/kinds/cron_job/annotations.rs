@@ -16,8 +16,8 @@ pub const CATCH_UP: &str = "cronlet.dev/catch-up";
 /// A duration as Go writes it, such as `90s`.
 pub const JITTER: &str = "cronlet.dev/jitter";
 
-/// cronlet's own record: since when the schedule is what it is, where an edit or a resume changed when the CronJob
-/// runs.
+/// cronlet's own record: since when the schedule is what it is, where an edit or a resume changed
+/// when the CronJob runs.
 pub const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
 /// cronlet's own record: the last slot that was told of as skipped, so that it is told of once.
 pub const SKIPPED_UP_TO: &str = "cronlet.dev/skipped-up-to";

@@ -36,7 +36,7 @@ pub fn warn(cron_job: &CronJob, warnings: &mut Vec<String>) {
         if !KNOWN.contains(&key.as_str()) {
             let known = KNOWN.join(", ");
             warnings.push(format!(
-                "metadata.annotations[{key}]: cronlet does not know this annotation; it knows {known}"
+                "metadata.annotations[{key}]: not known to cronlet, which knows {known}"
             ));
         }
     }

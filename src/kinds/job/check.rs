@@ -264,8 +264,9 @@ fn check_host_name(job: &Job, spec: &JobSpec, causes: &mut Causes) {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     if !names::dns_label(&format!("{name}-{}", completions - 1)).is_empty() {
         let at = Path::root("metadata");
-        let why = "will not able to create pod with invalid DNS hostname: the name and `-` and the last index";
-        causes.invalid(&at.child("name"), name, why);
+        let why = "will not able to create pod with invalid DNS hostname";
+        let last = completions - 1;
+        causes.invalid(&at.child("name"), name, format_args!("{why}: {name}-{last}"));
     }
 }
 
@@ -283,8 +284,8 @@ fn check_completions(old: &JobSpec, new: &JobSpec, at: &Path<'_>, causes: &mut C
     }
 }
 
-/// The old template with what may change taken from the new one: labels, annotations, scheduling directives and
-/// resources, as long as the Job is suspended and has not started.
+/// The old template with what may change taken from the new one: labels, annotations, scheduling
+/// directives and resources, as long as the Job is suspended and has not started.
 fn changeable_part(old: &Job, had: &JobSpec, new: &PodTemplateSpec) -> PodTemplateSpec {
     let mut template = had.template.clone();
     let started = old.status.as_ref().is_some_and(|status| status.start_time.is_some());

@@ -59,15 +59,16 @@ pub fn tidy_meta(metadata: &mut Option<ObjectMeta>) {
     meta::tidy(metadata);
 }
 
-/// A new Job has run nothing, and selects its pods by its uid unless the user selects them (`manualSelector`).
+/// A new Job has run nothing, and selects its pods by its uid unless the user selects them
+/// (`manualSelector`).
 pub fn prepare_create(job: &mut Job) {
     job.metadata.generation = Some(1);
     job.status = Some(JobStatus::default());
     let name = job.metadata.name.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
     let spec = job.spec.get_or_insert_default();
-    // Kubernetes then holds the two in one map, which the generated labels go into: a fault of theirs is a fault of
-    // both.
+    // Kubernetes then holds the two in one map, which the generated labels go into: a fault of
+    // theirs is a fault of both.
     let inherits = job.metadata.labels.is_none() && template_labels(spec).is_some();
     if spec.manual_selector != Some(true) {
         generate_selector(spec, &name, &uid);

@@ -1,0 +1,381 @@
+//! `cronlet check`: are these manifests good, and what does the API server make of them?
+
+use super::failure::Failure;
+use super::yaml;
+use crate::kinds::admission::{self, Admitted};
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Object};
+use crate::manifest::{self, Document, ManifestError, Problem};
+use std::collections::HashMap;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Check manifests as the API server would: defaults, rules and all
+///
+/// Exits with 0 if all are good, 1 if one was refused, 2 if a file could not be read.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Files or folders (.yaml, .yml and .json in them); `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to show the result; json and yaml show each object with its defaults, or why it was
+    /// refused
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// The namespace that the objects would be made in
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+    /// Refuse what has warnings
+    #[arg(long)]
+    pub warnings_as_errors: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// Lines for a reader
+    #[default]
+    Table,
+    /// One JSON value a line for each document
+    Json,
+    /// A YAML document for each document
+    Yaml,
+}
+
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut checking = Checking::new(args, &mut out, std::io::stderr());
+    for file in &args.files {
+        checking.argument(file)?;
+    }
+    let code = checking.finish()?;
+    out.flush()?;
+    if code == 0 { Ok(()) } else { Err(Failure::Quiet(code)) }
+}
+
+/// One run over some files.
+struct Checking<'a, O, E> {
+    args: &'a Args,
+    out: O,
+    err: E,
+    good: usize,
+    refused: usize,
+    unreadable: usize,
+    /// Where each object was seen first.
+    seen: HashMap<Key, String>,
+}
+
+/// A document and where it is written.
+struct Place<'a> {
+    bytes: &'a [u8],
+    source: &'a str,
+    line: u32,
+    /// `cronjob/hello`
+    what: String,
+}
+
+impl<'a, O: Write, E: Write> Checking<'a, O, E> {
+    fn new(args: &'a Args, out: O, err: E) -> Self {
+        let seen = HashMap::new();
+        Checking { args, out, err, good: 0, refused: 0, unreadable: 0, seen }
+    }
+
+    fn argument(&mut self, path: &Path) -> std::io::Result<()> {
+        if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            let limit = manifest::BYTES_MAX as u64 + 1;
+            return match std::io::stdin().lock().take(limit).read_to_end(&mut bytes) {
+                Ok(_) => self.text(&bytes, "standard input"),
+                Err(error) => self.unreadable(&format!("standard input: {error}")),
+            };
+        }
+        let files = match manifest::files(path) {
+            Ok(files) => files,
+            Err(error) => return self.unreadable(&error),
+        };
+        if files.is_empty() {
+            writeln!(self.err, "{}: holds no manifests", path.display())?;
+        }
+        for file in files {
+            match manifest::load(&file) {
+                Ok(bytes) => self.text(&bytes, &file.display().to_string())?,
+                Err(error) => self.unreadable(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, error: &dyn std::fmt::Display) -> std::io::Result<()> {
+        self.unreadable += 1;
+        writeln!(self.err, "{error}")
+    }
+
+    fn text(&mut self, bytes: &[u8], source: &str) -> std::io::Result<()> {
+        let documents = manifest::read(bytes, source);
+        if documents.is_empty() {
+            writeln!(self.err, "{source}: holds no manifests")?;
+        }
+        for document in documents {
+            match document {
+                Ok(document) => self.document(document, bytes, source)?,
+                Err(error) if error.is_of_file() => self.unreadable(&error)?,
+                Err(error) => self.broken(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, document: Document, bytes: &[u8], source: &str) -> std::io::Result<()> {
+        let Document { object, line, mut warnings, .. } = document;
+        let place = Place { bytes, source, line, what: what(&object) };
+        let result = admission::preview(object, &self.args.namespace).and_then(|admitted| {
+            warnings.extend(admitted.warnings);
+            let twice = self.seen_before(&admitted.object, &place);
+            warnings.extend(twice);
+            match warnings.is_empty() || !self.args.warnings_as_errors {
+                true => Ok(Admitted {
+                    object: admitted.object,
+                    warnings: std::mem::take(&mut warnings),
+                }),
+                false => Err(Refused::BadRequest(format!(
+                    "warnings are errors: {}",
+                    warnings.join("; ")
+                ))),
+            }
+        });
+        match result {
+            Ok(admitted) => self.show_good(&admitted, &place),
+            Err(refused) => self.show_refused(&refused, &place),
+        }
+    }
+
+    /// The same object in two places: the later one would replace the first.
+    fn seen_before(&mut self, object: &Object, place: &Place<'_>) -> Option<String> {
+        let here = format!("{}:{}", place.source, place.line);
+        // A generated name is another each time.
+        if object.name().starts_with('<') {
+            return None;
+        }
+        let first = self.seen.insert(object.key(), here)?;
+        Some(format!("{} is defined at {first} too", place.what))
+    }
+
+    fn show_good(&mut self, admitted: &Admitted, place: &Place<'_>) -> std::io::Result<()> {
+        self.good += 1;
+        let Place { source, line, what, .. } = place;
+        match self.args.output {
+            Output::Table => {
+                writeln!(self.out, "{source}:{line}: {what} ok")?;
+                for warning in &admitted.warnings {
+                    let at = place.of(warning).map_or(*line, |spot| spot.line);
+                    writeln!(self.out, "{source}:{at}: {what} warning: {warning}")?;
+                }
+                Ok(())
+            }
+            _ => {
+                for warning in &admitted.warnings {
+                    writeln!(self.err, "Warning: {source}:{line}: {what}: {warning}")?;
+                }
+                self.value(&admitted.object)
+            }
+        }
+    }
+
+    fn show_refused(&mut self, refused: &Refused, place: &Place<'_>) -> std::io::Result<()> {
+        self.refused += 1;
+        if self.args.output != Output::Table {
+            return self.value(&refused.status());
+        }
+        let Place { source, line, what, .. } = place;
+        let Refused::Invalid { causes, .. } = refused else {
+            return writeln!(self.out, "{source}:{line}: {what} refused: {refused}");
+        };
+        for cause in causes {
+            let (field, message) = (&cause.field, &cause.message);
+            match place.spot(field) {
+                Some(spot) => {
+                    let Problem { line, column, snippet, .. } = spot;
+                    writeln!(
+                        self.out,
+                        "{source}:{line}:{column}: {what} refused: {field}: {message}"
+                    )?;
+                    if !snippet.is_empty() {
+                        writeln!(self.out, "{snippet}")?;
+                    }
+                }
+                None => writeln!(self.out, "{source}:{line}: {what} refused: {field}: {message}")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A document that is no object of its kind.
+    fn broken(&mut self, error: &ManifestError) -> std::io::Result<()> {
+        self.refused += 1;
+        match self.args.output {
+            Output::Table => write!(self.out, "{}", error.report()),
+            _ => self.value(&Refused::from(error).status()),
+        }
+    }
+
+    fn value(&mut self, value: &impl serde::Serialize) -> std::io::Result<()> {
+        match self.args.output {
+            Output::Yaml => {
+                let value = serde_json::to_value(value)?;
+                write!(self.out, "---\n{}", yaml::document(&value))
+            }
+            _ => {
+                serde_json::to_writer(&mut self.out, value)?;
+                writeln!(self.out)
+            }
+        }
+    }
+
+    /// The exit code.
+    fn finish(&mut self) -> std::io::Result<u8> {
+        let documents = self.good + self.refused;
+        if self.args.output == Output::Table && documents > 1 {
+            let (good, refused) = (self.good, self.refused);
+            writeln!(self.out, "{documents} documents: {good} ok, {refused} refused")?;
+        }
+        Ok(match (self.unreadable, self.refused) {
+            (0, 0) => 0,
+            (0, _) => 1,
+            _ => 2,
+        })
+    }
+}
+
+impl Place<'_> {
+    /// Where a field is written, or the nearest thing above it.
+    fn spot(&self, field: &str) -> Option<Problem> {
+        manifest::place(self.bytes, self.source, self.line, field)
+    }
+
+    /// Where the field is written that a warning begins with.
+    fn of(&self, warning: &str) -> Option<Problem> {
+        let (field, _) = warning.split_once(": ")?;
+        if field.contains(' ') { None } else { self.spot(field) }
+    }
+}
+
+fn what(object: &Object) -> String {
+    let info = object.kind().info();
+    match (object.name(), object.meta().generate_name.as_deref()) {
+        ("", Some(base)) => format!("{}/{base}…", info.singular),
+        (name, _) => format!("{}/{name}", info.singular),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    const GOOD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    const BAD: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: A\n";
+    const BROKEN: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetdata: {}\n";
+    const SECRET: &str =
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {k: hush!}\n";
+    const JOB: &str = concat!(
+        "---\napiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: j}\n",
+        "spec:\n  schedule: '0 0 * * *'\n",
+        "  jobTemplate: {spec: {template: {spec: {restartPolicy: Never,\n",
+        "     nodeSelector: {a: b}, containers: [{name: m, image: i}]}}}}\n",
+    );
+
+    /// What is written for `text` under `arguments`, and the exit code.
+    fn check(text: &str, arguments: &[&str]) -> (String, String, u8) {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let line = ["check", "-"].iter().chain(arguments);
+        let line: Line = clap::Parser::try_parse_from(line).expect("arguments");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut checking = Checking::new(&line.args, &mut out, &mut err);
+        checking.text(text.as_bytes(), "f").expect("memory takes it");
+        let exit = checking.finish().expect("memory takes it");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (text(out), text(err), exit)
+    }
+
+    #[test]
+    fn lines_for_a_reader() {
+        let (out, _, exit) = check(&format!("{GOOD}{BAD}{BROKEN}"), &[]);
+        let bad = "f:8:3: configmap/A refused: metadata.name: Invalid value: \"A\": ";
+        let broken = "f:12:1: metdata: unknown field, did you mean \"metadata\"?\n\
+                      12 | metdata: {}\n   | ^\n";
+        assert!(out.starts_with("f:1: configmap/a ok\n"), "{out}");
+        assert!(out.contains(bad), "{out}");
+        assert!(out.contains("8 |   name: A\n  |   ^\n"), "{out}");
+        assert!(out.contains(broken), "{out}");
+        assert!(out.ends_with("3 documents: 1 ok, 2 refused\n"), "{out}");
+        assert_eq!(exit, 1);
+    }
+
+    #[test]
+    fn one_json_value_a_document() {
+        let (out, _, exit) = check(&format!("{GOOD}{BAD}{BROKEN}"), &["-o", "json"]);
+        let values: Vec<Value> =
+            out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let part = |field: &str| -> Vec<&Value> { values.iter().map(|one| &one[field]).collect() };
+        assert_eq!(part("kind"), ["ConfigMap", "Status", "Status"]);
+        assert_eq!(part("code"), [&Value::Null, &Value::from(422), &Value::from(400)]);
+        assert_eq!(values[1]["details"]["causes"][0]["field"], "metadata.name");
+        let message = values[2]["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("f:12:1: metdata: "), "{message}");
+        assert_eq!(exit, 1);
+    }
+
+    #[test]
+    fn warnings_are_told_and_may_be_errors() {
+        let (out, _, exit) = check(JOB, &[]);
+        assert!(out.starts_with("f:2: cronjob/j ok\n"), "{out}");
+        assert!(out.contains("f:2: cronjob/j warning: batch/v1beta1 CronJob is read as"), "{out}");
+        let field = "spec.jobTemplate.spec.template.spec.nodeSelector";
+        let warning = format!("f:8: cronjob/j warning: {field}: has no effect: ");
+        assert!(out.contains(&warning), "{out}");
+        assert_eq!(exit, 0);
+        let (out, _, exit) = check(JOB, &["--warnings-as-errors"]);
+        assert!(out.contains("refused: warnings are errors: "), "{out}");
+        assert_eq!(exit, 1);
+        let (_, err, _) = check(JOB, &["-o", "yaml"]);
+        assert_eq!(err.matches("Warning: f:2: cronjob/j: ").count(), 2, "{err}");
+        let (out, _, _) = check(&format!("{GOOD}---\n{GOOD}"), &[]);
+        assert!(out.contains("configmap/a is defined at f:1 too"), "{out}");
+    }
+
+    #[test]
+    fn a_secret_stays_secret() {
+        for format in ["table", "json", "yaml"] {
+            let (out, err, exit) = check(SECRET, &["-o", format]);
+            assert!(!format!("{out}{err}").contains("hush"), "{out}{err}");
+            assert_eq!(exit, 1, "{format}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_exits_with_2() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("huge.yaml");
+        let huge = std::fs::File::create(&file).expect("a file");
+        huge.set_len(100 << 20).expect("a sparse file");
+        std::os::unix::fs::symlink("loop.yaml", folder.path().join("loop.yaml")).expect("a link");
+        std::os::unix::fs::symlink(".", folder.path().join("round")).expect("a link");
+        let args = Args {
+            files: Vec::new(),
+            output: Output::Table,
+            namespace: "default".into(),
+            warnings_as_errors: false,
+        };
+        let mut err = Vec::new();
+        let mut checking = Checking::new(&args, Vec::new(), &mut err);
+        checking.argument(folder.path()).expect("memory takes it");
+        assert_eq!(checking.finish().expect("memory takes it"), 2);
+        let err = String::from_utf8(err).expect("UTF-8");
+        assert!(err.contains("huge.yaml: is too large for a manifest: 104857600 bytes"), "{err}");
+        assert!(err.contains("loop.yaml: cannot be read: Too many levels"), "{err}");
+        assert_eq!(err.lines().count(), 2, "{err}");
+    }
+}
