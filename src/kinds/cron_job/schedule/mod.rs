@@ -13,10 +13,12 @@ mod fields;
 mod kubernetes;
 mod once;
 mod parse;
+mod shift;
 mod zone;
 
 pub use duration::{DurationError, parse as parse_duration};
 pub use parse::{Field, Problem, ScheduleError};
+pub use shift::Shift;
 pub use zone::{Zone, ZoneError, time_zone_problems};
 
 use fields::Fields;
@@ -107,6 +109,14 @@ impl Schedule {
             missed.latest = missed.latest.map(|known| self.latest(known, now, zone, dst));
         }
         missed
+    }
+
+    /// What a change of the clocks did to the run at `at`, which is one of this schedule's.
+    pub fn shift(&self, at: Timestamp, zone: &Zone) -> Option<Shift> {
+        match &self.form {
+            Form::Fields(fields) => shift::of(fields, at, self.zone.unwrap_or(*zone)),
+            Form::Every { .. } | Form::Reboot => None,
+        }
     }
 
     /// Due once for each start of the daemon (`@reboot`), and never by the clock.

@@ -169,6 +169,27 @@ fn a_fixed_time_runs_once_at_a_change_and_an_interval_in_both_passes() {
 }
 
 #[test]
+fn runs_beside_a_change_are_marked() {
+    let check = |text: &str, at: &str, want: Option<Shift>| {
+        let schedule = Schedule::parse(text).expect(text);
+        let zone = Zone::load("Europe/Paris").expect("a zone");
+        assert_eq!(schedule.shift(at.parse().expect("a time"), &zone), want, "{text} at {at}");
+    };
+    let wall = |text: &str| text.parse::<Timestamp>().expect("a time").as_second();
+    let moved = Shift::Moved { wall: wall("2026-03-29T02:30Z") };
+    check("30 2 * * *", "2026-03-29T03:00+02:00", Some(moved));
+    check("30 2 * * *", "2026-03-30T02:30+02:00", None);
+    check("0 3 * * *", "2026-03-29T03:00+02:00", None);
+    check("30 2,3 * * *", "2026-03-29T03:30+02:00", None);
+    check("0 * * * *", "2026-03-29T03:00+02:00", None);
+    check("30 2 * * *", "2026-10-25T02:30+02:00", Some(Shift::FirstPass));
+    check("0 * * * *", "2026-10-25T02:00+01:00", Some(Shift::SecondPass));
+    check("0 * * * *", "2026-10-25T03:00+01:00", None);
+    check("0 * * * *", "2026-10-25T01:00+02:00", None);
+    check("@every 1h", "2026-10-25T02:00+01:00", None);
+}
+
+#[test]
 fn a_prefix_goes_before_the_zone_and_part_seconds_round_down() {
     let schedule = Schedule::parse("TZ=Asia/Tokyo 0 9 * * *").expect("a schedule");
     check_times(&schedule, "Europe/Paris", Once, "2026-01-01T00:00Z", &["2026-01-02T09:00+09:00"]);

@@ -87,6 +87,13 @@ impl Zone {
         self.span(floor_second(at)).offset
     }
 
+    /// The instant at which the zone's clock shows `wall` (seconds since 1970 on that clock). Where a change of the
+    /// clocks leaves no such instant, or two, one beside it or one of them.
+    pub fn instant_of(&self, wall: i64) -> Option<Timestamp> {
+        let near = wall - self.span(wall).offset;
+        Timestamp::from_second(wall - self.span(near).offset).ok()
+    }
+
     pub(super) fn span(&self, second: i64) -> Span {
         let table = self.table;
         // The first start is the least number there is, so at least one lies at or before `second`.

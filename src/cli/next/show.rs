@@ -1,0 +1,160 @@
+//! The coming times as a table, JSON or YAML, with what the clock changes did to them.
+
+use super::{Args, Format, Source, time};
+use crate::cli::{table, yaml};
+use crate::kinds::action::Dst;
+use crate::kinds::cron_job::schedule::{Shift, Zone};
+use crate::time::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+pub fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<String> {
+    let mut shown = Vec::new();
+    for source in sources {
+        let from = match &args.from {
+            Some(text) => time(text, &source.zone)?,
+            None => now,
+        };
+        shown.push((source, from));
+    }
+    let count = args.count as usize;
+    if args.output == Format::Table {
+        return Ok(table::table(&rows(&shown, count)));
+    }
+    let mut values: Vec<Value> =
+        shown.iter().map(|(source, from)| value(source, *from, count)).collect();
+    let value = if args.schedule.is_some() { values.remove(0) } else { Value::Array(values) };
+    Ok(match args.output {
+        Format::Yaml => yaml::document(&value),
+        _ => format!("{value:#}\n"),
+    })
+}
+
+fn rows(shown: &[(&Source, Timestamp)], count: usize) -> Vec<Vec<String>> {
+    let named = shown.iter().any(|(source, _)| !source.name.is_empty());
+    let mut rows = vec![["NAME", "LOCAL TIME", "UTC", "IN", "NOTE"].map(str::to_owned).to_vec()];
+    for (source, from) in shown {
+        let runs = runs(source, *from, count);
+        for run in &runs {
+            rows.push(vec![
+                source.name.clone(),
+                local(run.at, source.zone),
+                run.at.to_string(),
+                how_long(run.at.duration_since(*from)),
+                note(source, run),
+            ]);
+        }
+        if runs.is_empty() {
+            let never = if source.schedule.is_reboot() {
+                "at each start of the daemon"
+            } else {
+                "never in the next five years"
+            };
+            rows.push([source.name.as_str(), "-", "-", "-", never].map(str::to_owned).to_vec());
+        }
+    }
+    if !named {
+        rows.iter_mut().for_each(|row| drop(row.remove(0)));
+    }
+    rows
+}
+
+fn value(source: &Source, from: Timestamp, count: usize) -> Value {
+    let runs = runs(source, from, count);
+    let mut value = json!({
+        "schedule": source.text,
+        "timeZone": source.zone.name(),
+        "dst": source.dst,
+        "from": from,
+        "next": runs.iter().map(|run| run.at).collect::<Vec<_>>(),
+        "runs": runs.iter().map(|run| json!({
+            "at": run.at,
+            "local": local(run.at, source.zone),
+            "note": note(source, run),
+        })).collect::<Vec<_>>(),
+    });
+    if !source.name.is_empty() {
+        value["name"] = json!(source.name);
+        value["suspended"] = json!(source.suspended);
+    }
+    value
+}
+
+struct Run {
+    at: Timestamp,
+    shift: Option<Shift>,
+    /// Fixed times since the run before that a change of the clocks leaves out.
+    skipped: Vec<Timestamp>,
+}
+
+fn runs(source: &Source, from: Timestamp, count: usize) -> Vec<Run> {
+    let Source { schedule, zone, dst, .. } = source;
+    let mut before = from;
+    let mut runs = Vec::new();
+    for at in schedule.upcoming(from, zone, *dst).take(count) {
+        let mut skipped = Vec::new();
+        if *dst == Dst::Kubernetes {
+            // Between two runs there is nothing but what Kubernetes leaves out, and that is little.
+            let made_up = schedule.upcoming(before, zone, Dst::Once);
+            skipped.extend(made_up.take_while(|other| *other < at).take(SKIPPED_MAX));
+        }
+        runs.push(Run { at, shift: schedule.shift(at, zone), skipped });
+        before = at;
+    }
+    runs
+}
+
+/// So many skipped times are named before a run.
+const SKIPPED_MAX: usize = 3;
+
+fn note(source: &Source, run: &Run) -> String {
+    let mut notes = Vec::new();
+    for skipped in &run.skipped {
+        let time = match source.schedule.shift(*skipped, &source.zone) {
+            Some(Shift::Moved { wall }) => wall_time(wall),
+            _ => local(*skipped, source.zone),
+        };
+        notes.push(format!("a clock change skips {time}"));
+    }
+    match run.shift {
+        Some(Shift::Moved { wall }) if source.dst == Dst::Once => {
+            notes.push(format!("moved: a clock change skips {}", wall_time(wall)));
+        }
+        Some(Shift::FirstPass) => notes.push("first of two passes of the clock".into()),
+        Some(Shift::SecondPass) => notes.push("second pass of the clock".into()),
+        _ => {}
+    }
+    if source.suspended {
+        notes.push("suspended".into());
+    }
+    notes.join("; ")
+}
+
+/// A time that the clock does not show.
+fn wall_time(wall: i64) -> String {
+    Timestamp::from_second(wall)
+        .map(|wall| wall.strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .unwrap_or_default()
+}
+
+/// Such as `Sun 2026-03-29 03:00:00 +02:00 Europe/Paris`.
+fn local(at: Timestamp, zone: Zone) -> String {
+    let offset = i32::try_from(zone.offset_seconds(at)).unwrap_or_default();
+    let offset = jiff::tz::Offset::from_seconds(offset).unwrap_or(jiff::tz::Offset::UTC);
+    let clock = at.to_zoned(offset.to_time_zone());
+    format!("{} {}", clock.strftime("%a %F %T %:z"), zone.name())
+}
+
+/// The two largest units that count: `1d2h`, `3m20s`, `45s`.
+fn how_long(wait: SignedDuration) -> String {
+    let seconds = ((wait.as_millis() + 999) / 1000).max(0);
+    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+    let mut left = seconds;
+    let mut parts = Vec::new();
+    for (unit, size) in units {
+        if left >= size {
+            parts.push(format!("{}{unit}", left / size));
+            left %= size;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts[..parts.len().min(2)].concat() }
+}
