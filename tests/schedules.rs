@@ -1,4 +1,5 @@
-//! Schedules against the recorded answers of Kubernetes' own cron library, and against themselves in every zone.
+//! Schedules against the recorded answers of Kubernetes' own cron library, and against themselves
+//! in every zone.
 
 use cronlet::kinds::action::Dst;
 use cronlet::kinds::cron_job::schedule::{Schedule, Zone};
@@ -120,7 +121,8 @@ fn the_next_time_is_later_and_asking_later_never_answers_earlier() {
             prop_assert!(next > from, "{text} {dst:?}: {next} after {from}");
             let middle = at((from.as_second() + next.as_second()) / 2);
             let again = schedule.next_after(middle, zone, dst);
-            // Kubernetes' walk depends on where it starts once a change of the clocks lies on its way.
+            // Kubernetes' walk depends on where it starts once a change of the clocks lies on its
+            // way.
             let calm = wall(next, zone) - wall(from, zone) == next.as_second() - from.as_second();
             if dst == Dst::Once || calm && change_after(zone, from.as_second() - 200_000).is_none()
             {
@@ -155,7 +157,8 @@ fn once_runs_each_fixed_time_once_and_each_interval_whenever_it_shows() {
             let due = if recurs {
                 matches.contains(&shown)
             } else {
-                // Every minute that the clock has come past since it last showed a later one than ever.
+                // Every minute that the clock has come past since it last showed a later one than
+                // ever.
                 let passed =
                     shown > shown_to && matches.range(shown_to + 1..=shown).next().is_some();
                 shown_to = shown_to.max(shown);
@@ -174,7 +177,8 @@ fn once_runs_each_fixed_time_once_and_each_interval_whenever_it_shows() {
     });
 }
 
-/// The `cron` crate is an independent judge where it means the same: at most one day field, one clock for all time.
+/// The `cron` crate is an independent judge where it means the same: at most one day field, one
+/// clock for all time.
 #[test]
 fn the_cron_crate_agrees_where_it_means_the_same() {
     let config = ProptestConfig {
@@ -190,7 +194,8 @@ fn the_cron_crate_agrees_where_it_means_the_same() {
             let mut fields: Vec<&str> = text.split(' ').collect();
             fields[if by_weekday { 2 } else { 4 }] = "*";
             let ours = fields.join(" ");
-            // Its weekdays are counted from 1, so they are given by name; a step would count from another day.
+            // Its weekdays are counted from 1, so they are given by name; a step would count from
+            // another day.
             let names = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
             let named = |c: char| {
                 c.to_digit(10).map_or(c.to_string(), |day| names[day as usize].to_owned())
@@ -221,8 +226,9 @@ fn the_cron_crate_agrees_where_it_means_the_same() {
         .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Hostile text: bytes at random, and schedules with letters changed. Nothing panics or hangs, what Kubernetes' grammar
-/// takes the extended one takes alike, and each next time is later. Runs for `CRONLET_FUZZ_SECONDS`.
+/// Hostile text: bytes at random, and schedules with letters changed. Nothing panics or hangs, what
+/// Kubernetes' grammar takes the extended one takes alike, and each next time is later. Runs for
+/// `CRONLET_FUZZ_SECONDS`.
 #[test]
 fn hostile_schedules_are_read_or_refused() {
     let seconds = std::env::var("CRONLET_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());

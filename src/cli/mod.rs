@@ -18,6 +18,10 @@ mod suspend;
 
 mod history;
 
+mod next;
+
+mod import;
+
 mod version;
 
 mod completion;
@@ -76,6 +80,8 @@ enum Command {
     /// Let a suspended CronJob or Job go on
     Resume(suspend::Args),
     History(history::Args),
+    Next(next::Args),
+    Import(import::Args),
     Version(version::Args),
     Completion(completion::CompletionArgs),
     Man(completion::ManArgs),
@@ -111,6 +117,8 @@ impl Cli {
             Command::Suspend(args) => suspend::run(args, true, &client()?),
             Command::Resume(args) => suspend::run(args, false, &client()?),
             Command::History(args) => history::run(args, &client()?),
+            Command::Next(args) => next::run(args, &client()?),
+            Command::Import(args) => import::run(args),
             Command::Version(args) => version::run(args, &client()?),
             Command::Completion(args) => completion::completion(args, Cli::command()),
             Command::Man(args) => completion::man(args, Cli::command()),

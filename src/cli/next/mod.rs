@@ -1,38 +1,47 @@
-//! `cronlet next`: the coming times of a schedule, of the CronJobs in a file, or of those that the daemon has.
+//! `cronlet next`: the coming times of a schedule, of the CronJobs in a file, or of those that the
+//! daemon has.
 
 mod show;
 
 #[cfg(test)]
 mod tests;
 
-use crate::kinds::Object;
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::target::Scope;
+use crate::cli::{get, output};
 use crate::kinds::action::Dst;
-use crate::kinds::cron_job::annotations::Annotations;
+use crate::kinds::cron_job::annotations::{self, Annotations};
 use crate::kinds::cron_job::schedule::{Schedule, Zone};
+use crate::kinds::{Key, Kind, Object};
 use crate::manifest;
 use crate::time::{Clock, SystemClock, Timestamp};
 use anyhow::{Context, bail};
 use jiff::civil;
 use k8s_openapi::api::batch::v1::CronJob;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
-use std::process::ExitCode;
 
 /// Show the coming times of a schedule, a file's CronJobs, or a CronJob of the daemon
 ///
-/// The clock changes are marked: a time that is moved out of a gap, and the passes of one that comes twice.
+/// The clock changes are marked: a time that is moved out of a gap, and the passes of one that
+/// comes twice.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// A manifest (- for standard input), or the name of a CronJob; without it, all that the daemon has
+    /// A manifest (- for standard input), or the name of a CronJob; without it, all that the daemon
+    /// has
     #[arg(value_name = "FILE|NAME", conflicts_with = "schedule")]
     target: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
     /// A schedule, such as "30 2 * * 1-5"
     #[arg(long, value_name = "SCHEDULE")]
     schedule: Option<String>,
     /// IANA name of a time zone, in place of spec.timeZone [default: UTC]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
-    /// Times after this one, such as 2026-03-29T00:00:00Z, or 2026-03-29 on the zone's clock [default: now]
+    /// Times after this one, such as 2026-03-29T00:00:00Z, or 2026-03-29 on the zone's clock
+    /// [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// How many
@@ -75,30 +84,38 @@ struct Source {
     suspended: bool,
 }
 
-/// `lookup` asks the daemon: for the CronJobs of a name, or for all by an empty one.
-pub fn run(
-    args: &Args,
-    lookup: impl Fn(&str) -> anyhow::Result<Vec<CronJob>>,
-) -> anyhow::Result<ExitCode> {
-    let (sources, all_read) = match (&args.schedule, args.target.as_deref()) {
-        (Some(text), _) => (vec![from_text(args, text)?], true),
-        (None, Some(target)) if is_file(target) => from_file(args, target)?,
-        (None, target) => {
-            let found = lookup(target.unwrap_or_default())?;
-            let sources: anyhow::Result<Vec<Source>> =
-                found.iter().map(|cron_job| from_cron_job(args, cron_job)).collect();
-            (sources?, true)
+pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+    let lookup = |name: Option<&str>| match name {
+        Some(name) => {
+            let key = Key::new(Kind::CronJob, &args.scope.namespace, name);
+            Ok(vec![get::read_object(client, &key)?])
         }
+        None => get::list(client, Kind::CronJob, args.scope.namespace(), ""),
     };
-    let now = SystemClock.now();
-    let text = show::text(args, &sources, now)?;
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        written => written?,
+    let (sources, all_read) = sources(args, lookup)?;
+    output::write_text(&show::text(args, &sources, SystemClock.now())?)?;
+    if all_read { Ok(()) } else { Err(Failure::Quiet(1)) }
+}
+
+/// `lookup` asks the daemon for the CronJob of a name, or for all. The answer is `false` if a part
+/// of a file could not be read, which is told on standard error.
+fn sources(
+    args: &Args,
+    lookup: impl Fn(Option<&str>) -> Result<Vec<Object>, Failure>,
+) -> Result<(Vec<Source>, bool), Failure> {
+    if let Some(text) = &args.schedule {
+        return Ok((vec![from_text(args, text)?], true));
     }
-    Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if let Some(target) = args.target.as_deref().filter(|target| is_file(target)) {
+        return Ok(from_file(args, target)?);
+    }
+    let mut sources = Vec::new();
+    for object in lookup(args.target.as_deref())? {
+        if let Object::CronJob(cron_job) = object {
+            sources.push(from_cron_job(args, &cron_job)?);
+        }
+    }
+    Ok((sources, true))
 }
 
 fn is_file(target: &str) -> bool {
@@ -115,7 +132,8 @@ fn from_text(args: &Args, text: &str) -> anyhow::Result<Source> {
         (Ok(schedule), _) => schedule,
         (Err(_), Ok(schedule)) => {
             eprintln!(
-                "Warning: beyond Kubernetes' grammar: write it into the annotation cronlet.dev/schedule"
+                "Warning: beyond Kubernetes' grammar: it belongs into the annotation {}",
+                annotations::SCHEDULE
             );
             schedule
         }
@@ -126,7 +144,7 @@ fn from_text(args: &Args, text: &str) -> anyhow::Result<Source> {
     Ok(Source { name: String::new(), text: text.into(), schedule, zone, dst, suspended: false })
 }
 
-/// The CronJobs of a manifest; `false` if a part of it could not be read, which is told on standard error.
+/// The CronJobs of a manifest, and whether all of it could be read.
 fn from_file(args: &Args, target: &str) -> anyhow::Result<(Vec<Source>, bool)> {
     let documents = if target == "-" {
         let mut bytes = Vec::new();
@@ -167,14 +185,14 @@ fn from_cron_job(args: &Args, cron_job: &CronJob) -> anyhow::Result<Source> {
     // `H` is drawn from the namespace, which a manifest may leave out.
     let mut cron_job = cron_job.clone();
     cron_job.metadata.namespace = Some(namespace.to_owned());
-    let annotations = Annotations::read(&cron_job).map_err(|faults| {
+    let read = Annotations::read(&cron_job).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{name}: {}", faults.join("; "))
     })?;
     let spec = &cron_job.spec;
     let annotation = cron_job.metadata.annotations.as_ref();
-    let annotation = annotation.and_then(|all| all.get("cronlet.dev/schedule"));
-    let (text, schedule) = match (annotation, annotations.schedule) {
+    let annotation = annotation.and_then(|all| all.get(annotations::SCHEDULE));
+    let (text, schedule) = match (annotation, read.schedule) {
         (Some(text), Some(schedule)) => (text, schedule),
         _ => {
             let schedule = Schedule::parse(&spec.schedule);
@@ -183,7 +201,7 @@ fn from_cron_job(args: &Args, cron_job: &CronJob) -> anyhow::Result<Source> {
     };
     let zone = zone(args, &schedule, spec.time_zone.as_deref())
         .with_context(|| format!("{name}: spec.timeZone"))?;
-    let dst = args.dst.map(Dst::from).or(annotations.dst).unwrap_or_default();
+    let dst = args.dst.map(Dst::from).or(read.dst).unwrap_or_default();
     let suspended = spec.suspend == Some(true);
     Ok(Source { name, text: text.clone(), schedule, zone, dst, suspended })
 }

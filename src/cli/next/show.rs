@@ -1,7 +1,7 @@
 //! The coming times as a table, JSON or YAML, with what the clock changes did to them.
 
 use super::{Args, Format, Source, time};
-use crate::cli::{table, yaml};
+use crate::cli::{output, table, yaml};
 use crate::kinds::action::Dst;
 use crate::kinds::cron_job::schedule::{Shift, Zone};
 use crate::time::{SignedDuration, Timestamp};
@@ -25,7 +25,7 @@ pub fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<S
     let value = if args.schedule.is_some() { values.remove(0) } else { Value::Array(values) };
     Ok(match args.output {
         Format::Yaml => yaml::document(&value),
-        _ => format!("{value:#}\n"),
+        _ => output::indented(&value),
     })
 }
 

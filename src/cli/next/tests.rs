@@ -102,7 +102,9 @@ fn json_has_the_times_of_one_schedule_or_a_list_of_those_of_many() {
 const MANIFEST: &str = "\
 apiVersion: batch/v1
 kind: CronJob
-metadata: {name: backup, annotations: {cronlet.dev/schedule: '0 3 L * *', cronlet.dev/dst: kubernetes}}
+metadata:
+  name: backup
+  annotations: {cronlet.dev/schedule: '0 3 L * *', cronlet.dev/dst: kubernetes}
 spec: {schedule: '0 0 31 2 *', timeZone: Asia/Tokyo, suspend: true, jobTemplate: {}}
 ---
 apiVersion: v1
@@ -138,10 +140,10 @@ fn a_file_gives_its_cron_jobs_and_tells_what_it_could_not_read() {
 
 #[test]
 fn a_name_is_asked_of_the_daemon() {
-    let unknown = |name: &str| -> anyhow::Result<Vec<CronJob>> { bail!("asked for {name:?}") };
-    let asked = |line: &[&str]| run(&args(line), unknown).expect_err("unknown").to_string();
-    assert_eq!(asked(&["backup"]), "asked for \"backup\"");
-    assert_eq!(asked(&[]), "asked for \"\"");
+    let unknown = |name: Option<&str>| Err(Failure::usage(format!("asked for {name:?}")));
+    let asked = |line: &[&str]| sources(&args(line), unknown).expect_err("unknown").to_string();
+    assert_eq!(asked(&["backup"]), "error: asked for Some(\"backup\")");
+    assert_eq!(asked(&[]), "error: asked for None");
 }
 
 #[test]

@@ -14,7 +14,8 @@ pub struct Date {
 
 /// The date that lies `days` after 1970-01-01.
 ///
-/// Counts from 0000-03-01, so that the leap day is the last of its year, and in eras of 400 years, which repeat.
+/// Counts from 0000-03-01, so that the leap day is the last of its year, and in eras of 400 years,
+/// which repeat.
 pub fn date_of(days: i64) -> Date {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -29,7 +30,8 @@ pub fn date_of(days: i64) -> Date {
     Date { year, month: month as u32, day: day as u32 }
 }
 
-/// Days since 1970-01-01. A month beyond December and a day beyond the month's end count on, as in Go.
+/// Days since 1970-01-01. A month beyond December and a day beyond the month's end count on, as in
+/// Go.
 pub fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = year + (month - 1).div_euclid(12);
     let month = (month - 1).rem_euclid(12) + 1;

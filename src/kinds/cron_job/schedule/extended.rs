@@ -3,10 +3,10 @@
 //! | field | text | days or values |
 //! |---|---|---|
 //! | day of month | `L`, `L-2` | the last day; two days before it |
-//! | day of month | `15W`, `LW` | the Monday to Friday nearest to the 15th, or to the last day, in the same month |
+//! | day of month | `15W`, `LW` | the Monday to Friday nearest to that day, in its month |
 //! | day of week | `5L`, `FRIL` | the last Friday of the month |
 //! | day of week | `5#2`, `FRI#2` | the second Friday of the month |
-//! | any | `H`, `H(0-7)`, `H/15`, `H(0-29)/10` | one value, or the start of the steps, by the object's name |
+//! | any | `H`, `H(0-7)`, `H/15`, `H(0-29)/10` | a value, or a start of steps, drawn by the name |
 
 use super::fields::SpecialDays;
 use super::parse::{Field, Problem, Set, bits, number, range, value};
@@ -21,8 +21,8 @@ pub struct Extra {
 /// `H` keeps to the days that every month has.
 const DAY_MAX_OF_EVERY_MONTH: u64 = 28;
 
-/// One part of a field, between commas. `seed` is the text that `H` is drawn from. What Kubernetes reads means the
-/// same here.
+/// One part of a field, between commas. `seed` is the text that `H` is drawn from. What Kubernetes
+/// reads means the same here.
 pub fn part(field: Field, part: &str, seed: &str, extra: &mut Extra) -> Result<Set, Problem> {
     match range(field, part) {
         Err(Problem::NotANumber { .. }) => {}
@@ -126,8 +126,8 @@ fn hashed(field: Field, rest: &str, seed: &str) -> Result<Set, Problem> {
     Ok(Set { bits: bits(field, start, last, step.unwrap_or(1))?, star: false })
 }
 
-/// The draw of `H`: the same on every host and in every version, or else schedules would move. FNV-1a over the field
-/// and the text.
+/// The draw of `H`: the same on every host and in every version, or else schedules would move.
+/// FNV-1a over the field and the text.
 fn seed_of(field: Field, text: &str) -> Seed {
     let hash = std::iter::once(field as u8)
         .chain(text.bytes())

@@ -1,4 +1,5 @@
-//! The fields of a schedule as sets of bits, and what they match on a plain calendar, without time zones.
+//! The fields of a schedule as sets of bits, and what they match on a plain calendar, without time
+//! zones.
 
 use super::calendar::{DAY_SECONDS, Date, date_of, days_of, month_length, weekday_of};
 
@@ -14,9 +15,11 @@ pub struct Fields {
     pub month: u16,
     /// Bit 0 is Sunday.
     pub weekday: u8,
-    /// The day of the month and the weekday must both match, since one of them is `*`; else one of them is enough.
+    /// The day of the month and the weekday must both match, since one of them is `*`; else one of
+    /// them is enough.
     pub both_days: bool,
-    /// The minute or the hour has a `*` or a step: it speaks of intervals, not of a fixed time of day.
+    /// The minute or the hour has a `*` or a step: it speaks of intervals, not of a fixed time of
+    /// day.
     pub recurs: bool,
     pub special: SpecialDays,
 }
@@ -49,8 +52,8 @@ impl Fields {
         self.month >> month & 1 == 1
     }
 
-    /// The first wall time at or after `wall` that matches, both in seconds since 1970 on the zone's own clock; none
-    /// after `year_last`.
+    /// The first wall time at or after `wall` that matches, both in seconds since 1970 on the
+    /// zone's own clock; none after `year_last`.
     pub fn next_wall(&self, wall: i64, year_last: i64) -> Option<i64> {
         let (today, time) = (wall.div_euclid(DAY_SECONDS), wall.rem_euclid(DAY_SECONDS) as u32);
         let first = self.next_time(0)?;

@@ -1,10 +1,12 @@
-//! The next time as Kubernetes finds it: the walk of its cron library (robfig/cron v3), step for step in effect.
+//! The next time as Kubernetes finds it: the walk of its cron library (robfig/cron v3), step for
+//! step in effect.
 //!
-//! The library moves a time forward month by month, day by day, hour by hour, and looks again whenever a field wraps
-//! around. Where the clocks change, its steps land beside the full hour or the midnight that they aimed at, and the
-//! answers keep the mark: after a gap of half an hour it misses `0 3 * * *`, and where midnight is skipped it may
-//! miss the whole day. Such answers are Kubernetes' own, so the same steps are taken here; but between two changes of
-//! the clocks many steps are taken at once.
+//! The library moves a time forward month by month, day by day, hour by hour, and looks again
+//! whenever a field wraps around. Where the clocks change, its steps land beside the full hour or
+//! the midnight that they aimed at, and the answers keep the mark: after a gap of half an hour it
+//! misses `0 3 * * *`, and where midnight is skipped it may miss the whole day. Such answers are
+//! Kubernetes' own, so the same steps are taken here; but between two changes of the clocks many
+//! steps are taken at once.
 
 use super::calendar::{DAY_SECONDS, Date, date_of, days_of};
 use super::fields::{Fields, next_bit};
@@ -149,8 +151,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes at once to the next matching day of this month, or to the next month, if no change of the clocks is near
-    /// the way there; what is far from a change needs no correction.
+    /// Goes at once to the next matching day of this month, or to the next month, if no change of
+    /// the clocks is near the way there; what is far from a change needs no correction.
     fn skip_days(&mut self, days: u32) -> bool {
         const NEAR_SECONDS: i64 = 2 * DAY_SECONDS;
         let Date { year, month, day } = self.date();
@@ -180,8 +182,8 @@ impl Walk<'_> {
         self.span = self.span_at(at);
     }
 
-    /// Goes to a wall time, given as day and seconds of the day, the way that Go's `time.Date` reads one that does not
-    /// exist or exists twice.
+    /// Goes to a wall time, given as day and seconds of the day, the way that Go's `time.Date`
+    /// reads one that does not exist or exists twice.
     fn go_to_wall(&mut self, day: i64, time: i64) {
         let wall = day * DAY_SECONDS + time;
         self.span = self.span_at(wall);

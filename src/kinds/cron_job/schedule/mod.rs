@@ -1,7 +1,8 @@
-//! When a CronJob is due: schedules in Kubernetes' grammar, exactly, and cronlet's additions on request.
+//! When a CronJob is due: schedules in Kubernetes' grammar, exactly, and cronlet's additions on
+//! request.
 //!
-//! A schedule is a handful of bit sets, and the next time is found by jumping from bit to bit. `kubernetes` and `once`
-//! are the two ways of meeting a change of the clocks ([`Dst`]).
+//! A schedule is a handful of bit sets, and the next time is found by jumping from bit to bit.
+//! `kubernetes` and `once` are the two ways of meeting a change of the clocks ([`Dst`]).
 
 use super::super::action::Dst;
 use crate::time::Timestamp;
@@ -58,20 +59,20 @@ impl Missed {
 }
 
 impl Schedule {
-    /// Reads `spec.schedule`: what Kubernetes' cron library reads, and nothing else. That includes a `TZ=` prefix,
-    /// which Kubernetes' validation refuses for new objects.
+    /// Reads `spec.schedule`: what Kubernetes' cron library reads, and nothing else. That includes
+    /// a `TZ=` prefix, which Kubernetes' validation refuses for new objects.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         parse::schedule(text, Grammar::Kubernetes)
     }
 
-    /// Reads the annotation `cronlet.dev/schedule`: also a leading seconds field, `@reboot`, `L`, `W`, `#` and `H`.
-    /// `seed` is what `H` is drawn from: `namespace/name`.
+    /// Reads the annotation `cronlet.dev/schedule`: also a leading seconds field, `@reboot`, `L`,
+    /// `W`, `#` and `H`. `seed` is what `H` is drawn from: `namespace/name`.
     pub fn parse_extended(text: &str, seed: &str) -> Result<Schedule, ScheduleError> {
         parse::schedule(text, Grammar::Extended(seed))
     }
 
-    /// The first time due after `after`, on the clock of `zone`. None when there is none in the next five years, as
-    /// in Kubernetes; `0 0 31 2 *` never fires.
+    /// The first time due after `after`, on the clock of `zone`. None when there is none in the
+    /// next five years, as in Kubernetes; `0 0 31 2 *` never fires.
     pub fn next_after(&self, after: Timestamp, zone: &Zone, dst: Dst) -> Option<Timestamp> {
         let zone = self.zone.unwrap_or(*zone);
         let now = zone::floor_second(after);
@@ -96,8 +97,8 @@ impl Schedule {
         std::iter::successors(next(&after), next)
     }
 
-    /// The slots after `after` up to `now`, in few steps even over years of missed minutes (Kubernetes'
-    /// `mostRecentScheduleTime`).
+    /// The slots after `after` up to `now`, in few steps even over years of missed minutes
+    /// (Kubernetes' `mostRecentScheduleTime`).
     pub fn missed(&self, after: Timestamp, now: Timestamp, zone: &Zone, dst: Dst) -> Missed {
         let mut slots = self.upcoming(after, zone, dst).take_while(|slot| *slot <= now);
         let mut missed = Missed::default();
@@ -153,7 +154,8 @@ impl Schedule {
         if let Form::Every { seconds } = self.form {
             return instant(now - (now - known) % seconds);
         }
-        // The later one asks, the later is the answer: bisect for the last second whose next slot is not yet future.
+        // The later one asks, the later is the answer: bisect for the last second whose next slot
+        // is not yet future.
         let (mut low, mut high) = (known, now);
         let mut latest = instant(known);
         while low < high {

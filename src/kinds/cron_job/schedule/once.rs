@@ -1,9 +1,10 @@
-//! The next time as cronlet finds it unless told otherwise: what a change of the clocks leaves out is made up for,
-//! and what it repeats runs once.
+//! The next time as cronlet finds it unless told otherwise: what a change of the clocks leaves out
+//! is made up for, and what it repeats runs once.
 //!
-//! A schedule of fixed times (neither `*` nor a step in minute or hour) has one run for each matching wall time: one in
-//! a gap runs when the gap ends, and one that comes twice runs the first time. Any other schedule means intervals: it
-//! runs at every instant at which the clock shows a matching time, so in both passes of a fold and not in a gap.
+//! A schedule of fixed times (neither `*` nor a step in minute or hour) has one run for each
+//! matching wall time: one in a gap runs when the gap ends, and one that comes twice runs the first
+//! time. Any other schedule means intervals: it runs at every instant at which the clock shows a
+//! matching time, so in both passes of a fold and not in a gap.
 
 use super::calendar::{DAY_SECONDS, date_of};
 use super::fields::Fields;
@@ -37,8 +38,9 @@ fn next_shown(fields: &Fields, from: i64, zone: Zone, year_last: i64) -> Option<
     Some(wall - span.offset)
 }
 
-/// The first run of a matching wall time. The spans share the wall times out among them without overlap: to each
-/// belong those from where the one before stopped showing (`first_wall`) to where it stops itself.
+/// The first run of a matching wall time. The spans share the wall times out among them without
+/// overlap: to each belong those from where the one before stopped showing (`first_wall`) to where
+/// it stops itself.
 fn next_fixed(fields: &Fields, from: i64, zone: Zone, year_last: i64) -> Option<i64> {
     let mut span = zone.span(from);
     let first = first_wall(zone, span);

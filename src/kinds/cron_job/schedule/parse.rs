@@ -1,4 +1,5 @@
-//! The grammar of `spec.schedule`, to the letter that of Kubernetes' cron library (robfig/cron v3, `ParseStandard`).
+//! The grammar of `spec.schedule`, to the letter that of Kubernetes' cron library (robfig/cron v3,
+//! `ParseStandard`).
 
 use super::extended::{self, Extra};
 use super::fields::Fields;
@@ -17,13 +18,13 @@ pub enum ScheduleError {
     #[error("{field}: {part:?}: {problem}; accepted: {}", field.accepted())]
     Field { field: Field, part: String, problem: Problem },
     #[error(
-        "unrecognized descriptor: {0}: accepted: @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, \
-         @every DURATION"
+        "unrecognized descriptor: {0}: accepted: @yearly, @annually, @monthly, @weekly, @daily, \
+         @midnight, @hourly, @every DURATION"
     )]
     Descriptor(String),
     #[error(
-        "failed to parse duration {text}: {source}: accepted: numbers with the units h, m, s, ms, us and ns, such as \
-         @every 1h30m"
+        "failed to parse duration {text}: {source}: accepted: numbers with the units h, m, s, ms, \
+         us and ns, such as @every 1h30m"
     )]
     Every { text: String, source: duration::DurationError },
     #[error("provided bad location {text}: {source}")]
@@ -34,8 +35,9 @@ pub enum ScheduleError {
     ZoneAlone,
 }
 
-const ACCEPTED: &str = "accepted: minute, hour, day of month, month and day of week, such as \"30 2 * * 1-5\", \
-                        or @hourly, @daily, @weekly, @monthly, @yearly, @every 1h30m";
+const ACCEPTED: &str = "accepted: minute, hour, day of month, month and day of week, such as \
+                        \"30 2 * * 1-5\", or @hourly, @daily, @weekly, @monthly, @yearly, \
+                        @every 1h30m";
 
 fn years(found: usize) -> &'static str {
     if found == 7 { ": a field for the year is not offered, since a schedule goes on" } else { "" }
@@ -138,7 +140,8 @@ pub(super) struct Set {
     pub star: bool,
 }
 
-/// Which grammar is read: Kubernetes' own, or with the additions of the annotation `cronlet.dev/schedule`.
+/// Which grammar is read: Kubernetes' own, or with the additions of the annotation
+/// `cronlet.dev/schedule`.
 #[derive(Clone, Copy)]
 pub(super) enum Grammar<'a> {
     Kubernetes,
@@ -159,7 +162,8 @@ pub(super) fn schedule(text: &str, grammar: Grammar<'_>) -> Result<Schedule, Sch
     Ok(Schedule { form, zone })
 }
 
-/// `TZ=Europe/Paris 0 2 * * *`: the library reads it, though the API refuses it in favour of `spec.timeZone`.
+/// `TZ=Europe/Paris 0 2 * * *`: the library reads it, though the API refuses it in favour of
+/// `spec.timeZone`.
 fn zone_prefix(text: &str) -> Result<(Option<Zone>, &str), ScheduleError> {
     let Some(rest) = text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) else {
         return Ok((None, text));
@@ -257,8 +261,8 @@ fn set(
     Ok(whole)
 }
 
-/// `*`, `5`, `1-5`, each with an optional `/step`. What follows the hyphen after a `*` is not looked at, as in the
-/// library.
+/// `*`, `5`, `1-5`, each with an optional `/step`. What follows the hyphen after a `*` is not
+/// looked at, as in the library.
 pub(super) fn range(field: Field, part: &str) -> Result<Set, Problem> {
     let (bounds, step) = match part.split_once('/') {
         None => (part, None),

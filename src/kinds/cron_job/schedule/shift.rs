@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 /// A mark that a change of the clocks left on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shift {
-    /// The wall time that was due (seconds since 1970 on the zone's clock) does not exist; the run is right after.
+    /// The wall time that was due (seconds since 1970 on the zone's clock) does not exist; the run
+    /// is right after.
     Moved { wall: i64 },
     /// The clock shows this time twice, and this is the first.
     FirstPass,

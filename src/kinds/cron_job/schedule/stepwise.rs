@@ -1,11 +1,12 @@
-//! The walk of `kubernetes`, one small step at a time and on another source of offsets: slow, plain, and the judge of
-//! every jump that the real one takes.
+//! The walk of `kubernetes`, one small step at a time and on another source of offsets: slow,
+//! plain, and the judge of every jump that the real one takes.
 
 use super::fields::Fields;
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 
-/// The first match at or after `from`; the error is a walk that does not end (a day that its zone left out).
+/// The first match at or after `from`; the error is a walk that does not end (a day that its zone
+/// left out).
 pub fn next(fields: &Fields, from: i64, zone: &TimeZone) -> Result<Option<i64>, NeverEnds> {
     let mut at = from;
     let mut moved = false;
@@ -35,14 +36,7 @@ pub fn next(fields: &Fields, from: i64, zone: &TimeZone) -> Result<Option<i64>, 
                 at = instant(zone, clock(zone, at).date().at(0, 0, 0, 0));
             }
             moved = true;
-            let wall = clock(zone, at);
-            at = instant(zone, wall.date().tomorrow().expect("in range").to_datetime(wall.time()));
-            let hour = i64::from(clock(zone, at).hour());
-            if hour > 12 {
-                at += (24 - hour) * 3600;
-            } else {
-                at -= hour * 3600;
-            }
+            at = a_day_on(zone, at);
             if clock(zone, at).day() == 1 {
                 continue 'wrapped;
             }
@@ -86,12 +80,24 @@ fn clock(zone: &TimeZone, at: i64) -> jiff::civil::DateTime {
     zone.to_datetime(Timestamp::from_second(at).expect("in range"))
 }
 
-/// As Go's `time.Date`: the offset of the wall time taken for an instant is the first guess at its offset.
+/// As Go's `time.Date`: the offset of the wall time taken for an instant is the first guess at its
+/// offset.
 fn instant(zone: &TimeZone, wall: jiff::civil::DateTime) -> i64 {
     let seconds = TimeZone::UTC.to_timestamp(wall).expect("in range").as_second();
     let offset =
         |at| i64::from(zone.to_offset(Timestamp::from_second(at).expect("in range")).seconds());
     seconds - offset(seconds - offset(seconds))
+}
+
+/// The next midnight, or where the walk lands that looks for it.
+fn a_day_on(zone: &TimeZone, at: i64) -> i64 {
+    let wall = clock(zone, at);
+    let tomorrow = wall.date().tomorrow().expect("in range");
+    let at = instant(zone, tomorrow.to_datetime(wall.time()));
+    match i64::from(clock(zone, at).hour()) {
+        hour @ 13.. => at + (24 - hour) * 3600,
+        hour => at - hour * 3600,
+    }
 }
 
 /// As Go's `AddDate`: what exceeds the month counts into the next.

@@ -1,7 +1,9 @@
-//! Time zones by their IANA names, from the database inside the binary; and Kubernetes' rules for `spec.timeZone`.
+//! Time zones by their IANA names, from the database inside the binary; and Kubernetes' rules for
+//! `spec.timeZone`.
 //!
-//! A schedule asks for offsets far more often than for zones, so each zone is laid out once as a table of its offsets
-//! and kept for good: the database has some six hundred, and a host uses a few.
+//! A schedule asks for offsets far more often than for zones, so each zone is laid out once as a
+//! table of its offsets and kept for good: the database has some six hundred, and a host uses a
+//! few.
 
 use crate::time::Timestamp;
 use jiff::tz::TimeZoneDatabase;
@@ -21,11 +23,16 @@ pub enum ZoneError {
     Empty,
     #[error("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")]
     Local,
-    #[error("unknown time zone {name}{}", near.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
+    #[error("unknown time zone {name}{}", suggestion(near.as_deref()))]
     Unknown { name: String, near: Option<String> },
 }
 
-/// The offsets of one zone; span `i` begins at `starts[i]` (Unix seconds) and ends where the next begins.
+fn suggestion(near: Option<&str>) -> String {
+    near.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+}
+
+/// The offsets of one zone; span `i` begins at `starts[i]` (Unix seconds) and ends where the next
+/// begins.
 struct Table {
     name: String,
     starts: Vec<i64>,
@@ -51,7 +58,8 @@ const LAST_YEAR: i16 = 2200;
 const PART_LENGTH_MAX: usize = 14;
 
 impl Zone {
-    /// The zone of this name, with upper and lower case as IANA writes it (as Go's `time.LoadLocation`).
+    /// The zone of this name, with upper and lower case as IANA writes it (as Go's
+    /// `time.LoadLocation`).
     pub fn load(name: &str) -> Result<Zone, ZoneError> {
         static LOADED: Mutex<BTreeMap<&'static str, Zone>> = Mutex::new(BTreeMap::new());
         let name = if name.is_empty() { "UTC" } else { name };
@@ -87,8 +95,8 @@ impl Zone {
         self.span(floor_second(at)).offset
     }
 
-    /// The instant at which the zone's clock shows `wall` (seconds since 1970 on that clock). Where a change of the
-    /// clocks leaves no such instant, or two, one beside it or one of them.
+    /// The instant at which the zone's clock shows `wall` (seconds since 1970 on that clock). Where
+    /// a change of the clocks leaves no such instant, or two, one beside it or one of them.
     pub fn instant_of(&self, wall: i64) -> Option<Timestamp> {
         let near = wall - self.span(wall).offset;
         Timestamp::from_second(wall - self.span(near).offset).ok()
@@ -132,7 +140,8 @@ impl Span {
     }
 }
 
-/// What Kubernetes has against a `spec.timeZone` (its `validateTimeZone`); `local` breaks two rules at once.
+/// What Kubernetes has against a `spec.timeZone` (its `validateTimeZone`); `local` breaks two rules
+/// at once.
 pub fn time_zone_problems(name: &str) -> Vec<ZoneError> {
     if name.is_empty() {
         return vec![ZoneError::Empty];
