@@ -1,11 +1,15 @@
-//! cgroups: one for each container attempt, to find and kill all of it, and to hold it to its limits.
+//! cgroups: one for each container attempt, to find and kill all of it, and to hold it to its
+//! limits.
 //!
-//! Version 2 is used wherever it is mounted: to track and kill (`cgroup.kill`), and for limits where it has the
-//! controllers. Where the controllers belong to version 1 (hybrid hosts), limits are set there, in folders that are
-//! made only for containers that have limits. A host without any is said plainly ([`Layout::cannot`]).
+//! Version 2 is used wherever it is mounted: to track and kill (`cgroup.kill`), and for limits
+//! where it has the controllers. Where the controllers belong to version 1 (hybrid hosts), limits
+//! are set there, in folders that are made only for containers that have limits. A host without any
+//! is said plainly ([`Layout::cannot`]).
 //!
-//! Version 2 wants processes in leaves only, so the daemon moves itself to `supervisor` and containers live in
-//! `pods` beside it. A systemd unit needs `Delegate=yes` and `DelegateSubgroup=supervisor` for that.
+//! Version 2 wants processes in leaves only, so the daemon moves itself to `supervisor` and
+//! containers live in `pods` beside it. A systemd unit needs `Delegate=yes` and
+//! `DelegateSubgroup=supervisor` for that; where systemd is older than 254 and knows no subgroup,
+//! containers live at the top, as the kubelet's do.
 
 use super::process;
 use rustix::fd::OwnedFd;
@@ -43,8 +47,8 @@ pub struct Limits {
 }
 
 impl Layout {
-    /// Looks at the host's mounts and prepares the folders. Moves this process to `supervisor` where version 2 wants
-    /// it; to be called before other processes are made.
+    /// Looks at the host's mounts and prepares the folders. Moves this process to `supervisor`
+    /// where version 2 wants it; to be called before other processes are made.
     pub fn prepare() -> Layout {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -57,7 +61,9 @@ impl Layout {
 
     fn add(&mut self, mount: &CgroupMount, own: &str) {
         if mount.unified {
-            let Some((folder, controllers)) = prepare_unified(&mount.folder(own)) else { return };
+            let Some((folder, controllers)) = prepare_unified(&mount.folder(own), &mount.at) else {
+                return;
+            };
             let has = |name: &str| controllers.split_ascii_whitespace().any(|c| c == name);
             if has("memory") {
                 self.memory = Some(Controller::Unified);
@@ -234,7 +240,8 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Kills all that is in it. A process that is being born meanwhile may be missed: see [`Cgroup::remove`].
+    /// Kills all that is in it. A process that is being born meanwhile may be missed: see
+    /// [`Cgroup::remove`].
     pub fn kill(&self) {
         for folder in &self.folders {
             if fs::write(folder.join("cgroup.kill"), "1").is_err() {
@@ -317,22 +324,26 @@ impl CgroupMount {
     }
 }
 
-/// The folder for containers, and the controllers that they will have. `own` is our own cgroup's folder.
-fn prepare_unified(own: &Path) -> Option<(PathBuf, String)> {
-    let own = match own.file_name() {
-        Some(name) if name == "supervisor" => own.parent()?,
-        _ => own,
-    };
+/// The folder for containers, and the controllers that they will have. `own` is our own cgroup's
+/// folder, `top` that of the whole hierarchy.
+fn prepare_unified(own: &Path, top: &Path) -> Option<(PathBuf, String)> {
+    let in_subgroup = own.file_name().is_some_and(|name| name == "supervisor");
+    let own = if in_subgroup { own.parent()? } else { own };
     let has = fs::read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
     let wanted: Vec<&str> =
         has.split_ascii_whitespace().filter(|c| ["memory", "cpu", "pids"].contains(c)).collect();
-    let is_root = !own.join("cgroup.type").exists();
-    if !wanted.is_empty() && !is_root {
+    // systemd starts the next daemon in the service's own cgroup unless told otherwise, and could
+    // not while the pods of this one have controllers below it.
+    let is_service = own.extension().is_some_and(|extension| extension == "service");
+    let at_top = is_service && !in_subgroup && !wanted.is_empty();
+    let own = if at_top { top } else { own };
+    let at_top = at_top || !own.join("cgroup.type").exists();
+    if !wanted.is_empty() && !at_top {
         let supervisor = own.join("supervisor");
         make_folder(&supervisor).ok()?;
         fs::write(supervisor.join("cgroup.procs"), "0").ok()?;
     }
-    let pods = own.join(if is_root { "cronlet" } else { "pods" });
+    let pods = own.join(if at_top { "cronlet" } else { "pods" });
     make_folder(&pods).ok()?;
     let enable: String = wanted.iter().map(|name| format!("+{name} ")).collect();
     for folder in [own, &pods] {
@@ -372,6 +383,30 @@ mod tests {
         check(&format!("{at}cgroup cgroup rw,memory"), own, Some("/proc"));
         check(&format!("{at}proc proc rw"), own, None);
         check(&format!("{at}cgroup cgroup rw,memory"), "5:memory:/sys\n", Some("/proc/sys"));
+    }
+
+    #[test]
+    fn a_service_without_a_subgroup_keeps_its_own_cgroup_free() {
+        let check = |own: &str, controllers: &str, want: &str, free: bool| {
+            let top = tempfile::tempdir().expect("tempdir");
+            let own = top.path().join(own);
+            for folder in [own.join("pods"), own.join("../pods"), top.path().join("cronlet")] {
+                fs::create_dir_all(&folder).expect("a folder");
+                fs::write(folder.join("cgroup.procs"), "").expect("a file");
+            }
+            for folder in [own.clone(), own.join("..")] {
+                fs::write(folder.join("cgroup.controllers"), controllers).expect("a file");
+                fs::write(folder.join("cgroup.type"), "domain").expect("a file");
+            }
+            let found = prepare_unified(&own, top.path()).expect("pods have a folder").0;
+            assert_eq!(found, top.path().join(want), "{own:?}");
+            assert_eq!(!own.join("cgroup.subtree_control").exists(), free, "{own:?}");
+        };
+        check("system.slice/cronlet.service", "cpu memory", "cronlet", true);
+        check("system.slice/cronlet.service", "", "system.slice/cronlet.service/pods", false);
+        let in_subgroup = "system.slice/cronlet.service/supervisor";
+        check(in_subgroup, "cpu memory", "system.slice/cronlet.service/pods", true);
+        check("user.slice/a.scope", "cpu memory", "user.slice/a.scope/pods", false);
     }
 
     #[test]
