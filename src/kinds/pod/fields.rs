@@ -137,3 +137,22 @@ fn amount(container: &Container, settings: &Settings, resource: &str) -> Result<
 fn parse(text: &str) -> Result<Quantity, Problem> {
     text.parse().map_err(|why| Problem::config(format!("{text:?}: {why}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_quoted_as_go_quotes() {
+        let check = |value: &str, want: &str| {
+            let map = BTreeMap::from([("k".to_owned(), value.to_owned())]);
+            assert_eq!(lines(Some(&map)), format!("k={want}"));
+        };
+        check("plain 'x' ü", r#""plain 'x' ü""#);
+        check("a\"b\\c", r#""a\"b\\c""#);
+        check("\n\r\t\u{7}\u{8}\u{b}\u{c}", r#""\n\r\t\a\b\v\f""#);
+        check("\0\u{1b}\u{7f}", r#""\x00\x1b\x7f""#);
+        check("\u{85}\u{a0}", r#""\u0085\u00a0""#);
+        assert_eq!(lines(None), "");
+    }
+}

@@ -149,3 +149,77 @@ fn a_short_life_that_is_seen_late_is_told_whole() {
     ];
     assert_eq!(world.answer, want);
 }
+
+#[test]
+fn a_sidecar_that_restarts_holds_up_nothing_that_came_after() {
+    check(
+        json!({"restartPolicy": "Never", "initContainers": [
+            {"name": "side", "image": "x", "command": ["run"], "restartPolicy": "Always"},
+            {"name": "next", "image": "x", "command": ["run"]}],
+            "containers": [{"name": "main", "image": "x", "command": ["run"]}]}),
+        "0 bind\n1 started side\n2 started next\n3 exit side 1\n4 started side\n5 exit side 1
+         6 exit next 0",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pircS side:wait(PodInitializing) next:wait(PodInitializing) main:wait(PodInitializing)
+         start side#0
+         -- 1 started side
+         Created{side} Container created
+         Started{side} Container started
+         Pending PircS side:run* next:wait(PodInitializing) main:wait(PodInitializing)
+         start next#0
+         -- 2 started next
+         Created{next} Container created
+         Started{next} Container started
+         Pending PircS side:run* next:run main:wait(PodInitializing)
+         -- 3 exit side 1
+         Pending PircS side:end(1 Error) next:run main:wait(PodInitializing)
+         start side#1
+         -- 4 started side
+         Created{side} Container created
+         Started{side} Container started
+         Pending PircS side:run*#1<1 next:run main:wait(PodInitializing)
+         -- 5 exit side 1
+         Pending PircS side:end(1 Error)#1<1 next:run main:wait(PodInitializing)
+         BackOff{side} Back-off restarting failed container side in pod p_default(u)
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:run main:wait(PodInitializing)
+         wake 15
+         -- 6 exit next 0
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:end(0 Completed)* main:wait(PodInitializing)
+         start main#0
+         wake 15",
+    );
+}
+
+#[test]
+fn a_sidecar_that_has_not_started_holds_up_the_next() {
+    check(
+        json!({"restartPolicy": "Never", "initContainers": [
+            {"name": "side", "image": "x", "command": ["run"], "restartPolicy": "Always"},
+            {"name": "next", "image": "x", "command": ["run"]}],
+            "containers": [{"name": "main", "image": "x", "command": ["run"]}]}),
+        "0 bind\n1 hooked side\n2 exit side 1\n3 hooked side\n4 exit side 1\n13 look",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pircS side:wait(PodInitializing) next:wait(PodInitializing) main:wait(PodInitializing)
+         start side#0
+         -- 1 hooked side
+         -- 2 exit side 1
+         Created{side} Container created
+         Started{side} Container started
+         Pending PircS side:end(1 Error) next:wait(PodInitializing) main:wait(PodInitializing)
+         start side#1
+         -- 3 hooked side
+         -- 4 exit side 1
+         Created{side} Container created
+         Started{side} Container started
+         Pending PircS side:end(1 Error)#1<1 next:wait(PodInitializing) main:wait(PodInitializing)
+         BackOff{side} Back-off restarting failed container side in pod p_default(u)
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:wait(PodInitializing) main:wait(PodInitializing)
+         wake 14
+         -- 13 look
+         wake 14",
+    );
+}
