@@ -1,6 +1,5 @@
 //! Pod: containers that live and die together.
 
-pub mod columns;
 pub mod plan;
 
 pub mod lifecycle;
@@ -35,13 +34,13 @@ pub mod log;
 
 pub mod observed;
 
-pub mod qos;
-
 pub mod defaults;
 
 pub mod check;
 
 pub mod no_effect;
+
+pub mod columns;
 
 mod totals;
 

@@ -5,7 +5,7 @@ use super::launch::Problem;
 use super::lifecycle::{Ending, Why};
 use super::observed::{Exit, HookState};
 use super::phase::{Phase, phase};
-use super::{conditions, qos, restart};
+use super::{conditions, restart, totals};
 use crate::kinds::action::View;
 use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::{
@@ -22,7 +22,7 @@ pub type Problems<'a> = BTreeMap<&'a str, Problem>;
 pub fn fresh(spec: &PodSpec) -> PodStatus {
     PodStatus {
         phase: Some(Phase::Pending.name().to_owned()),
-        qos_class: Some(qos::class(spec).to_owned()),
+        qos_class: Some(totals::quality_of_service(spec).to_owned()),
         ..PodStatus::default()
     }
 }
@@ -84,7 +84,8 @@ fn start_time(pod: &Pod) -> Option<Time> {
 }
 
 fn qos_class(spec: &PodSpec, old: Option<&PodStatus>) -> String {
-    old.and_then(|old| old.qos_class.clone()).unwrap_or_else(|| qos::class(spec).to_owned())
+    old.and_then(|old| old.qos_class.clone())
+        .unwrap_or_else(|| totals::quality_of_service(spec).to_owned())
 }
 
 /// A pod is at its end only when nothing of it runs; until then it keeps the phase that it had.
