@@ -20,7 +20,7 @@ pub enum Failure {
     #[error("")]
     Quiet(u8),
     #[error("error: {0:#}")]
-    Other(#[from] anyhow::Error),
+    Other(anyhow::Error),
 }
 
 fn message(status: &Status) -> &str {
@@ -56,11 +56,22 @@ impl Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// A reader that went away (`cronlet get pods | head -1`) is no failure.
     fn from(error: io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::Quiet(0),
-            _ => Failure::Other(error.into()),
+        anyhow::Error::from(error).into()
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    /// A failure that travelled as another error is itself again, and a reader that went away
+    /// (`cronlet get pods | head -1`) is none.
+    fn from(error: anyhow::Error) -> Failure {
+        let pipe = |cause: &(dyn std::error::Error + 'static)| {
+            let cause = cause.downcast_ref::<io::Error>();
+            cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if error.chain().any(pipe) {
+            return Failure::Quiet(0);
         }
+        error.downcast::<Failure>().unwrap_or_else(Failure::Other)
     }
 }

@@ -104,8 +104,7 @@ pub fn main() -> ExitCode {
 
 impl Cli {
     fn run(self) -> Result<(), Failure> {
-        let socket = self.socket.unwrap_or_else(paths::socket);
-        let client = || Client::new(socket.clone());
+        let client = || Client::new(self.socket.clone().unwrap_or_else(paths::socket));
         match &self.command {
             Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),

@@ -1,34 +1,16 @@
-//! Where things are unless the command line says otherwise.
+//! Where the daemon answers unless the command line says otherwise; as `daemon::config` chooses it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Of the service and root: `/run/cronlet/cronlet.sock`; of a user:
-/// `$XDG_RUNTIME_DIR/cronlet.sock`, or in the state folder.
+/// Of root: `/run/cronlet/cronlet.sock`; of a user: in `$XDG_RUNTIME_DIR/cronlet`, or in the state
+/// folder.
 pub fn socket() -> PathBuf {
-    if is_root() {
+    if rustix::process::geteuid().is_root() {
         return PathBuf::from("/run/cronlet/cronlet.sock");
     }
-    match folder_of("XDG_RUNTIME_DIR") {
-        Some(folder) => folder.join("cronlet.sock"),
-        None => state().join("cronlet.sock"),
-    }
-}
-
-/// Of the service and root: `/var/lib/cronlet`; of a user: `$XDG_STATE_HOME/cronlet` or
-/// `~/.local/state/cronlet`.
-pub fn state() -> PathBuf {
-    if is_root() {
-        return PathBuf::from("/var/lib/cronlet");
-    }
-    let home = || folder_of("HOME").unwrap_or_else(std::env::temp_dir).join(".local/state");
-    folder_of("XDG_STATE_HOME").unwrap_or_else(home).join("cronlet")
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-fn folder_of(variable: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os(variable)?);
-    Path::is_absolute(&path).then_some(path)
+    let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let folder = folder("XDG_RUNTIME_DIR")
+        .or_else(|| folder("XDG_STATE_HOME"))
+        .unwrap_or_else(|| folder("HOME").unwrap_or_else(|| "/".into()).join(".local/state"));
+    folder.join("cronlet/cronlet.sock")
 }

@@ -4,7 +4,7 @@ use super::query::Query;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Kind, Object};
 use crate::manifest::{self, Strictness};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use std::time::Duration;
 
@@ -12,15 +12,43 @@ use std::time::Duration;
 pub const BYTES_MAX: usize = 3 * 1024 * 1024;
 /// For a body to arrive.
 const WAIT: Duration = Duration::from_secs(30);
+/// Of a body that nobody wants, so much is taken nevertheless.
+const DRAINED_BYTES_MAX: usize = 16 * 1024 * 1024;
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
 
-pub async fn read(body: Incoming) -> Result<Bytes, Refused> {
-    let arrives = tokio::time::timeout(WAIT, Limited::new(body, BYTES_MAX).collect());
-    match arrives.await {
-        Err(_) => Err(Refused::BadRequest("the body did not arrive in time".to_owned())),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge(BYTES_MAX)),
-        Ok(Err(error)) => Err(Refused::BadRequest(format!("the body cannot be read: {error}"))),
+/// Reads a body that is within the limit.
+pub async fn read(body: &mut Incoming) -> Result<Bytes, Refused> {
+    let late = || Refused::BadRequest("the body did not arrive in time".to_owned());
+    tokio::time::timeout(WAIT, collect(body)).await.map_err(|_| late())?
+}
+
+async fn collect(body: &mut Incoming) -> Result<Bytes, Refused> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let broken = |e| Refused::BadRequest(format!("the body cannot be read: {e}"));
+        if let Some(chunk) = frame.map_err(broken)?.data_ref() {
+            if bytes.len() + chunk.len() > BYTES_MAX {
+                return Err(Refused::TooLarge(BYTES_MAX));
+            }
+            bytes.extend_from_slice(chunk);
+        }
     }
+    Ok(bytes.into())
+}
+
+/// Takes what is left of a body, within bounds: a client that still sends would lose its answer if
+/// the connection were closed on it.
+pub async fn drain(body: &mut Incoming) {
+    let take = async {
+        let mut left = DRAINED_BYTES_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_WAIT, take).await;
 }
 
 /// `fieldValidation`: what becomes of unknown and duplicate fields.

@@ -41,8 +41,19 @@ pub enum Ask {
 }
 
 impl Gate {
+    /// Asks for a change; the answer is the object as it was committed.
     pub async fn submit(&self, request: Request) -> Result<Object, Refused> {
-        self.ask(|reply| Ask::Change { request, reply }).await
+        let changes = match &request {
+            Request::Apply { dry_run, .. } => !dry_run,
+            Request::Delete { options, .. } => !options.dry_run,
+            _ => true,
+        };
+        let answered = self.ask(|reply| Ask::Change { request, reply }).await?;
+        // The engine answers with what it decided; the commit, which came before the answer, gave
+        // it its resourceVersion.
+        let committed = self.reader.get(&answered.key()).filter(|_| changes);
+        let committed = committed.filter(|object| object.uid() == answered.uid());
+        Ok(committed.unwrap_or(answered))
     }
 
     pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {

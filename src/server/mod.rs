@@ -46,6 +46,7 @@ use crate::kinds::refused::Refused;
 use answer::Answer;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use query::Query;
 use route::{Part, Route};
@@ -53,9 +54,11 @@ use std::sync::Arc;
 
 /// Answers one request; a refusal is an answer too.
 pub(in crate::server) async fn handle(gate: Arc<Gate>, request: Request<Incoming>) -> Answer {
-    match route(&gate, request).await {
+    let (head, mut body) = request.into_parts();
+    match route(&gate, head, &mut body).await {
         Ok(answer) => answer,
         Err(refused) => {
+            body::drain(&mut body).await;
             tracing::debug!(%refused, "a request was refused");
             answer::refusal(&refused)
         }
@@ -70,8 +73,7 @@ pub(in crate::server) fn metrics_only(gate: &Gate, path: &str) -> Answer {
     }
 }
 
-async fn route(gate: &Gate, request: Request<Incoming>) -> Result<Answer, Refused> {
-    let (head, body) = request.into_parts();
+async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
     let route = Route::parse(head.uri.path())?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let call = Call { method: head.method, query, headers: head.headers };
@@ -105,7 +107,7 @@ impl Call {
         gate: &Gate,
         kind: crate::kinds::Kind,
         namespace: Option<&str>,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         let query = &self.query;
         match (&self.method, namespace) {
@@ -128,7 +130,7 @@ impl Call {
         gate: &Gate,
         key: &crate::kinds::Key,
         part: Part,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         let query = &self.query;
         match (&self.method, part) {
@@ -151,7 +153,7 @@ impl Call {
     }
 
     /// The body, if it is of a type that is understood; a patch names its own types.
-    async fn read(&self, body: Incoming) -> Result<Bytes, Refused> {
+    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refused> {
         let content_type = self.content_type().split(';').next().unwrap_or_default();
         let understood =
             ["", "application/json", "application/yaml"].contains(&content_type.trim());

@@ -1,0 +1,345 @@
+//! The API over its socket: Kubernetes' shapes, codes and rules, and that no bytes break it.
+
+mod fuzz;
+// Shared with the tests of the commands.
+#[allow(dead_code)]
+mod server;
+
+use serde_json::{Value, json};
+use server::Server;
+
+const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const CRON_JOBS: &str = "/apis/batch/v1/namespaces/default/cronjobs";
+
+fn config_map(name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": name, "labels": { "app": name } }, "data": { "key": value },
+    })
+}
+
+fn cron_job(name: &str) -> Value {
+    let container = json!({ "name": "main", "image": "x", "command": ["true"] });
+    let pod = json!({ "restartPolicy": "Never", "containers": [container] });
+    json!({
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": name },
+        "spec": {
+            "schedule": "0 0 1 1 *",
+            "jobTemplate": { "spec": { "template": { "spec": pod } } },
+        },
+    })
+}
+
+#[test]
+fn discovery_names_every_kind() {
+    let server = Server::start();
+    assert_eq!(server.get("/readyz").text(), "ok");
+    assert_eq!(server.get("/version").json()["major"], "1");
+    assert_eq!(server.get("/api").json()["versions"], json!(["v1"]));
+    assert_eq!(server.get("/apis").json()["groups"][0]["name"], "batch");
+    assert_eq!(server.get("/apis/batch").json()["kind"], "APIGroup");
+    for kind in cronlet::kinds::Kind::ALL {
+        let info = kind.info();
+        let path = match info.group {
+            "" => "/api/v1".to_owned(),
+            group => format!("/apis/{group}/v1"),
+        };
+        let resources = server.get(&path).json();
+        let all = resources["resources"].as_array().expect("a list");
+        let found = all.iter().find(|one| one["name"] == info.plural).expect("the kind");
+        assert_eq!(found["kind"], info.kind);
+        assert_eq!(found["namespaced"], true);
+        let status = format!("{}/status", info.plural);
+        assert_eq!(all.iter().any(|one| one["name"] == *status), info.has_status, "{status}");
+    }
+}
+
+#[test]
+fn objects_live_and_die() {
+    let server = Server::start();
+    let created = server.post(CRON_JOBS, &cron_job("nightly"));
+    assert_eq!(created.code, 201, "{}", created.text());
+    let created = created.json();
+    assert_eq!(created["spec"]["concurrencyPolicy"], "Allow", "defaults are set");
+    assert!(created["metadata"]["uid"].is_string() && created["metadata"]["generation"] == 1);
+    let path = format!("{CRON_JOBS}/nightly");
+    assert_eq!(server.get(&path).json(), created);
+    let mut changed = created.clone();
+    changed["spec"]["suspend"] = true.into();
+    let put =
+        |body: &Value| server.send("PUT", &path, "application/json", body.to_string().as_bytes());
+    let updated = put(&changed);
+    assert_eq!(updated.code, 200, "{}", updated.text());
+    assert_eq!(updated.json()["metadata"]["generation"], 2);
+    let conflict = put(&changed);
+    assert_eq!((conflict.code, &conflict.json()["reason"]), (409, &json!("Conflict")));
+    let deleted = server.send("DELETE", &path, "", b"");
+    assert_eq!((deleted.code, &deleted.json()["status"]), (200, &json!("Success")));
+    assert_eq!(deleted.json()["details"]["uid"], created["metadata"]["uid"]);
+    assert_eq!(server.get(&path).code, 404);
+}
+
+#[test]
+fn refusals_are_kubernetes_status() {
+    let server = Server::start();
+    assert_eq!(server.post(CONFIG_MAPS, &config_map("there", "1")).code, 201);
+    let check = |method: &str, path: &str, body: &str, code: u16, reason: &str, words: &str| {
+        let answer = server.send(method, path, "application/json", body.as_bytes());
+        let status = answer.json();
+        assert_eq!(answer.code, code, "{method} {path}: {status}");
+        assert_eq!(status["kind"], "Status", "{method} {path}");
+        assert_eq!(status["reason"], reason, "{method} {path}: {status}");
+        assert_eq!(status["code"], code, "{method} {path}");
+        let message = status["message"].as_str().unwrap_or_default();
+        assert!(message.contains(words), "{method} {path}: {message}");
+    };
+    let map = |name: &str| config_map(name, "1").to_string();
+    let there = format!("{CONFIG_MAPS}/there");
+    let none = format!("{CONFIG_MAPS}/none");
+    let missing = "configmaps \"none\" not found";
+    check("GET", &none, "", 404, "NotFound", missing);
+    check("DELETE", &none, "", 404, "NotFound", missing);
+    check("PUT", &none, &map("none"), 404, "NotFound", missing);
+    check("GET", "/api/v1/nonsense", "", 404, "NotFound", "could not find");
+    check("PATCH", CONFIG_MAPS, "{}", 405, "MethodNotAllowed", "does not allow");
+    check("POST", "/api/v1/configmaps", &map("x"), 405, "MethodNotAllowed", "does not allow");
+    check("POST", CONFIG_MAPS, &map("there"), 409, "AlreadyExists", "already exists");
+    check("POST", CONFIG_MAPS, "{", 400, "BadRequest", "");
+    check("POST", CONFIG_MAPS, "", 400, "BadRequest", "");
+    check("POST", CONFIG_MAPS, &map("Not_A_Name"), 422, "Invalid", "metadata.name");
+    check("PUT", &there, &map("other"), 400, "BadRequest", "does not match the name on the URL");
+    let elsewhere = map("x").replace("\"name\"", "\"namespace\":\"other\",\"name\"");
+    check("POST", CONFIG_MAPS, &elsewhere, 400, "BadRequest", "namespace");
+    let unknown = map("x").replace("\"data\"", "\"dota\"");
+    let strict = format!("{CONFIG_MAPS}?fieldValidation=Strict");
+    check("POST", &strict, &unknown, 400, "BadRequest", "unknown field \"dota\"");
+    let odd = format!("{CONFIG_MAPS}?fieldValidation=Maybe");
+    check("POST", &odd, &map("x"), 400, "BadRequest", "fieldValidation");
+    let odd = format!("{CONFIG_MAPS}?dryRun=Some");
+    check("POST", &odd, &map("x"), 400, "BadRequest", "dryRun");
+    for query in ["labelSelector=a%20b", "fieldSelector=spec.x%3d1", "limit=x", "continue=%20"] {
+        check("GET", &format!("{CONFIG_MAPS}?{query}"), "", 400, "BadRequest", "");
+    }
+    let exact = format!("{CONFIG_MAPS}?resourceVersion=999999&resourceVersionMatch=Exact");
+    check("GET", &exact, "", 410, "Expired", "too old resource version");
+    let precondition = r#"{"preconditions":{"uid":"another"}}"#;
+    check("DELETE", &there, precondition, 409, "Conflict", "Precondition failed");
+    check("DELETE", &there, r#"{"propagationPolicy":"Maybe"}"#, 400, "BadRequest", "propagation");
+    let wrong = server.send("POST", CONFIG_MAPS, "text/csv", b"a,b");
+    assert_eq!((wrong.code, &wrong.json()["reason"]), (415, &json!("UnsupportedMediaType")));
+}
+
+#[test]
+fn an_unknown_field_is_a_warning_by_default() {
+    let server = Server::start();
+    let mut map = config_map("odd", "1");
+    map["dota"] = json!({});
+    let answer = server.post(CONFIG_MAPS, &map);
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    assert!(answer.head.contains("warning: 299 - "), "{}", answer.head);
+    assert!(answer.head.contains("dota"), "{}", answer.head);
+    let ignored = format!("{CONFIG_MAPS}?fieldValidation=Ignore");
+    map["metadata"]["name"] = "quiet".into();
+    assert!(!server.post(&ignored, &map).head.contains("warning"));
+}
+
+#[test]
+fn a_body_may_be_yaml_and_has_a_limit() {
+    let server = Server::start();
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yam\ndata:\n  mode: \"0644\"\n";
+    let answer = server.send("POST", CONFIG_MAPS, "application/yaml", yaml.as_bytes());
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    assert_eq!(answer.json()["data"]["mode"], "0644");
+    let huge = vec![b' '; 3 * 1024 * 1024 + 1];
+    let answer = server.send("POST", CONFIG_MAPS, "application/json", &huge);
+    assert_eq!((answer.code, &answer.json()["reason"]), (413, &json!("RequestEntityTooLarge")));
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let server = Server::start();
+    let dry = format!("{CRON_JOBS}?dryRun=All");
+    let answer = server.post(&dry, &cron_job("maybe"));
+    assert_eq!(answer.code, 201, "{}", answer.text());
+    assert_eq!(answer.json()["spec"]["suspend"], false, "defaults are shown");
+    assert_eq!(server.get(&format!("{CRON_JOBS}/maybe")).code, 404);
+    assert_eq!(server.post(CRON_JOBS, &cron_job("real")).code, 201);
+    assert_eq!(server.post(&dry, &cron_job("real")).code, 409);
+    let path = format!("{CRON_JOBS}/real?dryRun=All");
+    let patch = br#"{"spec":{"suspend":true}}"#;
+    let answer = server.send("PATCH", &path, "application/merge-patch+json", patch);
+    assert_eq!(answer.json()["spec"]["suspend"], true);
+    assert_eq!(server.send("DELETE", &path, "", b"").code, 200);
+    assert_eq!(server.get(&format!("{CRON_JOBS}/real")).json()["spec"]["suspend"], false);
+}
+
+#[test]
+fn patches_of_each_style() {
+    let server = Server::start();
+    assert_eq!(server.post(CRON_JOBS, &cron_job("p")).code, 201);
+    let path = format!("{CRON_JOBS}/p");
+    let patch = |style: &str, body: Value| {
+        let content_type = format!("application/{style}");
+        server.send("PATCH", &path, &content_type, body.to_string().as_bytes())
+    };
+    let merged = patch("merge-patch+json", json!({ "spec": { "suspend": true } }));
+    assert_eq!(merged.json()["spec"]["suspend"], true, "{}", merged.text());
+    let op = json!([{ "op": "replace", "path": "/spec/suspend", "value": false }]);
+    assert_eq!(patch("json-patch+json", op).json()["spec"]["suspend"], false);
+    let container = json!({ "name": "main", "env": [{ "name": "A", "value": "1" }] });
+    let template = json!({ "spec": { "containers": [container] } });
+    let spec = json!({ "jobTemplate": { "spec": { "template": template } } });
+    let merged = patch("strategic-merge-patch+json", json!({ "spec": spec })).json();
+    let pod = &merged["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"][0]["command"], json!(["true"]), "merged by name");
+    assert_eq!(pod["containers"][0]["env"][0]["value"], "1");
+    let stale = json!({ "metadata": { "resourceVersion": "1" } });
+    assert_eq!(patch("merge-patch+json", stale).code, 409);
+    let wrong = patch("merge-patch+json", json!({ "spec": { "schedule": "nonsense" } }));
+    assert_eq!((wrong.code, &wrong.json()["reason"]), (422, &json!("Invalid")));
+    let missing = json!([{ "op": "remove", "path": "/spec/nothing" }]);
+    assert_eq!(patch("json-patch+json", missing).code, 400);
+    assert_eq!(patch("nonsense", json!({})).code, 415);
+    assert_eq!(patch("apply-patch+yaml", cron_job("p")).code, 400, "fieldManager is required");
+}
+
+#[test]
+fn apply_creates_and_changes() {
+    let server = Server::start();
+    let path = format!("{CONFIG_MAPS}/applied?fieldManager=test");
+    let apply = |value: &str| {
+        let body = config_map("applied", value).to_string();
+        server.send("PATCH", &path, "application/apply-patch+yaml", body.as_bytes())
+    };
+    assert_eq!(apply("1").code, 201);
+    let again = apply("1");
+    let changed = apply("2");
+    assert_eq!((again.code, changed.code), (200, 200));
+    assert_eq!(changed.json()["data"]["key"], "2");
+    assert_ne!(
+        again.json()["metadata"]["resourceVersion"],
+        changed.json()["metadata"]["resourceVersion"]
+    );
+}
+
+#[test]
+fn lists_select_and_come_in_pages() {
+    let server = Server::start();
+    for name in ["a", "b", "c", "d", "e"] {
+        assert_eq!(server.post(CONFIG_MAPS, &config_map(name, "1")).code, 201);
+    }
+    let other = CONFIG_MAPS.replace("default", "other");
+    assert_eq!(server.post(&other, &config_map("z", "1")).code, 201);
+    let names = |list: &Value| {
+        let items = list["items"].as_array().expect("items").iter();
+        items.map(|one| one["metadata"]["name"].as_str().unwrap_or("?")).collect::<String>()
+    };
+    let check = |path: &str, want: &str| {
+        let list = server.get(path).json();
+        assert_eq!(list["kind"], "ConfigMapList", "{path}");
+        assert_eq!(names(&list), want, "{path}");
+    };
+    check(CONFIG_MAPS, "abcde");
+    check("/api/v1/configmaps", "abcdez");
+    check(&format!("{CONFIG_MAPS}?labelSelector=app%20in%20(a,d)"), "ad");
+    check(&format!("{CONFIG_MAPS}?labelSelector=app!%3da"), "bcde");
+    check(&format!("{CONFIG_MAPS}?fieldSelector=metadata.name%3dc"), "c");
+    check("/api/v1/configmaps?fieldSelector=metadata.namespace%3dother", "z");
+    let first = server.get(&format!("{CONFIG_MAPS}?limit=2")).json();
+    assert_eq!((&*names(&first), &first["metadata"]["remainingItemCount"]), ("ab", &json!(3)));
+    let token = first["metadata"]["continue"].as_str().expect("there is more").replace('/', "%2f");
+    let second = server.get(&format!("{CONFIG_MAPS}?limit=3&continue={token}")).json();
+    assert_eq!(names(&second), "cde");
+    assert!(second["metadata"]["continue"].is_null(), "the last page");
+    assert_eq!(
+        second["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"],
+        "one list, one version"
+    );
+    let gone = server.send("DELETE", &format!("{CONFIG_MAPS}?labelSelector=app%3db"), "", b"");
+    assert_eq!(names(&gone.json()), "b");
+    check("/api/v1/configmaps", "acdez");
+}
+
+#[test]
+fn a_watch_tells_what_enters_changes_and_leaves() {
+    let server = Server::start();
+    assert_eq!(server.post(CONFIG_MAPS, &config_map("a", "1")).code, 201);
+    let list = server.get(CONFIG_MAPS).json();
+    let version = list["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
+    let mut all = server.lines(&format!("{CONFIG_MAPS}?watch=1"));
+    let mut since = server.lines(&format!("{CONFIG_MAPS}?watch=1&resourceVersion={version}"));
+    let selected = format!("{CONFIG_MAPS}?watch=1&resourceVersion={version}&labelSelector=on%3d1");
+    let mut selected = server.lines(&selected);
+    let relabel = |value: Value| {
+        let patch = json!({ "metadata": { "labels": { "on": value } } }).to_string();
+        let path = format!("{CONFIG_MAPS}/a");
+        server.send("PATCH", &path, "application/merge-patch+json", patch.as_bytes())
+    };
+    assert_eq!(relabel("1".into()).code, 200);
+    assert_eq!(relabel("2".into()).code, 200);
+    assert_eq!(server.send("DELETE", &format!("{CONFIG_MAPS}/a"), "", b"").code, 200);
+    let types = |lines: &mut server::Lines, count: usize| {
+        let mut event = || lines.next().map(|event| event["type"].clone());
+        (0..count).filter_map(|_| event()).collect::<Vec<_>>()
+    };
+    assert_eq!(types(&mut all, 4), ["ADDED", "MODIFIED", "MODIFIED", "DELETED"]);
+    assert_eq!(types(&mut since, 3), ["MODIFIED", "MODIFIED", "DELETED"]);
+    assert_eq!(types(&mut selected, 2), ["ADDED", "DELETED"], "by its selector");
+}
+
+#[test]
+fn a_watch_ends_in_time_and_marks_where_it_is() {
+    let server = Server::start();
+    assert_eq!(server.post(CONFIG_MAPS, &config_map("a", "1")).code, 201);
+    let query = "watch=1&timeoutSeconds=0&allowWatchBookmarks=true&sendInitialEvents=true\
+                 &resourceVersionMatch=NotOlderThan";
+    let mut lines = server.lines(&format!("{CONFIG_MAPS}?{query}"));
+    assert_eq!(lines.next().expect("an event")["type"], "ADDED");
+    let mark = lines.next().expect("a bookmark");
+    assert_eq!(mark["type"], "BOOKMARK");
+    let annotations = &mark["object"]["metadata"]["annotations"];
+    assert_eq!(annotations["k8s.io/initial-events-end"], "true");
+    assert_eq!(lines.next().expect("the last bookmark")["type"], "BOOKMARK");
+    assert!(lines.next().is_none(), "its time is over");
+    let mut old = server.lines(&format!("{CONFIG_MAPS}?watch=1&resourceVersion=999999"));
+    let error = old.next().expect("an event");
+    assert_eq!((&error["type"], &error["object"]["code"]), (&json!("ERROR"), &json!(410)));
+    assert!(old.next().is_none());
+}
+
+#[test]
+fn cronlets_own_routes_answer() {
+    let server = Server::start();
+    let base = "/apis/cronlet.dev/v1";
+    assert_eq!(server.post(CRON_JOBS, &cron_job("hand")).code, 201);
+    let runs = server.get(&format!("{base}/runs")).json();
+    assert_eq!((&runs["kind"], &runs["items"]), (&json!("RunList"), &json!([])));
+    let trigger = format!("{base}/namespaces/default/cronjobs/hand/trigger");
+    let job = server.send("POST", &trigger, "", b"");
+    assert_eq!((job.code, &job.json()["kind"]), (201, &json!("Job")), "{}", job.text());
+    let runs = server.get(&format!("{base}/namespaces/default/cronjobs/hand/runs")).json();
+    assert_eq!(runs["items"][0]["manual"], true);
+    assert_eq!(server.send("POST", &trigger.replace("hand", "none"), "", b"").code, 404);
+    assert_eq!(server.get(&trigger).code, 405);
+    assert_eq!(server.send("POST", &format!("{base}/reload"), "", b"").code, 200);
+    let metrics = server.get("/metrics");
+    assert!(metrics.text().contains("cronlet_cronjob_active_jobs"), "{}", metrics.text());
+}
+
+#[test]
+fn the_socket_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let server = Server::start();
+    let path = server.path("socket");
+    let mode = std::fs::metadata(&path).expect("the socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let _entered = runtime.as_ref().expect("a runtime").enter();
+    let second = cronlet::server::bind(&path).map(drop).expect_err("one answers already");
+    assert!(second.to_string().contains("another cronlet answers"), "{second}");
+    let stale = server.path("stale");
+    drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
+    assert!(cronlet::server::bind(&stale).is_ok(), "a socket nobody answers on is replaced");
+    std::fs::write(server.path("file"), "mine").expect("a file");
+    assert!(cronlet::server::bind(&server.path("file")).is_err(), "a file is not");
+}
