@@ -3,6 +3,7 @@
 use super::Size;
 use super::common;
 use super::common::daemon::Daemon;
+use super::machine::{self, Machine};
 use super::peers::{self, Cron};
 use super::table::{Table, ms, quantile};
 use std::path::Path;
@@ -34,6 +35,11 @@ pub fn measure(size: &Size, table: &mut Table) {
             peer(table, "cron", &ours, &theirs);
             let ahead = quantile(&ours, 0.5) * 10.0 <= quantile(&theirs, 0.5);
             table.aim("the median ten times ahead of cron's", ahead);
+        }
+        if !size.timers {
+            table.line("systemd timers", "measured in the full size alone");
+        } else if common::has(&machine::needs(common::program)) {
+            peer(table, "systemd timers", &ours, &by_timers(count));
         }
     }
 }
@@ -103,4 +109,20 @@ fn by_cron(folder: &Path, count: usize) -> Vec<f64> {
     let slot = peers::minute_after(AHEAD_SECONDS);
     let _cron = Cron::start(&folder.join("crontabs"), &line.repeat(count));
     collect(&stamps, slot, count)
+}
+
+/// Timers of a systemd of its own, as exact as they can be told to be.
+fn by_timers(count: usize) -> Vec<f64> {
+    let program = std::env::current_exe().expect("this program has a path");
+    let mut machine = Machine::boot(&[(&program, "/usr/bin/bench")]);
+    let units = format!(
+        "cd /run/systemd/system; for n in $(seq {count}); do
+            printf '[Timer]\nOnCalendar=*:*:00\nAccuracySec=1us\n' > stamp-$n.timer
+            printf '[Service]\nExecStart=/usr/bin/bench stamp /channel/stamps\n' > stamp-$n.service
+        done; systemctl daemon-reload"
+    );
+    machine.run(&units);
+    let slot = peers::minute_after(AHEAD_SECONDS + count as f64 / 100.0);
+    machine.run(&format!("seq -f 'stamp-%g.timer' {count} | xargs systemctl start"));
+    collect(&machine.channel().join("stamps"), slot, count)
 }

@@ -9,6 +9,9 @@
 mod common;
 mod idle;
 mod lateness;
+#[path = "../systemd/machine.rs"]
+#[allow(dead_code, reason = "the tests of the service use more of it")]
+mod machine;
 mod next;
 mod peers;
 mod startup;
@@ -21,6 +24,8 @@ use table::Table;
 pub struct Size {
     /// How many jobs are due in the same minute, one round for each.
     pub due_at_once: &'static [usize],
+    /// Whether systemd's timers are measured too: another minute for each round.
+    pub timers: bool,
     /// Pods that run `true`.
     pub pods: usize,
     /// CronJobs that are loaded and not due.
@@ -32,6 +37,7 @@ pub struct Size {
 
 const SMOKE: Size = Size {
     due_at_once: &[10],
+    timers: false,
     pods: 20,
     idle_cron_jobs: &[0, 100],
     idle_seconds: 2,
@@ -41,6 +47,7 @@ const SMOKE: Size = Size {
 
 const FULL: Size = Size {
     due_at_once: &[1, 500, 2000],
+    timers: true,
     pods: 1000,
     idle_cron_jobs: &[0, 1000, 10_000],
     idle_seconds: 20,
