@@ -6,8 +6,10 @@ pub mod columns;
 pub mod defaults;
 mod jobs;
 pub mod plan;
+mod runs;
 pub mod schedule;
 mod timing;
+pub mod trigger;
 
 pub use jobs::manual as manual_job;
 pub use timing::{is_own_record, keep_records};

@@ -6,22 +6,29 @@
 
 use super::annotations::CatchUp;
 use super::jobs;
+use super::runs::{delete, new_run, replace};
 use super::timing::{self, Timing};
 use crate::kinds::action::{Action, Outcome, Plan, Run, Severity, View};
-use crate::kinds::job::{conditions, record};
+use crate::kinds::job::conditions;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, CronJobStatus, Job};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+pub use super::trigger::trigger;
+
 /// No more missed slots than this are made up for, or told of one by one.
 const MISSED_MAX: usize = 100;
+
+/// No clock is set back by more and yet was right before.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// Decides what a CronJob needs now. `view.owned` are its Jobs.
 pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
     let mut plan = Plan::default();
     let mut sync = Sync::new(cron_job, view, &mut plan);
+    sync.doubt_the_future();
     sync.follow_jobs();
     sync.note_missing();
     let stopped =
@@ -44,13 +51,45 @@ struct Sync<'a> {
     active: Vec<ObjectReference>,
     /// The last slot that this plan tells of as skipped.
     skipped_up_to: Option<Timestamp>,
+    /// Where the schedule starts anew.
+    in_force_since: Option<Timestamp>,
 }
 
 impl<'a> Sync<'a> {
     fn new(cron_job: &'a CronJob, view: &'a View<'a>, plan: &'a mut Plan) -> Sync<'a> {
         let mut status = cron_job.status.clone().unwrap_or_default();
         let active = status.active.take().unwrap_or_default();
-        Sync { cron_job, spec: &cron_job.spec, view, plan, status, active, skipped_up_to: None }
+        Sync {
+            spec: &cron_job.spec,
+            skipped_up_to: None,
+            in_force_since: None,
+            cron_job,
+            view,
+            plan,
+            status,
+            active,
+        }
+    }
+
+    /// A host that boots with a clock years ahead runs what seems due, and then learns the date:
+    /// the last slot lies in a future that the schedule would wait for. Then it starts anew.
+    fn doubt_the_future(&mut self) {
+        let meta = &self.cron_job.metadata;
+        let last = self.status.last_schedule_time.as_ref();
+        let created = meta.creation_timestamp.as_ref();
+        let since = last.or(created).map(|time| time.0);
+        let is_known = last.is_none() && self.believed(timing::in_force_since(meta)).is_some();
+        if since.is_none() || self.believed(since).is_some() || is_known {
+            return;
+        }
+        self.status.last_schedule_time = None;
+        self.in_force_since = Some(self.view.now);
+        let message = "The clock was set back by more than a day: the schedule starts anew";
+        self.plan.event(Severity::Warning, "ClockSetBack", message);
+    }
+
+    fn believed(&self, at: Option<Timestamp>) -> Option<Timestamp> {
+        at.filter(|at| at.duration_since(self.view.now) <= AHEAD_MAX)
     }
 
     fn jobs(&self) -> impl Iterator<Item = &'a Job> + use<'a> {
@@ -75,7 +114,7 @@ impl<'a> Sync<'a> {
                 (None, None) => self.meet(job),
                 _ => {}
             }
-            if let Some(slot) = jobs::slot(self.cron_job, job) {
+            if let Some(slot) = self.believed(jobs::slot(self.cron_job, job)) {
                 let last = self.status.last_schedule_time.take().max(Some(Time(slot)));
                 self.status.last_schedule_time = last;
             }
@@ -176,18 +215,21 @@ impl<'a> Sync<'a> {
     fn floor(&self, timing: &Timing) -> Timestamp {
         let meta = &self.cron_job.metadata;
         let last = self.status.last_schedule_time.as_ref().or(meta.creation_timestamp.as_ref());
-        let last = last.map_or(self.view.now, |time| time.0);
+        let last = self.believed(last.map(|time| time.0));
+        let in_force = self.in_force_since.or(timing::in_force_since(meta));
+        let in_force = self.believed(in_force);
         let other = match timing.catch_up {
-            CatchUp::None => timing::in_force_since(meta),
+            CatchUp::None => in_force,
             CatchUp::Latest => None,
-            CatchUp::All => timing::skipped_up_to(meta),
+            CatchUp::All => self.believed(timing::skipped_up_to(meta)),
         };
-        last.max(other.unwrap_or(last))
+        last.max(other).or(in_force).unwrap_or(self.view.now)
     }
 
     /// Slots after `floor` up to `latest` are due: which one runs, and what becomes of the others?
     fn decide(&mut self, timing: &Timing, floor: Timestamp, latest: Timestamp, count: u32) {
-        let told = timing::skipped_up_to(&self.cron_job.metadata).unwrap_or(Timestamp::MIN);
+        let told = self.believed(timing::skipped_up_to(&self.cron_job.metadata));
+        let told = told.unwrap_or(Timestamp::MIN);
         let mut slots = match count {
             1 => vec![latest],
             _ => timing.last_slots(floor.max(told), latest, MISSED_MAX + 1),
@@ -210,10 +252,19 @@ impl<'a> Sync<'a> {
         slots.retain(|slot| *slot > told);
         self.skip_missed(timing, &slots, count as usize > MISSED_MAX);
         let Some(slot) = runs else { return };
-        if policy != Some("Forbid") || self.active.is_empty() {
-            self.start(timing, slot);
-        } else if !all && slot > told {
-            self.hold(slot);
+        let is_new = slot > told;
+        if policy == Some("Forbid") && !self.active.is_empty() {
+            if is_new && !all {
+                self.hold(slot);
+            }
+            return;
+        }
+        let fine = timing.schedule.is_finer_than_minutes();
+        let name = jobs::name_of_slot(self.cron_job, slot, fine);
+        if !self.is_taken(&name) {
+            self.start(slot, name);
+        } else if is_new {
+            self.give_up(slot, &name);
         }
     }
 
@@ -262,21 +313,24 @@ impl<'a> Sync<'a> {
         self.skipped_up_to = Some(slot);
     }
 
-    fn start(&mut self, timing: &Timing, slot: Timestamp) {
-        let fine = timing.schedule.is_finer_than_minutes();
-        let name = jobs::name_of_slot(self.cron_job, slot, fine);
+    /// Ours would have settled the slot, so it is someone else's.
+    fn is_taken(&self, name: &str) -> bool {
         let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
-        if self.view.others.get(&Key::new(Kind::Job, namespace, &name)).is_some() {
-            // Ours would have settled the slot. Kubernetes stays silent here.
-            let message = format!("Error creating job: jobs.batch {name:?} already exists");
-            self.plan.event(Severity::Warning, "FailedCreate", message);
-            let run = self.run(slot, Outcome::Skipped, "a Job of its name exists already");
-            self.plan.push(Action::Record(run));
-            self.skipped_up_to = Some(slot);
-            return;
-        }
+        self.view.others.get(&Key::new(Kind::Job, namespace, name)).is_some()
+    }
+
+    /// Kubernetes says nothing when the name of a slot's Job is taken.
+    fn give_up(&mut self, slot: Timestamp, name: &str) {
+        let message = format!("Error creating job: jobs.batch {name:?} already exists");
+        self.plan.event(Severity::Warning, "FailedCreate", message);
+        let run = self.run(slot, Outcome::Skipped, "another Job has the name of its Job");
+        self.plan.push(Action::Record(run));
+        self.skipped_up_to = Some(slot);
+    }
+
+    fn start(&mut self, slot: Timestamp, name: String) {
         if self.spec.concurrency_policy.as_deref() == Some("Replace") {
-            replace_active(&self.active, self.view, self.plan);
+            replace(&self.active, self.view, self.plan);
             self.active.clear();
         }
         let run = self.run(slot, Outcome::Running, "");
@@ -319,7 +373,8 @@ impl<'a> Sync<'a> {
     fn write(mut self) {
         self.status.active = (!self.active.is_empty()).then_some(self.active);
         let before = self.cron_job.status.clone().unwrap_or_default();
-        if before == self.status && self.skipped_up_to.is_none() {
+        let same_records = self.skipped_up_to.is_none() && self.in_force_since.is_none();
+        if before == self.status && same_records {
             return;
         }
         let mut cron_job = self.cron_job.clone();
@@ -327,84 +382,10 @@ impl<'a> Sync<'a> {
         if let Some(slot) = self.skipped_up_to {
             timing::set_skipped_up_to(&mut cron_job.metadata, slot);
         }
+        if let Some(since) = self.in_force_since {
+            timing::set_in_force_since(&mut cron_job.metadata, since);
+        }
         self.plan.push(Action::Put(cron_job.into()));
-    }
-}
-
-/// Makes a Job of a CronJob now: its name, and what to do. Under `Forbid` and `Replace` it takes
-/// its turn like a scheduled run, unless `force`.
-///
-/// # Errors
-/// Says why the run may not start.
-pub fn trigger(
-    cron_job: &CronJob,
-    view: &View,
-    force: bool,
-) -> Result<(String, Vec<Action>), String> {
-    let mut plan = Plan::default();
-    let own = cron_job.metadata.name.as_deref().unwrap_or_default();
-    let namespace = cron_job.metadata.namespace.as_deref().unwrap_or_default();
-    let name = format!("{own}-manual-{}", view.now.as_second());
-    if view.others.get(&Key::new(Kind::Job, namespace, &name)).is_some() {
-        return Err(format!("job {name} was made in this very second; try again in the next"));
-    }
-    let active = cron_job.status.as_ref().and_then(|status| status.active.as_deref());
-    let active = active.unwrap_or_default();
-    let policy = cron_job.spec.concurrency_policy.as_deref();
-    match policy {
-        Some("Forbid") if !force && !active.is_empty() => {
-            let running = active[0].name.as_deref().unwrap_or_default();
-            return Err(format!(
-                "prior execution {running} is running and concurrency policy is Forbid"
-            ));
-        }
-        Some("Replace") if !force => replace_active(active, view, &mut plan),
-        _ => {}
-    }
-    let asked_at = record::asked_at(&name, view.now);
-    let run = new_run(cron_job, asked_at, Outcome::Running, "");
-    plan.push(Action::Record(Run { job: name.clone(), manual: true, ..run }));
-    plan.push(Action::Create(jobs::triggered(cron_job, name.clone(), force).into()));
-    plan.event(Severity::Normal, "SuccessfulCreate", format!("Created job {name}"));
-    Ok((name, plan.actions))
-}
-
-/// Ends the active runs for a new one.
-fn replace_active(active: &[ObjectReference], view: &View, plan: &mut Plan) {
-    for reference in active {
-        let job = view.owned.iter().find_map(|object| match object {
-            Object::Job(job) if job.metadata.uid == reference.uid => Some(job),
-            _ => None,
-        });
-        let Some(job) = job else { continue };
-        if let Some(run) = record::run(job, &[], view.now) {
-            let message = "replaced by a later run".to_owned();
-            let ended = Some(view.now);
-            plan.push(Action::Record(Run { outcome: Outcome::Replaced, message, ended, ..run }));
-        }
-        delete(job, plan);
-    }
-}
-
-fn delete(job: &Job, plan: &mut Plan) {
-    let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
-    plan.event(Severity::Normal, "SuccessfulDelete", format!("Deleted job {}", jobs::name(job)));
-    plan.push(Action::Delete(Key::new(Kind::Job, namespace, jobs::name(job))));
-}
-
-fn new_run(cron_job: &CronJob, slot: Timestamp, outcome: Outcome, message: &str) -> Run {
-    Run {
-        namespace: cron_job.metadata.namespace.clone().unwrap_or_default(),
-        cron_job: cron_job.metadata.name.clone().unwrap_or_default(),
-        scheduled: slot,
-        job: String::new(),
-        outcome,
-        started: None,
-        ended: None,
-        exit_code: None,
-        attempts: 0,
-        message: message.to_owned(),
-        manual: false,
     }
 }
 

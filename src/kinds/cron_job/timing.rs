@@ -120,12 +120,16 @@ pub fn keep_records(old: &CronJob, new: &mut CronJob, now: Timestamp) {
     let suspended = |cron_job: &CronJob| cron_job.spec.suspend == Some(true);
     let resumed = suspended(old) && !suspended(new);
     if resumed || spells(old) != spells(new) {
-        write(&mut new.metadata, annotations::IN_FORCE_SINCE, Some(now.to_string()));
+        set_in_force_since(&mut new.metadata, now);
     }
 }
 
 pub fn in_force_since(meta: &ObjectMeta) -> Option<Timestamp> {
     annotation(meta, annotations::IN_FORCE_SINCE)?.parse().ok()
+}
+
+pub fn set_in_force_since(meta: &mut ObjectMeta, since: Timestamp) {
+    write(meta, annotations::IN_FORCE_SINCE, Some(since.to_string()));
 }
 
 pub fn skipped_up_to(meta: &ObjectMeta) -> Option<Timestamp> {
