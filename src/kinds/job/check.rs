@@ -313,3 +313,182 @@ fn changeable_part(old: &Job, had: &JobSpec, new: &PodTemplateSpec) -> PodTempla
 fn labels(template: &PodTemplateSpec) -> BTreeMap<String, String> {
     template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::job::defaults;
+    use serde_json::{Value, json};
+
+    /// A Job of that spec as it is stored, and what is refused of it.
+    fn made(mut spec: Value) -> (Job, Vec<String>) {
+        let container = json!({"name": "a", "image": "b"});
+        let pod = json!({"spec": {"restartPolicy": "Never", "containers": [container]}});
+        if spec.get("template").is_none() {
+            spec["template"] = pod;
+        }
+        let metadata = json!({"name": "demo", "namespace": "default", "uid": "u"});
+        let job = json!({"metadata": metadata, "spec": spec});
+        let mut job: Job = serde_json::from_value(job).expect("a Job");
+        defaults::set(&mut job);
+        defaults::prepare_create(&mut job);
+        let mut causes = Causes::default();
+        create(&job, &mut causes);
+        (job, told(&causes))
+    }
+
+    fn told(causes: &Causes) -> Vec<String> {
+        let each = causes.found.iter();
+        each.map(|c| format!("{} {:?}", c.field.trim_start_matches("spec."), c.reason)).collect()
+    }
+
+    fn check(spec: Value, want: &[&str]) {
+        assert_eq!(made(spec.clone()).1, want, "{spec}");
+    }
+
+    #[test]
+    fn selectors() {
+        check(json!({}), &[]);
+        let manual = json!({"manualSelector": true, "selector": {"matchLabels": {"a": "b"}}});
+        check(manual, &["template.metadata.labels Invalid"]);
+        let none = &["selector Required", "template.metadata.labels Invalid"];
+        check(json!({"manualSelector": true}), none);
+        let labels = json!({"labels": {"job-name": "other"}});
+        let spec = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]});
+        check(
+            json!({"template": {"metadata": labels, "spec": spec}}),
+            &["template.metadata.labels[job-name] Invalid"],
+        );
+    }
+
+    #[test]
+    fn indexed_jobs() {
+        let indexed = |mut spec: Value| {
+            spec["completionMode"] = json!("Indexed");
+            spec
+        };
+        check(indexed(json!({"completions": 3, "backoffLimitPerIndex": 1})), &[]);
+        check(indexed(json!({"parallelism": 1})), &["completions Required"]);
+        let failed = |limit: i32| {
+            json!({
+                "completions": 3, "backoffLimitPerIndex": 1, "maxFailedIndexes": limit,
+            })
+        };
+        check(indexed(failed(3)), &[]);
+        check(indexed(failed(4)), &["maxFailedIndexes Invalid"]);
+        check(indexed(json!({"completions": 1, "parallelism": 100_001})), &["parallelism Invalid"]);
+        check(
+            indexed(
+                json!({"completions": 100_001, "parallelism": 10_001, "backoffLimitPerIndex": 1}),
+            ),
+            &["maxFailedIndexes Required", "parallelism Invalid"],
+        );
+        check(
+            json!({"backoffLimitPerIndex": -1}),
+            &["backoffLimitPerIndex Invalid", "backoffLimitPerIndex Invalid"],
+        );
+    }
+
+    #[test]
+    fn pod_failure_policies() {
+        let rule = |rule: Value| json!({"podFailurePolicy": {"rules": [rule]}});
+        let codes = |values: Value| {
+            let codes = json!({"operator": "In", "values": values});
+            json!({"action": "Ignore", "onExitCodes": codes})
+        };
+        check(rule(codes(json!([1, 2]))), &[]);
+        let at = "podFailurePolicy.rules[0]";
+        let values = format!("{at}.onExitCodes.values");
+        check(rule(codes(json!([]))), &[&format!("{values} Invalid")]);
+        check(rule(codes(json!([2, 1]))), &[&format!("{values} Invalid")]);
+        check(rule(codes(json!([1, 1]))), &[&format!("{values}[1] Duplicate")]);
+        check(rule(codes((1..300).collect())), &[&format!("{values} TooMany")]);
+        check(rule(json!({"action": "Count"})), &[&format!("{at} Invalid")]);
+        let condition =
+            json!({"action": "FailIndex", "onPodConditions": [{"type": "a b", "status": "x"}]});
+        check(
+            rule(condition),
+            &[
+                &format!("{at}.action Invalid"),
+                &format!("{at}.onPodConditions[0].type Invalid"),
+                &format!("{at}.onPodConditions[0].status NotSupported"),
+            ],
+        );
+        let elsewhere = json!({"action": "Count", "onExitCodes":
+            {"operator": "Near", "containerName": "z", "values": [1]}});
+        check(
+            rule(elsewhere),
+            &[
+                &format!("{at}.onExitCodes.operator NotSupported"),
+                &format!("{at}.onExitCodes.containerName Invalid"),
+            ],
+        );
+        let mut replaced = rule(codes(json!([1])));
+        replaced["podReplacementPolicy"] = json!("TerminatingOrFailed");
+        check(replaced, &["podReplacementPolicy NotSupported"]);
+    }
+
+    #[test]
+    fn success_policies() {
+        let rules = |rules: Value| {
+            let policy = json!({"rules": rules});
+            json!({"completionMode": "Indexed", "completions": 5, "successPolicy": policy})
+        };
+        let at = "successPolicy.rules";
+        check(rules(json!([{"succeededIndexes": "0,2-4", "succeededCount": 4}])), &[]);
+        check(rules(json!([])), &[&format!("{at} Required")]);
+        check(rules(json!([{}])), &[&format!("{at}[0] Required")]);
+        for bad in ["5", "1-5", "2,1", "3-2", "a", "1,", "1-2-3", "0-2,2"] {
+            let want = format!("{at}[0].succeededIndexes Invalid");
+            check(rules(json!([{"succeededIndexes": bad}])), &[&want]);
+        }
+        let count = format!("{at}[0].succeededCount Invalid");
+        check(rules(json!([{"succeededCount": 6}])), &[&count]);
+        check(rules(json!([{"succeededCount": -1}])), &[&count]);
+        check(rules(json!([{"succeededIndexes": "1,2", "succeededCount": 3}])), &[&count]);
+    }
+
+    #[test]
+    fn managers() {
+        let manager = |name: &str| json!({"managedBy": name});
+        check(manager("kubernetes.io/job-controller"), &[]);
+        check(manager("nobody"), &["managedBy Invalid"]);
+        check(manager("UPPER.io/x"), &["managedBy Invalid"]);
+        check(manager("a.io/ x"), &["managedBy Invalid"]);
+        check(manager(""), &["managedBy Required"]);
+        check(manager(&format!("a.io/{}", "x".repeat(63))), &["managedBy TooLong"]);
+    }
+
+    #[test]
+    fn what_a_change_may_touch() {
+        let change = |old: Value, new: Value, want: &[&str]| {
+            let ((old, _), (mut new, _)) = (made(old), made(new));
+            defaults::prepare_update(&old, &mut new);
+            let mut causes = Causes::default();
+            update(&old, &new, &mut causes);
+            assert_eq!(told(&causes), want, "{:?}", new.spec);
+        };
+        let pod = |spec: Value| {
+            let mut pod =
+                json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]});
+            for (key, value) in spec.as_object().expect("an object") {
+                pod[key] = value.clone();
+            }
+            json!({"spec": pod})
+        };
+        change(json!({"parallelism": 1}), json!({"parallelism": 9, "suspend": true}), &[]);
+        change(json!({"completions": 1}), json!({"completions": 2}), &["completions Invalid"]);
+        let indexed = |count: i32, parallelism: i32| {
+            let mode = "Indexed";
+            json!({"completionMode": mode, "completions": count, "parallelism": parallelism})
+        };
+        change(indexed(1, 1), indexed(2, 2), &[]);
+        change(indexed(1, 1), indexed(2, 1), &["completions Invalid"]);
+        change(json!({}), json!({"managedBy": "a.io/b"}), &["managedBy Invalid"]);
+        let selected = pod(json!({"nodeSelector": {"a": "b"}}));
+        change(json!({}), json!({"template": selected}), &["template Invalid"]);
+        change(json!({"suspend": true}), json!({"template": selected, "suspend": true}), &[]);
+        let other = pod(json!({"hostNetwork": true}));
+        change(json!({"suspend": true}), json!({"template": other}), &["template Invalid"]);
+    }
+}
