@@ -53,8 +53,10 @@ impl Layout {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mut layout = Layout::default();
-        for mount in mounts.lines().filter_map(CgroupMount::parse) {
-            layout.add(&mount, &own);
+        let mut mounts: Vec<CgroupMount> = mounts.lines().filter_map(CgroupMount::parse).collect();
+        mounts.sort_by_key(|mount| !mount.unified);
+        for mount in &mounts {
+            layout.add(mount, &own);
         }
         layout
     }
@@ -75,7 +77,8 @@ impl Layout {
             return;
         }
         let folder = mount.folder(own).join("cronlet");
-        let wanted = ["memory", "cpu", "freezer"].iter().any(|name| mount.has(name));
+        let tracker = self.unified.is_none() && mount.has("freezer");
+        let wanted = tracker || mount.has("memory") || mount.has("cpu");
         if !wanted || make_folder(&folder).is_err() || !is_ours(&folder) {
             return;
         }
@@ -85,7 +88,7 @@ impl Layout {
         if mount.has("cpu") {
             self.cpu = Some(Controller::Legacy(folder.clone()));
         }
-        if mount.has("freezer") {
+        if tracker {
             self.tracker = Some(folder);
         }
     }

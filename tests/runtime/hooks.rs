@@ -24,8 +24,9 @@ fn with_data(launch: Launch) -> Launch {
 #[test]
 fn after_the_start_in_the_container() {
     let mut world = World::new();
-    let launch = with_data(sh("while [ ! -e /data/hook ]; do sleep 0.02; done; cat /data/hook"));
-    let hook = exec("echo $WORD $(id -u) > /data/hook.new; mv /data/hook.new /data/hook");
+    let wait = "while [ ! -e /data/go ]; do sleep 0.02; done";
+    let launch = with_data(sh(&format!("{wait}; cat /data/hook")));
+    let hook = exec("echo $WORD $(id -u) > /data/hook");
     let mut launch = Launch { post_start: hook, user: Some(1234), ..launch };
     launch.env.push(("WORD".into(), "hello".into()));
     world.start(&launch);
@@ -35,6 +36,7 @@ fn after_the_start_in_the_container() {
     });
     assert_eq!(state, HookState::Running);
     assert_eq!(post_start(&mut world, &launch), Ok(()));
+    std::fs::write(world.folder(&launch).join("volumes/work/go"), "").expect("write");
     assert_eq!(world.exited(&launch).code, 0);
     assert_eq!(world.output(&launch), "hello 1234\n");
     let sleep = Launch { post_start: Some(Hook::Sleep { seconds: 0 }), ..sh("sleep 1000") };
@@ -60,11 +62,12 @@ fn a_failed_start_hook_kills() {
 #[test]
 fn before_the_stop_and_within_the_grace() {
     let mut world = World::new();
-    let stopper = "trap 'echo term; exit 0' TERM; while :; do sleep 0.02; done";
+    let stopper = "trap 'echo term; exit 0' TERM; touch /data/ready; while :; do sleep 0.02; done";
     let run = |world: &mut World, hook, grace| {
         let launch = Launch { pre_stop: hook, ..with_data(sh(stopper)) };
         world.start(&launch);
         world.started(&launch);
+        until(|| world.folder(&launch).join("volumes/work/ready").exists());
         world.stop(&launch, grace);
         let exit = world.exited(&launch);
         (launch, exit)
@@ -94,7 +97,8 @@ fn a_stop_without_grace_leaves_no_hook_behind() {
     for cgroups in [true, false] {
         let mut world = World::with(cgroups);
         let launch = with_data(sh("sleep 1000"));
-        let hook = exec("echo $$ > /data/pid; sleep 1000");
+        // The shell and what it started.
+        let hook = exec("sleep 1000 & echo $! > /data/pid; wait");
         let launch = Launch { pre_stop: hook, ..launch };
         world.start(&launch);
         world.started(&launch);

@@ -110,6 +110,28 @@ fn a_killed_shim_takes_its_containers_along() {
 }
 
 #[test]
+fn what_ran_when_the_host_went_down_is_told_as_lost() {
+    let mut world = World::new();
+    let launch = sh("sleep 1000");
+    world.start(&launch);
+    let pid = world.started(&launch);
+    let shim = world.shim_of(pid);
+    world.close();
+    kill(shim);
+    until(|| !alive(shim) && !alive(pid));
+    let records = world.folder(&launch).join("records");
+    let text = std::fs::read_to_string(&records).expect("read");
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("read");
+    assert!(text.contains(boot.trim()));
+    std::fs::write(&records, text.replace(boot.trim(), "an-earlier-boot")).expect("write");
+    let found = world.reopen();
+    let state = &found[&launch.pod_uid].containers["main"].state;
+    let ContainerState::Exited(exit) = state else { panic!("{state:?}") };
+    assert_eq!((exit.code, exit.reason.as_str()), (137, "ContainerStatusUnknown"));
+    assert_eq!(exit.message, "The host was restarted while the container ran");
+}
+
+#[test]
 fn stops_and_cleans_of_what_is_not_there() {
     let mut world = World::new();
     let never = sh("true");

@@ -330,3 +330,67 @@ fn line_of(record: &Record) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(id: &str, code: i32) -> Exit {
+        let at = Timestamp::UNIX_EPOCH;
+        Exit {
+            id: id.into(),
+            code,
+            signal: None,
+            reason: "Error".into(),
+            message: String::new(),
+            started_at: at,
+            finished_at: at,
+        }
+    }
+
+    fn intent(attempt: u32) -> Record {
+        let (container, id) = ("main".into(), format!("id-{attempt}"));
+        Record::Intent { container, attempt, id, cgroups: Vec::new(), at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn exited(attempt: u32) -> Record {
+        let exit = exit(&format!("id-{attempt}"), 1);
+        Record::Exited { container: "main".into(), attempt, exit }
+    }
+
+    #[test]
+    fn a_file_that_grew_is_written_anew_and_says_the_same() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let place = Place { folder: folder.path().into() };
+        let mut records = Records::open(&place).expect("open");
+        for attempt in 0..2000 {
+            records.append(intent(attempt), false).expect("append");
+            records.append(exited(attempt), false).expect("append");
+        }
+        let length = std::fs::metadata(place.records()).expect("there").len();
+        assert!(length <= BYTES_MAX + 1000, "{length}");
+        let past = Past::read(&place).expect("read");
+        assert_eq!(past.observed, records.past.observed);
+        let seen = &past.observed.containers["main"];
+        assert_eq!((seen.attempt, seen.streak), (1999, 2000));
+        assert_eq!(seen.last, Some(exit("id-1998", 1)));
+        assert!(past.begun("main", 0) && past.begun("main", 1999) && !past.begun("main", 2000));
+        assert!(past.unsettled().is_empty());
+    }
+
+    #[test]
+    fn a_torn_line_is_passed_over_and_ended() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let place = Place { folder: folder.path().into() };
+        let mut records = Records::open(&place).expect("open");
+        records.append(intent(0), false).expect("append");
+        drop(records);
+        let whole = std::fs::read(place.records()).expect("read");
+        let torn = &line_of(&exited(0))[..20];
+        std::fs::write(place.records(), [&whole, torn].concat()).expect("write");
+        let mut records = Records::open(&place).expect("open");
+        assert_eq!(records.past.unsettled().len(), 1);
+        records.append(exited(0), true).expect("append");
+        assert!(Past::read(&place).expect("read").unsettled().is_empty());
+    }
+}

@@ -91,8 +91,18 @@ impl Container {
         self.log.write(&lines);
     }
 
+    /// Ends the hook that is under way, and what it started. It gets no verdict.
+    pub fn end_hook(&mut self) {
+        if let Some(pid) = self.hook.take().and_then(|hook| hook.pid) {
+            let tree = process::descendants(pid);
+            process::kill(pid);
+            tree.into_iter().for_each(process::kill);
+        }
+    }
+
     /// The main process was reaped.
     pub fn note_end(&mut self, status: WaitStatus) {
+        self.end_hook();
         let out_of_memory =
             self.launch.limits.memory_bytes_max.is_some() && self.cgroup.out_of_memory();
         let (at, since) = (Timestamp::now(), Instant::now());
@@ -148,6 +158,7 @@ impl Container {
             process::kill(self.pid);
             tree.into_iter().for_each(process::kill);
         }
+        self.end_hook();
         self.cgroup.kill();
         self.stop = Some(Stop { deadline: now, step: StopStep::Killed });
     }

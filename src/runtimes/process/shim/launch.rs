@@ -218,8 +218,7 @@ fn bear(
     let shim = rustix::process::getpid();
     let inside = cgroup.open();
     let forked = match &inside {
-        // An old kernel, or a cgroup that takes no processes this way: the child joins it by itself.
-        Some(folder) => process::fork_into(folder.as_fd()).map(|forked| (forked, true)),
+        Some(folder) => fork_inside(folder),
         None => process::fork().map(|forked| (forked, false)),
     };
     match forked {
@@ -236,6 +235,15 @@ fn bear(
             let words = words(error);
             Err(Refusal::run(format!("fork refused: {words} (limits of processes or memory)")))
         }
+    }
+}
+
+/// True: the child was born in the cgroup. Where that is not possible (before Linux 5.7) it joins by itself.
+fn fork_inside(folder: &OwnedFd) -> std::io::Result<(Forked, bool)> {
+    match process::fork_into(folder.as_fd()) {
+        Ok(forked) => Ok((forked, true)),
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(error),
+        Err(_) => process::fork().map(|forked| (forked, false)),
     }
 }
 

@@ -41,9 +41,7 @@ impl Shim {
         stop.deadline = stop.deadline.min(deadline);
         if first {
             // A postStart that still runs gives way.
-            if let Some(pid) = live.hook.take().and_then(|hook| hook.pid) {
-                process::kill(pid);
-            }
+            live.end_hook();
             if !self.run_hook(name, Occasion::PreStop)
                 && let Some(live) = self.containers.get_mut(name)
             {
@@ -74,6 +72,7 @@ impl Shim {
         if !self.cleaning || !self.containers.is_empty() {
             return;
         }
+        // The shim has no children that are not the pod's, and waits for none of them.
         strays(&self.containers).into_iter().for_each(process::kill);
         self.unwritten.clear();
         let error = self.space.remove(&self.place).err().map(|e| e.to_string());
@@ -156,9 +155,7 @@ impl Shim {
         };
         match stop.step {
             StopStep::PreStop => {
-                if let Some(pid) = container.hook.take().and_then(|hook| hook.pid) {
-                    process::kill(pid);
-                }
+                container.end_hook();
                 let late = "preStop took longer than the grace period".to_owned();
                 self.hook_ended(name, Occasion::PreStop, Err(late));
             }

@@ -131,8 +131,8 @@ mod tests {
         let path = folder.path().join("logs/0.log");
         let mut log = Log::open(path.clone());
         let stamp = "1970-01-01T00:00:00.000000000Z stdout F ";
-        let line = format!("{stamp}{}\n", "x".repeat(1 << 20));
-        for _ in 0..70 {
+        let line = format!("{stamp}{}\n", "x".repeat(1 << 10));
+        for _ in 0..70_000 {
             log.write(line.as_bytes());
         }
         log.write(format!("{stamp}last\n").as_bytes());
