@@ -1,6 +1,6 @@
-//! Every Pod of the recorded scenarios, played again through the pod's plan: the statuses must follow each other as they
-//! did in a real Kubernetes, in phase, conditions, reasons, messages, container states and counts, and so must the
-//! events.
+//! Every Pod of the recorded scenarios, played again through the pod's plan: the statuses must
+//! follow each other as they did in a real Kubernetes, in phase, conditions, reasons, messages,
+//! container states and counts, and so must the events.
 
 mod common;
 
@@ -198,8 +198,9 @@ impl World {
     }
 }
 
-/// What is compared of a status. A pod whose conditions say that it is over counts as over, and whether there is a
-/// sandbox is compared where containers run or the pod is over: in between, a real kubelet takes steps of its own.
+/// What is compared of a status. A pod whose conditions say that it is over counts as over, and
+/// whether there is a sandbox is compared where containers run or the pod is over: in between, a
+/// real kubelet takes steps of its own.
 fn words(status: &PodStatus) -> String {
     let conditions = status.conditions.as_deref().unwrap_or_default();
     let over = conditions.iter().filter(|condition| condition.type_ == "Ready");

@@ -27,7 +27,8 @@ impl Finding {
     }
 }
 
-/// All conditions of a bound pod. `statuses` stand in the order of `crew.members`; `now` is in whole seconds.
+/// All conditions of a bound pod. `statuses` stand in the order of `crew.members`; `now` is in
+/// whole seconds.
 pub fn conditions(
     pod: &Pod,
     crew: &Crew,

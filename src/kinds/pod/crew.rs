@@ -13,7 +13,8 @@ use std::borrow::Cow;
 pub enum Role {
     /// Runs to its end before the next begins.
     Init,
-    /// An init container with `restartPolicy: Always`: the next begins once it has started, and it outlives the mains.
+    /// An init container with `restartPolicy: Always`: the next begins once it has started, and it
+    /// outlives the mains.
     Sidecar,
     Main,
 }
@@ -152,8 +153,8 @@ impl<'a> Member<'a> {
         Member { container, role, attempt, state, last, streak, failures, stopping, shown }
     }
 
-    /// A container that the runtime knows nothing of: it never ran, or its traces are lost and the status is all there
-    /// is to go by.
+    /// A container that the runtime knows nothing of: it never ran, or its traces are lost and the
+    /// status is all there is to go by.
     fn from_status(
         container: &'a Container,
         role: Role,

@@ -1,5 +1,5 @@
-//! A container's environment: the host's basics, the image's, `envFrom`, `env`, with references resolved and `$(VAR)`
-//! expanded, as the kubelet does it.
+//! A container's environment: the host's basics, the image's, `envFrom`, `env`, with references
+//! resolved and `$(VAR)` expanded, as the kubelet does it.
 
 use super::expand::expand;
 use super::fields;

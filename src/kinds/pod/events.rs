@@ -1,4 +1,5 @@
-//! A pod's events, in the kubelet's words. Each goes with the one change that it tells of, so that none is told twice.
+//! A pod's events, in the kubelet's words. Each goes with the one change that it tells of, so that
+//! none is told twice.
 
 use super::crew::{Crew, Member};
 use super::launch::Problem;

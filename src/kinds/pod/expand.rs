@@ -1,6 +1,7 @@
 //! `$(VAR)` in commands, arguments, values and paths, expanded as Kubernetes does it.
 
-/// Replaces each `$(NAME)` that `lookup` knows; `$$` stands for `$`, and everything else stays as it is.
+/// Replaces each `$(NAME)` that `lookup` knows; `$$` stands for `$`, and everything else stays as
+/// it is.
 pub fn expand<'v>(input: &str, lookup: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut output = String::with_capacity(input.len());
     let mut rest = input;

@@ -88,7 +88,8 @@ fn quoted(value: &str) -> String {
     output
 }
 
-/// The value of a container's resource in units of the divisor, rounded up. What has no limit may use the whole host.
+/// The value of a container's resource in units of the divisor, rounded up. What has no limit may
+/// use the whole host.
 pub fn resource(
     spec: &PodSpec,
     container: &Container,

@@ -3,8 +3,8 @@
 use crate::kinds::action::{ImageProgram, Settings};
 use std::collections::BTreeMap;
 
-/// Base images that hold a shell and no entry point: a container's `args` are its whole command there, and a shell
-/// runs without. They need no line in the configuration.
+/// Base images that hold a shell and no entry point: a container's `args` are its whole command
+/// there, and a shell runs without. They need no line in the configuration.
 const BASES: [(&str, &str); 12] = [
     ("almalinux", "/bin/bash"),
     ("alpine", "/bin/sh"),
@@ -35,8 +35,8 @@ pub fn program(settings: &Settings, image: &str) -> Option<ImageProgram> {
     Some(ImageProgram { args, command: Vec::new(), env: BTreeMap::new() })
 }
 
-/// Does a pattern such as `redis`, `redis:7*` or `quay.io/*/app` name the image? A pattern without tag takes any, and
-/// one without registry takes Docker's, however the image spells it.
+/// Does a pattern such as `redis`, `redis:7*` or `quay.io/*/app` name the image? A pattern without
+/// tag takes any, and one without registry takes Docker's, however the image spells it.
 fn matches(pattern: &str, image: &str) -> bool {
     let image = image.split_once('@').map_or(image, |(name, _)| name);
     let untagged = match image.rsplit_once(':') {
@@ -54,8 +54,8 @@ fn without_registry(name: &str) -> &str {
     prefixes.into_iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
-/// `*` takes any letters, `?` one. Goes back to the last star alone, so that the time is bounded by the product of
-/// both lengths.
+/// `*` takes any letters, `?` one. Goes back to the last star alone, so that the time is bounded by
+/// the product of both lengths.
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

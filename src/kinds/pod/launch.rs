@@ -1,4 +1,5 @@
-//! One attempt of one container, resolved: what the runtime needs to start it, or why it cannot be started.
+//! One attempt of one container, resolved: what the runtime needs to start it, or why it cannot be
+//! started.
 
 use super::expand::expand;
 use super::observed::{Hook, Launch, ResourceLimits};
@@ -83,7 +84,8 @@ impl Sources<'_> {
     }
 }
 
-/// A launch, and what the user should hear about it: messages for `InvalidEnvironmentVariableNames`.
+/// A launch, and what the user should hear about it: messages for
+/// `InvalidEnvironmentVariableNames`.
 pub struct Launched {
     pub launch: Launch,
     pub warnings: Vec<String>,
@@ -144,7 +146,8 @@ pub fn launch(
     Ok(Launched { launch, warnings })
 }
 
-/// Program and arguments: the container's `command` and `args` over the image's, as Docker's ENTRYPOINT and CMD.
+/// Program and arguments: the container's `command` and `args` over the image's, as Docker's
+/// ENTRYPOINT and CMD.
 fn argv(
     container: &Container,
     program: Option<&ImageProgram>,

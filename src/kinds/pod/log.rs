@@ -1,7 +1,8 @@
-//! Container logs in the CRI format, `2026-11-23T11:10:42.832383003Z stdout F text`: written by the shim, read by the API.
+//! Container logs in the CRI format, `2026-11-23T11:10:42.832383003Z stdout F text`: written by the
+//! shim, read by the API.
 //!
-//! `F` ends a line of the program, `P` is a part of one that goes on in the next entry of the same stream. Nothing here
-//! opens a file; all works on bytes.
+//! `F` ends a line of the program, `P` is a part of one that goes on in the next entry of the same
+//! stream. Nothing here opens a file; all works on bytes.
 
 use crate::time::Timestamp;
 use std::io::Write;
@@ -157,8 +158,8 @@ impl Reader {
         self.left_bytes == 0
     }
 
-    /// Appends to `output` what the whole entries in `log` say, and answers how many bytes of `log` they are; the rest
-    /// is to be fed again with what follows. What is no entry is left out.
+    /// Appends to `output` what the whole entries in `log` say, and answers how many bytes of `log`
+    /// they are; the rest is to be fed again with what follows. What is no entry is left out.
     pub fn feed(&mut self, log: &[u8], output: &mut Vec<u8>) -> usize {
         let mut used = 0;
         for line in log.split_inclusive(|&byte| byte == b'\n') {
@@ -201,8 +202,9 @@ impl Reader {
     }
 }
 
-/// Where the last `lines` lines of a log begin, and how many lines were found; fewer where the log holds fewer, so that
-/// the rest may be sought in the file before. The parts of a line count as one.
+/// Where the last `lines` lines of a log begin, and how many lines were found; fewer where the log
+/// holds fewer, so that the rest may be sought in the file before. The parts of a line count as
+/// one.
 pub fn tail(log: &[u8], lines: u64) -> (usize, u64) {
     let mut found = 0;
     let mut start = log.len();
@@ -317,7 +319,8 @@ not an entry
 
         #[test]
         fn almost_entries_are_read_without_panic(
-            text in "(2026-11-23T11:10:4[0-9]Z|[0-9TZ:]{0,9}) ?(stdout|stderr|x) ?[FPX]?:? ?.{0,9}\n?",
+            text in "(2026-11-23T11:10:4[0-9]Z|[0-9TZ:]{0,9}) ?\
+                     (stdout|stderr|x) ?[FPX]?:? ?.{0,9}\n?",
         ) {
             let mut output = Vec::new();
             let since = Some(Timestamp::UNIX_EPOCH);

@@ -1,10 +1,11 @@
-//! What a pod's plan and its runtime say to each other: orders down, reports up, and what is known meanwhile.
+//! What a pod's plan and its runtime say to each other: orders down, reports up, and what is known
+//! meanwhile.
 
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
-/// What is known of a pod's containers besides its status: kept in memory by the engine, rebuilt from the runtime
-/// after a restart (`Runtime::recover`).
+/// What is known of a pod's containers besides its status: kept in memory by the engine, rebuilt
+/// from the runtime after a restart (`Runtime::recover`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PodObserved {
     /// By container name, init containers among them. Absent: never ordered.
@@ -20,8 +21,8 @@ pub struct ContainerObserved {
     pub state: ContainerState,
     /// How the attempt before ended.
     pub last: Option<Exit>,
-    /// Ends in a row, counted anew with the end of an attempt that ran ten minutes: the first end restarts at once,
-    /// the second after 10 s, and so on, doubling.
+    /// Ends in a row, counted anew with the end of an attempt that ran ten minutes: the first end
+    /// restarts at once, the second after 10 s, and so on, doubling.
     pub streak: u32,
     /// Starts of this attempt that failed in a row.
     pub failures: u32,
@@ -33,7 +34,8 @@ pub struct ContainerObserved {
 pub enum ContainerState {
     /// Ordered, no report yet (set by the engine when it hands the order out).
     Starting,
-    /// The runtime could not start it and says why, in Kubernetes' words. The same attempt may be ordered again.
+    /// The runtime could not start it and says why, in Kubernetes' words. The same attempt may be
+    /// ordered again.
     Failed {
         reason: String,
         message: String,
@@ -200,10 +202,11 @@ pub enum News {
         post_start: HookState,
     },
     PostStart(Result<(), String>),
-    /// `lifecycle.preStop` failed; the stop goes on. Changes nothing that is observed: the engine makes it the event
-    /// `FailedPreStopHook` (`pod::events::of_report`).
+    /// `lifecycle.preStop` failed; the stop goes on. Changes nothing that is observed: the engine
+    /// makes it the event `FailedPreStopHook` (`pod::events::of_report`).
     PreStopFailed(String),
-    /// Could not be started: Kubernetes' reason (`CreateContainerConfigError`, `RunContainerError`, …).
+    /// Could not be started: Kubernetes' reason (`CreateContainerConfigError`, `RunContainerError`,
+    /// …).
     Failed {
         reason: String,
         message: String,
@@ -217,18 +220,20 @@ pub enum News {
 /// What a pod's plan asks of the runtime. Each is harmless when repeated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// Start one attempt of one container. A runtime that has seen this attempt does nothing but report.
+    /// Start one attempt of one container. A runtime that has seen this attempt does nothing but
+    /// report.
     Start(Box<Launch>),
-    /// preStop, TERM, and KILL of everything in the container when `grace_seconds` are over; 0 kills at once. A later
-    /// one with less grace shortens it. An attempt that is not running yet is not started any more (`News::Failed`)
-    /// or killed as soon as it is.
+    /// preStop, TERM, and KILL of everything in the container when `grace_seconds` are over; 0
+    /// kills at once. A later one with less grace shortens it. An attempt that is not running yet
+    /// is not started any more (`News::Failed`) or killed as soon as it is.
     Stop { pod_uid: String, container: String, attempt: u32, grace_seconds: i64 },
-    /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned` always, also where
-    /// the runtime knows nothing of the pod.
+    /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned`
+    /// always, also where the runtime knows nothing of the pod.
     Clean { pod_uid: String },
 }
 
-/// One attempt of one container, resolved: nothing is looked up later. Holds secrets: `Debug` is for tests alone.
+/// One attempt of one container, resolved: nothing is looked up later. Holds secrets: `Debug` is
+/// for tests alone.
 #[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Launch {
     pub pod_uid: String,
@@ -248,7 +253,8 @@ pub struct Launch {
     pub mounts: Vec<Mount>,
     pub limits: ResourceLimits,
     pub termination_message_path: String,
-    /// `FallbackToLogsOnError`: the log's tail is the message if the file is empty and the container failed.
+    /// `FallbackToLogsOnError`: the log's tail is the message if the file is empty and the
+    /// container failed.
     pub message_from_logs: bool,
     pub post_start: Option<Hook>,
     pub pre_stop: Option<Hook>,
@@ -297,7 +303,8 @@ pub enum MountSource {
     EmptyDir { memory: bool, size_bytes_max: Option<u64> },
     /// `hostPath`: `type` as Kubernetes checks it, empty for none.
     HostPath { path: String, kind: String },
-    /// ConfigMap, Secret, downwardAPI and projected: files with content, on a tmpfs where they are secret.
+    /// ConfigMap, Secret, downwardAPI and projected: files with content, on a tmpfs where they are
+    /// secret.
     Files { files: Vec<File>, secret: bool },
 }
 

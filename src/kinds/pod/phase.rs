@@ -38,7 +38,8 @@ struct Count {
     restarting: usize,
 }
 
-/// The phase by the new statuses, which stand in the order of `crew.members`. `ended`: nothing starts any more.
+/// The phase by the new statuses, which stand in the order of `crew.members`. `ended`: nothing
+/// starts any more.
 pub fn phase(crew: &Crew, statuses: &[ContainerStatus], ended: bool) -> Phase {
     let all = || crew.members.iter().zip(statuses);
     let failed_init = all().any(|(member, status)| member.role == Role::Init && failed(status));

@@ -1,4 +1,5 @@
-//! A kubelet for one pod: what to start, what to stop and what to say, from what is known of its containers.
+//! A kubelet for one pod: what to start, what to stop and what to say, from what is known of its
+//! containers.
 
 use super::crew::{Crew, Member};
 use super::launch::{Launched, launch};
@@ -13,8 +14,9 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 /// Decides for one pod. Called again in the same state of the world, it decides the same.
 ///
-/// A plan either writes the status or gives orders, never both: after a write it wants to be asked again at once, and
-/// that second plan must not repeat orders that are not known to be given yet, nor the events that go with them.
+/// A plan either writes the status or gives orders, never both: after a write it wants to be asked
+/// again at once, and that second plan must not repeat orders that are not known to be given yet,
+/// nor the events that go with them.
 pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     let mut plan = Plan::default();
     let going = pod.metadata.deletion_timestamp.is_some();
@@ -36,7 +38,8 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     plan
 }
 
-/// Has the pod come to its end? It asks nothing more of the runtime then; its folder stays, for its logs.
+/// Has the pod come to its end? It asks nothing more of the runtime then; its folder stays, for its
+/// logs.
 pub fn is_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))

@@ -1,5 +1,5 @@
-//! Who runs when: pods are bound to this host at once, but for the pods of Jobs over `limits.runs`, which wait in the
-//! order of their slots.
+//! Who runs when: pods are bound to this host at once, but for the pods of Jobs over `limits.runs`,
+//! which wait in the order of their slots.
 
 use super::conditions;
 use super::plan::is_ended;
@@ -49,8 +49,8 @@ pub fn takes_run(pod: &Pod) -> bool {
     is_of_job(pod) && is_bound(pod) && !is_ended(pod)
 }
 
-/// Binds what may run now, and tells the others why they wait; pods that stay as they are are left out. `running` is the
-/// number of pods that [`takes_run`].
+/// Binds what may run now, and tells the others why they wait; pods that stay as they are are left
+/// out. `running` is the number of pods that [`takes_run`].
 pub fn bind(
     pending: &[Pending],
     running: u32,

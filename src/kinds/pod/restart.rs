@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, PodSpec};
 const BACKOFF_SECONDS_MIN: i64 = 10;
 const BACKOFF_SECONDS_MAX: i64 = 300;
 
-/// Does a container that ended with `code` run again? `restartPolicyRules` come first, then the container's own
-/// `restartPolicy`, then the pod's.
+/// Does a container that ended with `code` run again? `restartPolicyRules` come first, then the
+/// container's own `restartPolicy`, then the pod's.
 pub fn runs_again(container: &Container, spec: &PodSpec, code: i32) -> bool {
     let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
     if rules.iter().any(|rule| matches(rule, code)) {
@@ -32,7 +32,8 @@ fn matches(rule: &ContainerRestartRule, code: i32) -> bool {
     }
 }
 
-/// The wait after the `streak`th end in a row. As the kubelet's: none after the first, then 10 s doubling to 300 s.
+/// The wait after the `streak`th end in a row. As the kubelet's: none after the first, then 10 s
+/// doubling to 300 s.
 pub fn backoff(streak: u32) -> SignedDuration {
     if streak <= 1 {
         return SignedDuration::ZERO;
@@ -47,8 +48,8 @@ pub fn retry(failures: u32) -> SignedDuration {
     backoff(failures.saturating_add(1).max(2))
 }
 
-/// The wait before a container is looked at again that cannot be started for what is missing around it, and has not
-/// been for `waited`: as long again, so that the looks thin out.
+/// The wait before a container is looked at again that cannot be started for what is missing around
+/// it, and has not been for `waited`: as long again, so that the looks thin out.
 pub fn look_again(waited: SignedDuration) -> SignedDuration {
     let (least, most) = (BACKOFF_SECONDS_MIN, BACKOFF_SECONDS_MAX);
     SignedDuration::from_secs(waited.as_secs().clamp(least, most))

@@ -187,7 +187,8 @@ fn blank(crew: &Crew, member: &Member, problem: Option<&Problem>) -> ContainerSt
     Sketch::of(member, state).finish()
 }
 
-/// A container that has ended: first as it ended, then, while it waits for its restart, as `CrashLoopBackOff`.
+/// A container that has ended: first as it ended, then, while it waits for its restart, as
+/// `CrashLoopBackOff`.
 fn exited(
     pod: &Pod,
     crew: &Crew,

@@ -118,7 +118,8 @@ fn unsupported(volume: &Volume) -> Problem {
     Problem { reason: "VolumeNotSupported", ..Problem::mount(&volume.name, &why) }
 }
 
-/// The files of one volume, gathered from its sources. A later file takes the place of an earlier one.
+/// The files of one volume, gathered from its sources. A later file takes the place of an earlier
+/// one.
 struct Files<'v> {
     volume: &'v str,
     files: Vec<File>,

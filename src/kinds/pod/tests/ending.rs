@@ -15,7 +15,7 @@ fn runs_to_success_and_goes() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -38,7 +38,7 @@ fn deletion_stops_with_grace() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -71,23 +71,23 @@ fn deletion_stops_mains_then_sidecars_from_the_last() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS a:wait(PodInitializing) b:wait(PodInitializing) c:wait(PodInitializing) d:wait(PodInitializing)
+         Pending pircS a:wait(init) b:wait(init) c:wait(init) d:wait(init)
          start a#0
          -- 1 started a
          Created{a} Container created
          Started{a} Container started
-         Pending PircS a:run* b:wait(PodInitializing) c:wait(PodInitializing) d:wait(PodInitializing)
+         Pending PircS a:run* b:wait(init) c:wait(init) d:wait(init)
          start b#0
          -- 1 started b
          Created{b} Container created
          Started{b} Container started
-         Pending PIrcS a:run* b:run* c:wait(PodInitializing) d:wait(PodInitializing)
+         Pending PIrcS a:run* b:run* c:wait(init) d:wait(init)
          start c#0
          start d#0
          -- 1 started c
          Created{c} Container created
          Started{c} Container started
-         Pending PIrcS a:run* b:run* c:run* d:wait(PodInitializing)
+         Pending PIrcS a:run* b:run* c:run* d:wait(init)
          -- 1 started d
          Created{d} Container created
          Started{d} Container started
@@ -123,19 +123,19 @@ fn no_grace_stops_all_at_once() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          start side#0
          -- 3 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(init)
          start main#0
          -- 4 started main
          Created{main} Container created
@@ -160,22 +160,22 @@ fn the_deadline_fails_the_pod() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          wake 10
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          wake 10
          -- 2 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          start side#0
          wake 10
          -- 3 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(init)
          start main#0
          wake 10
          -- 4 started main
@@ -194,7 +194,8 @@ fn the_deadline_fails_the_pod() {
          Killing{side} Stopping container side
          stop side#0 29s
          -- 12 exit side 0
-         Failed(DeadlineExceeded) pIrcS first:end(0 Completed)* side:end(0 Completed) main:end(0 Completed)
+         Failed(DeadlineExceeded) pIrcS first:end(0 Completed)* side:end(0 Completed) \
+         main:end(0 Completed)
          -- 99 look",
     );
 }
@@ -210,22 +211,22 @@ fn an_end_before_the_deadline_stands() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          wake 10
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          wake 10
          -- 2 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          start side#0
          wake 10
          -- 3 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(init)
          start main#0
          wake 10
          -- 4 started main
@@ -250,7 +251,7 @@ fn deletion_before_the_first_start() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 delete 30
          Killing{main} Stopping container main
@@ -267,11 +268,12 @@ fn deletion_before_the_first_start() {
 fn deletion_while_waiting_for_a_restart() {
     check(
         simple("Always"),
-        "0 bind\n1 started main\n2 exit main 1\n3 started main\n4 exit main 1\n5 delete 30\n6 cleaned",
+        "0 bind\n1 started main\n2 exit main 1\n3 started main\n4 exit main 1
+         5 delete 30\n6 cleaned",
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -305,17 +307,17 @@ fn deletion_during_init_stops_what_runs() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 delete 30
          Killing{first} Stopping container first
          stop first#0 30s
          -- 3 exit first 143
-         Failed pircS first:end(143 Error) side:wait(PodInitializing) main:wait(PodInitializing)
+         Failed pircS first:end(143 Error) side:wait(init) main:wait(init)
          clean",
     );
 }
@@ -328,14 +330,14 @@ fn deletion_before_init_has_run() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 delete 30
          Killing{first} Stopping container first
          stop first#0 30s
          -- 2 failed first RunContainerError
          Failed{first} Error: cannot
-         Failed pircS first:wait(RunContainerError) side:wait(PodInitializing) main:wait(PodInitializing)
+         Failed pircS first:wait(RunContainerError) side:wait(init) main:wait(init)
          clean
          -- 3 cleaned
          remove",

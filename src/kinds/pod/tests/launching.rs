@@ -294,7 +294,8 @@ fn limits_hooks_and_the_rest() {
     let container = json!({"command": ["x"], "workingDir": "/w",
         "terminationMessagePath": "/t", "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {"limits": {"cpu": "100m", "memory": "1Mi"}, "requests": {"cpu": "1"}},
-        "lifecycle": {"postStart": {"exec": {"command": ["$(A)"]}}, "preStop": {"sleep": {"seconds": 3}},
+        "lifecycle": {"postStart": {"exec": {"command": ["$(A)"]}},
+            "preStop": {"sleep": {"seconds": 3}},
             "stopSignal": "SIGINT"}});
     let check = |pointer, want| check(container.clone(), json!({}), pointer, want);
     check("/working_dir", json!("/w"));
@@ -405,7 +406,8 @@ fn volumes_of_files() {
             {"configMap": {"name": "cm", "items": [{"key": "a", "path": "a"}]}},
             {"secret": {"name": "s", "items": [{"key": "p", "path": "p"}]}},
             {"secret": {"name": "no", "optional": true}},
-            {"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}}]}}),
+            {"downwardAPI": {"items":
+                [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}}]}}),
         &[("a", "1", 0o440), ("p", "hunter2", 0o440), ("n", "p", 0o440)],
     );
 }

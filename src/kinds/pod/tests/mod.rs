@@ -1,9 +1,11 @@
 //! A pod's plan against a world in small: scripts of what happens, and what the plan makes of it.
 //!
-//! A script has a line a step: seconds, a word and its arguments (see [`World::step`]). The answer has a line for all
-//! that was decided: `start main#0`, `stop main#0 30s`, `clean`, `remove`, `wake 12`, events as `Started{main}`, and each
-//! status as phase, conditions (upper case: true; `P`odReadyToStartContainers, `I`nitialized, `R`eady, `C`ontainersReady,
-//! `S`cheduled) and containers (`run*` ready, `end(code reason)`, `wait(reason)`, `#` restarts, `<` the last exit code).
+//! A script has a line a step: seconds, a word and its arguments (see [`World::step`]). The answer
+//! has a line for all that was decided: `start main#0`, `stop main#0 30s`, `clean`, `remove`, `wake
+//! 12`, events as `Started{main}`, and each status as phase, conditions (upper case: true;
+//! `P`odReadyToStartContainers, `I`nitialized, `R`eady, `C`ontainersReady, `S`cheduled) and
+//! containers (`run*` ready, `end(code reason)`, `wait(reason)`, `#` restarts, `<` the last exit
+//! code).
 
 use super::observed::{Exit, HookState, News, Order, PodObserved, Report};
 use super::{plan, queue, status};
@@ -86,6 +88,9 @@ impl World {
             ["delete", grace] => self.delete(grace.parse().expect("seconds")),
             ["quiet"] => self.quiet = true,
             ["cleaned"] => self.report("", News::Cleaned),
+            ["forget-last"] => {
+                self.observed.containers.values_mut().for_each(|seen| seen.last = None);
+            }
             ["lost"] => self.observed = PodObserved::default(),
             _ => panic!("no such step: {words:?}"),
         }
@@ -239,7 +244,10 @@ fn show_container(status: &ContainerStatus) -> String {
     let state = status.state.clone().unwrap_or_default();
     let mut text = match (&state.waiting, &state.running, &state.terminated) {
         (Some(waiting), None, None) => {
-            format!("wait({})", waiting.reason.as_deref().unwrap_or_default())
+            let reason = waiting.reason.as_deref().unwrap_or_default();
+            let short = [("PodInitializing", "init"), ("ContainerCreating", "creating")];
+            let found = short.iter().find(|(long, _)| *long == reason);
+            format!("wait({})", found.map_or(reason, |(_, short)| short))
         }
         (None, Some(_), None) => "run".to_owned(),
         (None, None, Some(ended)) => {

@@ -11,7 +11,7 @@ fn never_fails_once() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -32,7 +32,7 @@ fn crashes_restart_with_backoff() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -78,18 +78,19 @@ fn crashes_restart_with_backoff() {
 #[test]
 fn a_failed_init_fails_a_pod_that_never_restarts() {
     check(
-        staged("Never"), "0 bind\n1 started first\n2 exit first 4",
+        staged("Never"),
+        "0 bind\n1 started first\n2 exit first 4",
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 exit first 4
-         Failed pircS first:end(4 Error) side:wait(PodInitializing) main:wait(PodInitializing)",
+         Failed pircS first:end(4 Error) side:wait(init) main:wait(init)",
     );
 }
 
@@ -102,32 +103,32 @@ fn a_failed_init_is_tried_again_on_failure() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 exit first 4
-         Pending PircS first:end(4 Error) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(4 Error) side:wait(init) main:wait(init)
          start first#1
          -- 3 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run#1<4 side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run#1<4 side:wait(init) main:wait(init)
          -- 4 exit first 4
-         Pending PircS first:end(4 Error)#1<4 side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(4 Error)#1<4 side:wait(init) main:wait(init)
          BackOff{first} Back-off restarting failed container first in pod p_default(u)
-         Pending PircS first:wait(CrashLoopBackOff)#1<4 side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:wait(CrashLoopBackOff)#1<4 side:wait(init) main:wait(init)
          wake 14
          -- 14 look
          start first#2
          -- 15 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run#2<4 side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run#2<4 side:wait(init) main:wait(init)
          -- 16 exit first 0
-         Pending PircS first:end(0 Completed)*#2<4 side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)*#2<4 side:wait(init) main:wait(init)
          start side#0",
     );
 }
@@ -141,19 +142,19 @@ fn a_sidecar_that_crashes_restarts_alone() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          start side#0
          -- 3 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(init)
          start main#0
          -- 4 started main
          Created{main} Container created
@@ -185,7 +186,7 @@ fn what_the_runtime_forgot_has_ended() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 started main
          Created{main} Container created
@@ -215,13 +216,13 @@ fn never_on_one_container_of_an_always_pod() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS a:wait(ContainerCreating) b:wait(ContainerCreating)
+         Pending pIrcS a:wait(creating) b:wait(creating)
          start a#0
          start b#0
          -- 1 started a
          Created{a} Container created
          Started{a} Container started
-         Pending PIrcS a:run* b:wait(ContainerCreating)
+         Pending PIrcS a:run* b:wait(creating)
          -- 1 started b
          Created{b} Container created
          Started{b} Container started
@@ -246,20 +247,50 @@ fn a_service_that_stops_starts_nothing_more() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 quiet
          -- 3 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          -- 30 look
          -- 31 delete 0
-         Failed pircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Failed pircS first:end(0 Completed)* side:wait(init) main:wait(init)
          clean
          -- 32 cleaned
          remove",
+    );
+}
+
+#[test]
+fn a_runtime_that_forgot_the_attempt_before_changes_nothing() {
+    check(
+        simple("Always"),
+        "0 bind\n1 started main\n2 exit main 7\n3 started main\n4 forget-last\n5 exit main 0",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(creating)
+         start main#0
+         -- 1 started main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS main:run*
+         -- 2 exit main 7
+         Running PIrcS main:end(7 Error)
+         start main#1
+         -- 3 started main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS main:run*#1<7
+         -- 4 forget-last
+         -- 5 exit main 0
+         Running PIrcS main:end(0 Completed)#1<7
+         BackOff{main} Back-off restarting failed container main in pod p_default(u)
+         Running PIrcS main:wait(CrashLoopBackOff)#1<0
+         wake 15",
     );
 }

@@ -12,20 +12,20 @@ fn init_then_sidecar_then_main() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS first:wait(PodInitializing) side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS first:wait(init) side:wait(init) main:wait(init)
          start first#0
          -- 1 started first
          Created{first} Container created
          Started{first} Container started
-         Pending PircS first:run side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:run side:wait(init) main:wait(init)
          -- 2 exit first 0
-         Pending PircS first:end(0 Completed)* side:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          start side#0
          -- 3 hooked side
          -- 4 hook-done side
          Created{side} Container created
          Started{side} Container started
-         Pending PIrcS first:end(0 Completed)* side:run* main:wait(PodInitializing)
+         Pending PIrcS first:end(0 Completed)* side:run* main:wait(init)
          start main#0
          -- 5 started main
          Created{main} Container created
@@ -49,7 +49,7 @@ fn a_start_that_fails_is_tried_again() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 failed main RunContainerError
          Failed{main} Error: cannot
@@ -76,11 +76,12 @@ fn a_start_that_fails_is_tried_again() {
 fn a_failed_post_start_is_told_once() {
     check(
         simple("OnFailure"),
-        "0 bind\n1 hooked main\n2 hook-failed main\n3 exit main 137\n4 hooked main\n5 hook-done main",
+        "0 bind\n1 hooked main\n2 hook-failed main\n3 exit main 137\n4 hooked main
+         5 hook-done main",
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pIrcS main:wait(ContainerCreating)
+         Pending pIrcS main:wait(creating)
          start main#0
          -- 1 hooked main
          -- 2 hook-failed main
@@ -119,7 +120,9 @@ fn an_image_without_program_waits_with_the_way_on() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Failed{main} Error: image \"redis:7\" is not pulled: containers are host programs here; give the container a command, or add a line to images: in the configuration, such as redis: [redis]
+         Failed{main} Error: image \"redis:7\" is not pulled: containers are host \
+         programs here; give the container a command, or add a line to images: in the \
+         configuration, such as redis: [redis]
          Pending pIrcS main:wait(ImageNotMapped)
          wake 10
          -- 5 look
@@ -162,31 +165,31 @@ fn a_sidecar_that_restarts_holds_up_nothing_that_came_after() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS side:wait(PodInitializing) next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS side:wait(init) next:wait(init) main:wait(init)
          start side#0
          -- 1 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PircS side:run* next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS side:run* next:wait(init) main:wait(init)
          start next#0
          -- 2 started next
          Created{next} Container created
          Started{next} Container started
-         Pending PircS side:run* next:run main:wait(PodInitializing)
+         Pending PircS side:run* next:run main:wait(init)
          -- 3 exit side 1
-         Pending PircS side:end(1 Error) next:run main:wait(PodInitializing)
+         Pending PircS side:end(1 Error) next:run main:wait(init)
          start side#1
          -- 4 started side
          Created{side} Container created
          Started{side} Container started
-         Pending PircS side:run*#1<1 next:run main:wait(PodInitializing)
+         Pending PircS side:run*#1<1 next:run main:wait(init)
          -- 5 exit side 1
-         Pending PircS side:end(1 Error)#1<1 next:run main:wait(PodInitializing)
+         Pending PircS side:end(1 Error)#1<1 next:run main:wait(init)
          BackOff{side} Back-off restarting failed container side in pod p_default(u)
-         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:run main:wait(PodInitializing)
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:run main:wait(init)
          wake 15
          -- 6 exit next 0
-         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:end(0 Completed)* main:wait(PodInitializing)
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:end(0 Completed)* main:wait(init)
          start main#0
          wake 15",
     );
@@ -203,21 +206,21 @@ fn a_sidecar_that_has_not_started_holds_up_the_next() {
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
-         Pending pircS side:wait(PodInitializing) next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending pircS side:wait(init) next:wait(init) main:wait(init)
          start side#0
          -- 1 hooked side
          -- 2 exit side 1
          Created{side} Container created
          Started{side} Container started
-         Pending PircS side:end(1 Error) next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS side:end(1 Error) next:wait(init) main:wait(init)
          start side#1
          -- 3 hooked side
          -- 4 exit side 1
          Created{side} Container created
          Started{side} Container started
-         Pending PircS side:end(1 Error)#1<1 next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS side:end(1 Error)#1<1 next:wait(init) main:wait(init)
          BackOff{side} Back-off restarting failed container side in pod p_default(u)
-         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:wait(PodInitializing) main:wait(PodInitializing)
+         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:wait(init) main:wait(init)
          wake 14
          -- 13 look
          wake 14",

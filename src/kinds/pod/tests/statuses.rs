@@ -26,7 +26,9 @@ fn a_running_pod_in_full() {
     let mut spec = simple("Always");
     let requests = json!({"cpu": "100m", "memory": "1Gi"});
     spec["containers"][0]["resources"] = json!({"requests": requests, "limits": {"cpu": "1"}});
-    spec["containers"][0]["volumeMounts"] = json!([{"name": "v", "mountPath": "/v", "readOnly": true}, {"name": "v", "mountPath": "/w"}]);
+    spec["containers"][0]["volumeMounts"] = json!([
+        {"name": "v", "mountPath": "/v", "readOnly": true},
+        {"name": "v", "mountPath": "/w"}]);
     spec["volumes"] = json!([{"name": "v", "emptyDir": {}}]);
     let world = play(spec, &["0 bind", "1.7 started main"]);
     let main = |pointer: &str, want: Value| {
