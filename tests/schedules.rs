@@ -177,6 +177,26 @@ fn once_runs_each_fixed_time_once_and_each_interval_whenever_it_shows() {
     });
 }
 
+/// The database of `chrono-tz`, made from the same source by other hands. It is of another year, so
+/// what was decreed or found out since is not compared.
+#[test]
+fn offsets_are_those_of_another_database() {
+    use chrono::{Offset, TimeZone};
+    const YEAR_2000: i64 = 946_684_800;
+    const YEAR_2025: i64 = 1_735_689_600;
+    let mut compared = 0;
+    for other in chrono_tz::TZ_VARIANTS {
+        let Ok(zone) = Zone::load(other.name()) else { continue };
+        for second in (YEAR_2000..YEAR_2025).step_by(86_400 * 5 + 977) {
+            let utc = chrono::DateTime::from_timestamp(second, 0).expect("in range").naive_utc();
+            let want = i64::from(other.offset_from_utc_datetime(&utc).fix().local_minus_utc());
+            assert_eq!(zone.offset_seconds(at(second)), want, "{} at {}", other.name(), at(second));
+        }
+        compared += 1;
+    }
+    assert!(compared > 550, "{compared} zones");
+}
+
 /// The `cron` crate is an independent judge where it means the same: at most one day field, one
 /// clock for all time.
 #[test]

@@ -24,7 +24,7 @@ const NEVER: &str = "0 0 31 2 *";
 pub fn cadence(fields: &[&str]) -> Result<Cadence, String> {
     let cadence = match fields {
         [word] => named(word)?,
-        [_, _, _, _, _] => of_fields(fields)?,
+        [_, _, _, _, last] if !last.is_empty() => of_fields(fields)?,
         _ => return Err("there must be five time fields, or one such as @daily".into()),
     };
     Schedule::parse(&cadence.schedule).map_err(|error| error.to_string())?;
@@ -180,9 +180,16 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in
-            ["60 * * * *", "* * L * *", "? * * * *", "* * * * 8", "@never", "@every 5m", "x"]
-        {
+        for text in [
+            "60 * * * *",
+            "* * L * *",
+            "? * * * *",
+            "* * * * 8",
+            "@never",
+            "@every 5m",
+            "x",
+            "* * * * ",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -18,7 +18,8 @@ pub fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<S
     }
     let count = args.count as usize;
     if args.output == Format::Table {
-        return Ok(table::table(&rows(&shown, count)));
+        let table = table::table(&rows(&shown, count));
+        return Ok(table.lines().map(|line| format!("{}\n", line.trim_end())).collect());
     }
     let mut values: Vec<Value> =
         shown.iter().map(|(source, from)| value(source, *from, count)).collect();
