@@ -52,6 +52,6 @@ pub mod server;
 
 pub mod cli;
 
-// pub mod daemon;
+pub mod daemon;
 
 pub mod sim;

@@ -1,5 +1,7 @@
 //! The command line: one table of commands, from which help, completions and manual pages are made.
 
+mod run;
+
 mod check;
 
 mod get;
@@ -68,6 +70,7 @@ struct Cli {
 /// The table. A command is a file and a line here, and one in [`Cli::run`].
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Check(check::Args),
     Get(get::Args),
     Describe(describe::Args),
@@ -87,10 +90,12 @@ enum Command {
     Man(completion::ManArgs),
 }
 
-/// Runs the command that the arguments name.
-pub fn main() -> ExitCode {
+pub use run::Daemon;
+
+/// Runs the command that the arguments name; `daemon` is what `cronlet run` starts.
+pub fn main(daemon: impl Fn(Daemon) -> anyhow::Result<()>) -> ExitCode {
     // clap prints usage errors itself and exits with 2, as promised.
-    match Cli::parse().run() {
+    match Cli::parse().run(daemon) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let line = failure.to_string();
@@ -103,9 +108,10 @@ pub fn main() -> ExitCode {
 }
 
 impl Cli {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self, daemon: impl Fn(Daemon) -> anyhow::Result<()>) -> Result<(), Failure> {
         let client = || Client::new(self.socket.clone().unwrap_or_else(paths::socket));
         match &self.command {
+            Command::Run(args) => Ok(daemon(args.daemon(self.socket.clone()))?),
             Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),
             Command::Describe(args) => describe::run(args, &client()?),

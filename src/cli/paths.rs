@@ -1,16 +1,44 @@
-//! Where the daemon answers unless the command line says otherwise; as `daemon::config` chooses it.
+//! Where things are unless the command line says otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Of root: `/run/cronlet/cronlet.sock`; of a user: in `$XDG_RUNTIME_DIR/cronlet`, or in the state
-/// folder.
+/// Of the service and root: `/run/cronlet/cronlet.sock`; of a user:
+/// `$XDG_RUNTIME_DIR/cronlet/cronlet.sock`, or in the state folder.
 pub fn socket() -> PathBuf {
-    if rustix::process::geteuid().is_root() {
+    if is_root() {
         return PathBuf::from("/run/cronlet/cronlet.sock");
     }
-    let folder = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
-    let folder = folder("XDG_RUNTIME_DIR")
-        .or_else(|| folder("XDG_STATE_HOME"))
-        .unwrap_or_else(|| folder("HOME").unwrap_or_else(|| "/".into()).join(".local/state"));
-    folder.join("cronlet/cronlet.sock")
+    match folder_of("XDG_RUNTIME_DIR") {
+        Some(folder) => folder.join("cronlet/cronlet.sock"),
+        None => state().join("cronlet.sock"),
+    }
+}
+
+/// Of the service and root: `/var/lib/cronlet`; of a user: `$XDG_STATE_HOME/cronlet` or
+/// `~/.local/state/cronlet`.
+pub fn state() -> PathBuf {
+    if is_root() {
+        return PathBuf::from("/var/lib/cronlet");
+    }
+    let home = || folder_of("HOME").unwrap_or_else(std::env::temp_dir).join(".local/state");
+    folder_of("XDG_STATE_HOME").unwrap_or_else(home).join("cronlet")
+}
+
+/// Of the service and root: `/etc/cronlet`; of a user: `$XDG_CONFIG_HOME/cronlet` or
+/// `~/.config/cronlet`.
+pub fn configuration() -> PathBuf {
+    if is_root() {
+        return PathBuf::from("/etc/cronlet");
+    }
+    let home = || folder_of("HOME").unwrap_or_else(std::env::temp_dir).join(".config");
+    folder_of("XDG_CONFIG_HOME").unwrap_or_else(home).join("cronlet")
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn folder_of(variable: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os(variable)?);
+    Path::is_absolute(&path).then_some(path)
 }

@@ -77,53 +77,6 @@ pub enum ConfigError {
     Invalid { path: PathBuf, message: String },
 }
 
-/// Where everything lives, by who runs the daemon: root, or an ordinary user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
-    pub config: PathBuf,
-    pub state: PathBuf,
-    pub socket: PathBuf,
-    pub jobs: PathBuf,
-}
-
-impl Paths {
-    /// root has the system's places; an ordinary user has XDG's.
-    pub fn choose(options: &super::Options) -> Paths {
-        let root = rustix::process::geteuid().is_root();
-        let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
-        let xdg = |name: &str, under_home: &str| {
-            std::env::var_os(name)
-                .map_or_else(|| home.join(under_home), PathBuf::from)
-                .join("cronlet")
-        };
-        let etc = if root { "/etc/cronlet".into() } else { xdg("XDG_CONFIG_HOME", ".config") };
-        let var =
-            if root { "/var/lib/cronlet".into() } else { xdg("XDG_STATE_HOME", ".local/state") };
-        let state = options.state.clone().unwrap_or(var);
-        Paths {
-            config: options.config.clone().unwrap_or_else(|| etc.join("config.yaml")),
-            socket: options.socket.clone().unwrap_or_else(|| default_socket(root, &state, options)),
-            jobs: options.jobs.clone().unwrap_or_else(|| etc.join("jobs")),
-            state,
-        }
-    }
-}
-
-fn default_socket(root: bool, state: &Path, options: &super::Options) -> PathBuf {
-    if let Some(path) = std::env::var_os("CRONLET_SOCKET") {
-        return path.into();
-    }
-    // A second daemon, told to keep its state elsewhere, must not take the first one's socket.
-    if options.state.is_some() {
-        return state.join("cronlet.sock");
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        _ if root => "/run/cronlet/cronlet.sock".into(),
-        Some(run) => Path::new(&run).join("cronlet/cronlet.sock"),
-        None => state.join("cronlet.sock"),
-    }
-}
-
 impl Config {
     /// Reads the file. One that is not there is an empty one, unless it was asked for by name.
     pub fn read(path: &Path, must_exist: bool) -> Result<Config, ConfigError> {

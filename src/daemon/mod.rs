@@ -9,7 +9,7 @@ use crate::runtimes::process::{self, ProcessRuntime};
 use crate::seed::Seed;
 use crate::server::{self, Ask, Gate, Metrics};
 use crate::store::{FileDisk, Reader, Store};
-use config::{Config, Paths};
+use config::Config;
 use inbox::{Inbox, Message};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,13 +24,16 @@ mod report;
 mod systemd;
 mod watch;
 
-/// How the daemon was asked to run (`cronlet run`); `None` takes the default of who runs it.
-#[derive(Debug, Clone, Default)]
+/// Where everything is, and what the command line says over the configuration (`cronlet run`).
+#[derive(Debug, Clone)]
 pub struct Options {
-    pub jobs: Option<PathBuf>,
-    pub config: Option<PathBuf>,
-    pub state: Option<PathBuf>,
-    pub socket: Option<PathBuf>,
+    /// The folder of manifests.
+    pub jobs: PathBuf,
+    pub config: PathBuf,
+    /// Without a configuration file the defaults hold, unless it was asked for by name.
+    pub config_required: bool,
+    pub state: PathBuf,
+    pub socket: PathBuf,
     pub metrics: Option<std::net::SocketAddr>,
     pub json_log: bool,
 }
@@ -75,17 +78,16 @@ type Reloads = Arc<Mutex<Vec<server::Reply<serde_json::Value>>>>;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: Options) -> Result<(), DaemonError> {
-    let paths = Paths::choose(&options);
-    let mut config = Config::read(&paths.config, options.config.is_some())?;
+    let mut config = Config::read(&options.config, options.config_required)?;
     config.override_with(&options);
     logging::install(&config.log);
-    make_folder(&paths.state)?;
+    make_folder(&options.state)?;
     let inbox =
         Arc::new(Inbox::new().map_err(|error| DaemonError::Host("an eventfd", error.into()))?);
-    let state_file = paths.state.join("state.redb");
+    let state_file = options.state.join("state.redb");
     let store = Store::open(FileDisk::new(&state_file))
         .map_err(|source| DaemonError::State { path: state_file.clone(), source })?;
-    let mut runtime = start_runtime(&paths.state, inbox.clone())?;
+    let mut runtime = start_runtime(&options.state, inbox.clone())?;
     let recovered = runtime.recover().map_err(|error| DaemonError::Runtime(error.into()))?;
     let state_error = |source| DaemonError::State { path: state_file.clone(), source };
     let engine =
@@ -97,13 +99,12 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         watch::Watch::new().map_err(|error| DaemonError::Host("inotify", error.into()))?;
     let reloads = Reloads::default();
     let gate = Api { inbox: inbox.clone(), asker: asker.clone(), reloads: reloads.clone() };
-    gate.serve(&paths, config.metrics.listen, reader, metrics.clone())?;
+    gate.serve(&options, config.metrics.listen, reader, metrics.clone())?;
     handle_signals(inbox.clone(), asker)?;
     let files = Files {
-        folder: folder::Folder::new(&paths.jobs, inbox.clone(), sources),
+        folder: folder::Folder::new(&options.jobs, inbox.clone(), sources),
         watch,
-        config: paths.config.clone(),
-        options,
+        options: options.clone(),
         reloads,
         inbox: inbox.clone(),
     };
@@ -114,12 +115,12 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         inbox,
         metrics,
         at_shutdown: config.shutdown.pods,
-        dump_path: paths.state.join("dump.json"),
+        dump_path: options.state.join("dump.json"),
         notifier: systemd::Notifier::from_environment(),
         watchdog: systemd::watchdog_period(),
     };
     let ended = pump.run().map_err(|error| DaemonError::Host("to wait", error.into()));
-    let _ = std::fs::remove_file(&paths.socket);
+    let _ = std::fs::remove_file(&options.socket);
     ended
 }
 
@@ -170,12 +171,12 @@ const ASKS_MAX: usize = 256;
 impl Api {
     fn serve(
         self,
-        paths: &Paths,
+        options: &Options,
         metrics_at: Option<std::net::SocketAddr>,
         reader: Reader,
         metrics: Arc<Metrics>,
     ) -> Result<(), DaemonError> {
-        if let Some(folder) = paths.socket.parent() {
+        if let Some(folder) = options.socket.parent() {
             make_folder(folder)?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -183,10 +184,10 @@ impl Api {
             .build()
             .map_err(|error| DaemonError::Host("an event loop", error))?;
         let (asks, mut asked) = tokio::sync::mpsc::channel(ASKS_MAX);
-        let gate = Gate { reader, asks, pods_folder: paths.state.join("pods"), metrics };
+        let gate = Gate { reader, asks, pods_folder: options.state.join("pods"), metrics };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
-        let socket = server::bind(&paths.socket)?;
+        let socket = server::bind(&options.socket)?;
         let scraped = match metrics_at {
             Some(at) => Some(
                 runtime
@@ -224,7 +225,6 @@ impl Api {
 struct Files {
     folder: folder::Folder,
     watch: watch::Watch,
-    config: PathBuf,
     options: Options,
     reloads: Reloads,
     inbox: Arc<Inbox>,
@@ -264,7 +264,7 @@ impl Files {
         let replies =
             std::mem::take(&mut *self.reloads.lock().expect("no panic while it was held"));
         let mut problems = Vec::new();
-        match Config::read(&self.config, self.options.config.is_some()) {
+        match Config::read(&self.options.config, self.options.config_required) {
             Ok(mut config) => {
                 config.override_with(&self.options);
                 self.inbox.send_event(Event::Settings(Box::new(config.settings())));

@@ -38,10 +38,6 @@ impl Notifier {
         self.tell("WATCHDOG=1");
     }
 
-    pub fn status(&self, text: &str) {
-        self.tell(&format!("STATUS={text}"));
-    }
-
     fn tell(&self, message: &str) {
         let Some(address) = &self.address else { return };
         let socket =
