@@ -39,6 +39,8 @@ pub enum QuantityError {
 
 /// The finest decimal exponent that a quantity keeps.
 const NANO: i32 = -9;
+/// No amount of anything is larger; Kubernetes would read and compute with any number of zeros.
+const EXPONENT_MAX: i32 = 1000;
 /// The decimal exponent of thousandths, the finest that a resource list keeps.
 pub const MILLI: i32 = -3;
 
@@ -268,8 +270,9 @@ fn decimal_exponent(suffix: &str) -> Option<(i32, Format)> {
     if let Some((_, exponent)) = DECIMAL_SUFFIXES.iter().find(|(known, _)| *known == suffix) {
         return Some((*exponent, Format::Decimal));
     }
-    let digits = suffix.strip_prefix(['e', 'E'])?;
-    Some((digits.parse().ok()?, Format::Exponent))
+    let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+    let is_sane = (-EXPONENT_MAX..=EXPONENT_MAX).contains(&exponent);
+    is_sane.then_some((exponent, Format::Exponent))
 }
 
 impl Quantity {
@@ -383,6 +386,7 @@ mod tests {
         check("1mi", Suffix);
         check("1e", Suffix);
         check("1Mi2", Suffix);
+        check("1e2147483647", Suffix);
         check(&"9".repeat(40), Number);
     }
 
@@ -423,5 +427,22 @@ mod tests {
         assert!(quantity("2").is_integer() && !quantity("1500m").is_integer());
         assert!(quantity("4Mi").is_multiple_of(&quantity("2Mi")));
         assert!(!quantity("3Mi").is_multiple_of(&quantity("2Mi")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_canonical_form_reads_as_the_same_amount(
+            text in "[+-]?[0-9]{1,12}(\\.[0-9]{0,12})?([num kMGTPE]|[KMGTPE]i|e-?[0-9]{1,3})?"
+        ) {
+            let Ok(amount) = text.parse::<Quantity>() else { return Ok(()) };
+            let canonical = amount.to_string();
+            proptest::prop_assert_eq!(quantity(&canonical), amount, "{} as {}", text, canonical);
+            proptest::prop_assert_eq!(quantity(&canonical).to_string(), canonical);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*") {
+            let _ = text.parse::<Quantity>().map(|amount| amount.round_up(MILLI).to_string());
+        }
     }
 }

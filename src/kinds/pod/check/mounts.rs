@@ -10,12 +10,27 @@ use std::collections::BTreeSet;
 const PROPAGATIONS: [&str; 3] = ["Bidirectional", "HostToContainer", "None"];
 const RECURSIVE_READ_ONLY: [&str; 3] = ["Disabled", "Enabled", "IfPossible"];
 
+/// Names and paths of one list, which the other may not use.
+struct Taken<'a> {
+    names: BTreeSet<&'a str>,
+    paths: BTreeSet<&'a str>,
+}
+
+impl<'a> FromIterator<(&'a String, &'a String)> for Taken<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a String, &'a String)>>(pairs: I) -> Taken<'a> {
+        let (names, paths) = pairs.into_iter().map(|(n, p)| (n.as_str(), p.as_str())).unzip();
+        Taken { names, paths }
+    }
+}
+
 pub fn check(container: &Container, scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let mounts_at = at.child("volumeMounts");
+    let devices = items(&container.volume_devices).iter();
+    let devices = devices.map(|device| (&device.name, &device.device_path)).collect();
     let mut seen = BTreeSet::new();
     for (i, mount) in items(&container.volume_mounts).iter().enumerate() {
         let at = mounts_at.index(i);
-        check_place(mount, container, scope, &at, causes);
+        check_place(mount, &devices, scope, &at, causes);
         if !seen.insert(&mount.mount_path) {
             causes.invalid(&at.child("mountPath"), &mount.mount_path, "must be unique");
         }
@@ -29,7 +44,7 @@ pub fn check(container: &Container, scope: &Scope<'_>, at: &Path<'_>, causes: &m
 /// Which volume is mounted where.
 fn check_place(
     mount: &VolumeMount,
-    container: &Container,
+    devices: &Taken<'_>,
     scope: &Scope<'_>,
     at: &Path<'_>,
     causes: &mut Causes,
@@ -40,11 +55,10 @@ fn check_place(
         causes.not_found(&at.child("name"), name);
     }
     required(path, &at.child("mountPath"), causes);
-    let devices = items(&container.volume_devices);
-    if devices.iter().any(|device| device.name == *name) {
+    if devices.names.contains(name.as_str()) {
         causes.invalid(&at.child("name"), name, "must not already exist in volumeDevices");
     }
-    if devices.iter().any(|device| device.device_path == *path) {
+    if devices.paths.contains(path.as_str()) {
         let why = "must not already exist as a path in volumeDevices";
         causes.invalid(&at.child("mountPath"), path, why);
     }
@@ -93,10 +107,12 @@ fn check_read_only(mount: &VolumeMount, at: &Path<'_>, causes: &mut Causes) {
 }
 
 fn check_devices(container: &Container, scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
+    let mounts = items(&container.volume_mounts).iter();
+    let mounts = mounts.map(|mount| (&mount.name, &mount.mount_path)).collect();
     let (mut names_seen, mut paths_seen) = (BTreeSet::new(), BTreeSet::new());
     for (i, device) in items(&container.volume_devices).iter().enumerate() {
         let at = at.index(i);
-        check_device(device, container, scope, &at, causes);
+        check_device(device, &mounts, scope, &at, causes);
         if !device.name.is_empty() && !names_seen.insert(&device.name) {
             causes.invalid(&at.child("name"), &device.name, "must be unique");
         }
@@ -114,7 +130,7 @@ fn check_devices(container: &Container, scope: &Scope<'_>, at: &Path<'_>, causes
 
 fn check_device(
     device: &VolumeDevice,
-    container: &Container,
+    mounts: &Taken<'_>,
     scope: &Scope<'_>,
     at: &Path<'_>,
     causes: &mut Causes,
@@ -130,11 +146,10 @@ fn check_device(
         Some(_) => {}
     }
     required(path, &at.child("devicePath"), causes);
-    let mounts = items(&container.volume_mounts);
-    if mounts.iter().any(|mount| mount.name == *name) {
+    if mounts.names.contains(name.as_str()) {
         causes.invalid(&at.child("name"), name, "must not already exist in volumeMounts");
     }
-    if mounts.iter().any(|mount| mount.mount_path == *path) {
+    if mounts.paths.contains(path.as_str()) {
         let why = "must not already exist as a path in volumeMounts";
         causes.invalid(&at.child("devicePath"), path, why);
     }

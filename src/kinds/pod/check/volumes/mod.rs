@@ -31,6 +31,7 @@ const DRIVER_LENGTH_MAX: usize = 63;
 
 pub fn check(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let volumes = items(&scope.spec.volumes);
+    let made = claims_made(volumes, scope);
     let mut seen = BTreeSet::new();
     for (i, volume) in volumes.iter().enumerate() {
         let at = at.index(i);
@@ -43,7 +44,7 @@ pub fn check(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
             seen.insert(&volume.name);
         }
         let claim = volume.persistent_volume_claim.as_ref().map(|claim| &claim.claim_name);
-        if let Some(claim) = claim.filter(|claim| is_made_here(claim, volumes, scope)) {
+        if let Some(claim) = claim.filter(|claim| made.contains(*claim)) {
             let at = at.child("persistentVolumeClaim");
             let why = "must not reference a PVC that gets created for an ephemeral volume";
             causes.invalid(&at.child("claimName"), claim, why);
@@ -197,8 +198,9 @@ fn claim_name(volume: &Volume, scope: &Scope<'_>) -> String {
     format!("{}-{}", scope.pod_name, volume.name)
 }
 
-fn is_made_here(claim: &str, volumes: &[Volume], scope: &Scope<'_>) -> bool {
-    let ephemeral = volumes.iter().filter(|volume| volume.ephemeral.is_some());
-    !scope.pod_name.is_empty()
-        && ephemeral.into_iter().any(|volume| claim_name(volume, scope) == claim)
+/// The claims that are made for this pod's ephemeral volumes; unknown while the pod has no name.
+fn claims_made(volumes: &[Volume], scope: &Scope<'_>) -> BTreeSet<String> {
+    let named = volumes.iter().filter(|_| !scope.pod_name.is_empty());
+    let ephemeral = named.filter(|volume| volume.ephemeral.is_some());
+    ephemeral.map(|volume| claim_name(volume, scope)).collect()
 }
