@@ -1,14 +1,14 @@
-//! Pods as the API server takes or refuses them: each recorded Pod through `defaults` and `check`. Causes in
-//! `metadata` are the object's, not the pod's, and compared elsewhere.
+//! Pods as the API server takes or refuses them: each recorded Pod through `defaults` and `check`.
+//! Causes in `metadata` are the object's, not the pod's, and compared elsewhere.
 
 mod common;
 
+use cronlet::kinds::check::{Causes, Path};
 use cronlet::kinds::pod::{check, defaults};
-use k8s_openapi::api::core::v1::Pod;
+use cronlet::kinds::{Kind, Object};
+use cronlet::manifest::{self, Strictness};
+use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use serde_json::{Value, json};
-
-/// A cause as `field reason`.
-type Causes = Vec<String>;
 
 #[test]
 fn pods_are_taken_and_refused_as_recorded() {
@@ -26,7 +26,7 @@ fn pods_are_taken_and_refused_as_recorded() {
 fn disagreement(row: &Value) -> Option<String> {
     let mut pod: Pod = serde_json::from_value(row["input"].clone()).expect("a Pod");
     defaults::pod(&mut pod);
-    let found = causes_found(&pod);
+    let found = listed(&check::pod(&pod));
     let wanted = causes_wanted(row);
     if found != wanted {
         return Some(format!("{}: found {found:?}, wanted {wanted:?}", row["id"]));
@@ -39,22 +39,79 @@ fn disagreement(row: &Value) -> Option<String> {
     (made != row["output"]).then(|| format!("{}: {made}\n  not {}", row["id"], row["output"]))
 }
 
-fn causes_found(pod: &Pod) -> Causes {
-    let found = check::pod(pod).found;
-    sorted(found.iter().map(|cause| (cause.field.clone(), cause.reason.name().to_owned())))
+fn listed(causes: &Causes) -> Vec<String> {
+    let found = causes.found.iter();
+    sorted(found.map(|cause| (cause.field.clone(), cause.reason.name().to_owned())))
 }
 
-fn causes_wanted(row: &Value) -> Causes {
+fn causes_wanted(row: &Value) -> Vec<String> {
     let text = |cause: &Value, key: &str| cause[key].as_str().unwrap_or_default().to_owned();
     let causes = row["error"]["causes"].as_array().cloned().unwrap_or_default();
     sorted(causes.iter().map(|cause| (text(cause, "field"), text(cause, "reason"))))
 }
 
-fn sorted(causes: impl Iterator<Item = (String, String)>) -> Causes {
+/// Each as `field reason`.
+fn sorted(causes: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let specs = causes.filter(|(field, _)| !field.starts_with("metadata"));
-    let mut sorted: Causes = specs.map(|(field, reason)| format!("{field} {reason}")).collect();
+    let mut sorted: Vec<String> =
+        specs.map(|(field, reason)| format!("{field} {reason}")).collect();
     sorted.sort();
     sorted
+}
+
+/// What the kinds around a template ask of it beyond the pod's own rules.
+const RULES_OF_KINDS: [&str; 3] = [
+    "spec.template.spec.activeDeadlineSeconds",
+    "spec.template.spec.restartPolicy",
+    "spec.template.metadata",
+];
+
+#[test]
+fn templates_of_other_kinds_are_taken_and_refused_as_recorded() {
+    let Some(path) = common::oracle("admission.jsonl") else { return };
+    let text = std::fs::read_to_string(path).expect("the oracle is readable");
+    let rows = text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON"));
+    let has_template = |row: &Value| {
+        let kinds = ["DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
+        row["code"] != 400 && kinds.iter().any(|kind| row["input"]["kind"] == *kind)
+    };
+    let rows: Vec<Value> = rows.filter(has_template).collect();
+    let wrong: Vec<String> = rows.iter().filter_map(template_disagreement).collect();
+    println!("templates: {} of {} rows agree", rows.len() - wrong.len(), rows.len());
+    assert!(wrong.is_empty(), "{} rows disagree:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(rows.len() > 50, "the oracle holds too few templates: {}", rows.len());
+}
+
+fn template_disagreement(row: &Value) -> Option<String> {
+    let given = row["input"]["spec"]["template"].clone();
+    let given = if given.is_null() { json!({}) } else { given };
+    let mut template: PodTemplateSpec = serde_json::from_value(given).expect("a template");
+    defaults::template(&mut template);
+    let mut found = Causes::default();
+    let at = Path::root("spec");
+    check::template(&template, &at.child("template"), &mut found);
+    let of_pod = |causes: Vec<String>| -> Vec<String> {
+        let is_ours = |cause: &String| {
+            cause.starts_with("spec.template")
+                && !RULES_OF_KINDS.iter().any(|field| cause.starts_with(field))
+        };
+        causes.into_iter().filter(is_ours).collect()
+    };
+    let found = of_pod(listed(&found));
+    let mut wanted = of_pod(causes_wanted(row));
+    // A Job's name becomes a label of its template when it is made.
+    if row["input"]["kind"] == "Job" {
+        wanted.retain(|cause| !cause.starts_with("spec.template.labels") || found.contains(cause));
+    }
+    if found != wanted {
+        return Some(format!("{}: found {found:?}, wanted {wanted:?}", row["id"]));
+    }
+    if row["code"] != 201 {
+        return None;
+    }
+    let made = serde_json::to_value(&template).expect("a template is JSON");
+    let recorded = &row["output"]["spec"]["template"]["spec"];
+    (made["spec"] != *recorded).then(|| format!("{}: {made}\n  not {recorded}", row["id"]))
 }
 
 #[test]
@@ -77,4 +134,36 @@ fn plugins_refuse_what_this_cluster_lacks() {
     check(json!({"preemptionPolicy": "Never"}), Some("must not be provided in pod spec"));
     check(json!({"overhead": {"cpu": "1"}}), Some("Pod Overhead set without"));
     check(json!({"runtimeClassName": "gvisor"}), Some("RuntimeClass \"gvisor\" not found"));
+}
+
+#[test]
+fn amounts_may_be_written_as_numbers() {
+    let check = |amount: Value, want: Result<&str, &str>| {
+        let resources = json!({"requests": {"cpu": amount}});
+        let container = json!({"name": "a", "image": "b", "resources": resources});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"},
+            "spec": {"containers": [container]}});
+        let body = pod.to_string();
+        let decoded = manifest::decode_json(Kind::Pod, body.as_bytes(), Strictness::Strict);
+        match (decoded, want) {
+            (Ok((Object::Pod(pod), _)), Ok(want)) => {
+                let mut pod = (*pod).clone();
+                defaults::pod(&mut pod);
+                let pod = serde_json::to_value(&pod).expect("a Pod is JSON");
+                let found = &pod["spec"]["containers"][0]["resources"]["requests"]["cpu"];
+                assert_eq!(found, want, "{amount}");
+            }
+            (Err(refused), Err(want)) => {
+                assert!(refused.to_string().contains(want), "{amount}: {refused}");
+            }
+            (found, want) => panic!("{amount}: {found:?}, not {want:?}"),
+        }
+    };
+    check(json!(1), Ok("1"));
+    check(json!(0.5), Ok("500m"));
+    check(json!(" 2 "), Ok("2"));
+    check(json!(null), Ok("0"));
+    check(json!("abc"), Err("quantities must match the regular expression"));
+    check(json!("1K"), Err("unable to parse quantity's suffix"));
+    check(json!(true), Err("expected a quantity"));
 }

@@ -54,6 +54,11 @@ pub fn create(
     // As in the API server: defaults of the body come first, then what creation sets, then the
     // checks.
     set_defaults(&mut object);
+    if let Object::Pod(pod) = &object
+        && let Some(refused) = pod::defaults::refusal(pod)
+    {
+        return Err(refused);
+    }
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
     prepare_create(&mut object);

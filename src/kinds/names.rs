@@ -1,7 +1,9 @@
-//! The grammars of names: what Kubernetes accepts as a label, subdomain, port name, key or number of a kind.
+//! The grammars of names: what Kubernetes accepts as a label, subdomain, port name, key or number
+//! of a kind.
 //!
-//! Each function returns the faults of a value in Kubernetes' own words, none when it is well formed. A value can have
-//! two faults (too long and ill formed); the API server reports each as a cause of its own.
+//! Each function returns the faults of a value in Kubernetes' own words, none when it is well
+//! formed. A value can have two faults (too long and ill formed); the API server reports each as a
+//! cause of its own.
 
 use std::net::IpAddr;
 
@@ -39,8 +41,8 @@ pub fn dns_subdomain(value: &str) -> Faults {
     let mut faults = longer_than(SUBDOMAIN_LENGTH_MAX, value);
     if !is_dns_subdomain(value) {
         faults.push(ill_formed(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
-             or '.', and must start and end with an alphanumeric character",
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
+             '-' or '.', and must start and end with an alphanumeric character",
             &format!("{DNS_LABEL}(\\.{DNS_LABEL})*"),
             &["example.com"],
         ));
@@ -157,7 +159,8 @@ pub fn port_name(value: &str) -> Faults {
     faults
 }
 
-/// The name of an environment variable: any printable ASCII but `=` (the rule since Kubernetes 1.34).
+/// The name of an environment variable: any printable ASCII but `=` (the rule since Kubernetes
+/// 1.34).
 pub fn environment_variable(value: &str) -> Faults {
     if value.is_empty() {
         return vec!["environment variable name must be non-empty".to_owned()];
@@ -249,7 +252,8 @@ pub fn within(low: i64, high: i64, value: i64) -> Faults {
     vec![format!("must be between {low} and {high}, inclusive")]
 }
 
-/// An IP address as Kubernetes reads its older fields: leading zeros in IPv4 and IPv4-mapped IPv6 are accepted.
+/// An IP address as Kubernetes reads its older fields: leading zeros in IPv4 and IPv4-mapped IPv6
+/// are accepted.
 pub fn ip_address(value: &str) -> Faults {
     let is_octet = |octet: &str| {
         octet.bytes().all(|byte| byte.is_ascii_digit())

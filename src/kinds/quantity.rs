@@ -1,10 +1,12 @@
-//! Kubernetes' `resource.Quantity`: a number with a suffix such as `500m`, `128Mi` or `1e3`, exact to the nano.
+//! Kubernetes' `resource.Quantity`: a number with a suffix such as `500m`, `128Mi` or `1e3`, exact
+//! to the nano.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// An amount and the way it was written, which its canonical form keeps: `1024Mi` becomes `1Gi`, `0.5` becomes `500m`.
+/// An amount and the way it was written, which its canonical form keeps: `1024Mi` becomes `1Gi`,
+/// `0.5` becomes `500m`.
 #[derive(Debug, Clone, Copy)]
 pub struct Quantity {
     mantissa: i128,
@@ -94,7 +96,8 @@ impl Quantity {
         Quantity { mantissa: divide_away_from_zero(self.mantissa, divisor), exponent, ..self }
     }
 
-    /// The whole number, rounded up; the nearest that fits where it is too large. Bytes, for memory.
+    /// The whole number, rounded up; the nearest that fits where it is too large. Bytes, for
+    /// memory.
     pub fn value(&self) -> i64 {
         self.scaled(0)
     }
@@ -104,7 +107,8 @@ impl Quantity {
         self.scaled(MILLI)
     }
 
-    /// How many `divisor`s it takes, rounded up (`resourceFieldRef.divisor`). `None` where the divisor is zero.
+    /// How many `divisor`s it takes, rounded up (`resourceFieldRef.divisor`). `None` where the
+    /// divisor is zero.
     pub fn divided_by(&self, divisor: &Quantity) -> Option<i64> {
         let exponent = self.exponent.min(divisor.exponent);
         let (amount, divisor) = (self.scaled_to(exponent)?, divisor.scaled_to(exponent)?);
@@ -253,8 +257,8 @@ impl Magnitude<'_> {
         Ok(if amount < one { small } else { amount.min(largest) })
     }
 
-    /// All digits as one number, and the exponent that the fraction's digits ask for; none at all is zero. Kubernetes
-    /// reads any number of digits; more than an i128 holds are refused here.
+    /// All digits as one number, and the exponent that the fraction's digits ask for; none at all
+    /// is zero. Kubernetes reads any number of digits; more than an i128 holds are refused here.
     fn digits(&self) -> Result<(i128, i32), QuantityError> {
         let fraction = self.fraction.trim_end_matches('0');
         let exponent = i32::try_from(fraction.len()).map_err(|_| QuantityError::Number)?;

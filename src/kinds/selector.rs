@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 type Labels = BTreeMap<String, String>;
 
-/// Whether the selector picks an object with these labels. One without any requirement picks all; one with an operator
-/// that [`check`] refuses picks none.
+/// Whether the selector picks an object with these labels. One without any requirement picks all;
+/// one with an operator that [`check`] refuses picks none.
 pub fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
     let wanted = selector.match_labels.iter().flatten();
     let expressions = selector.match_expressions.iter().flatten();
@@ -32,7 +32,8 @@ pub fn check(selector: &LabelSelector, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// The rules of `metadata.labels` or any other map of labels in the field `at`. All faults are the map's own.
+/// The rules of `metadata.labels` or any other map of labels in the field `at`. All faults are the
+/// map's own.
 pub fn check_labels(labels: &Labels, at: &Path<'_>, causes: &mut Causes) {
     for (key, value) in labels {
         causes.invalid_each(at, key, names::qualified_name(key));
@@ -82,6 +83,11 @@ mod tests {
         serde_json::from_value(json).expect("a selector")
     }
 
+    fn expression(key: &str, operator: &str, values: &[&str]) -> serde_json::Value {
+        let requirement = json!({"key": key, "operator": operator, "values": values});
+        json!({"matchExpressions": [requirement]})
+    }
+
     #[test]
     fn which_labels_match() {
         let check = |json: serde_json::Value, labels: &[(&str, &str)], want: bool| {
@@ -89,7 +95,7 @@ mod tests {
                 labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             assert_eq!(matches(&selector(json.clone()), &labels), want, "{json} {labels:?}");
         };
-        let expression = |operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": "a", "operator": operator, "values": values}]});
+        let expression = |operator: &str, values: &[&str]| expression("a", operator, values);
         check(json!({}), &[], true);
         check(json!({"matchLabels": {"a": "1"}}), &[("a", "1"), ("b", "2")], true);
         check(json!({"matchLabels": {"a": "1"}}), &[("a", "2")], false);
@@ -113,7 +119,6 @@ mod tests {
                 causes.found.iter().map(|c| format!("{} {:?}", c.field, c.reason)).collect();
             assert_eq!(found, want, "{json}");
         };
-        let expression = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
         check(json!({"matchLabels": {"a": "b"}}), &[]);
         check(json!({"matchLabels": {"a b": "c"}}), &["s.matchLabels Invalid"]);
         check(expression("a", "In", &[]), &["s.matchExpressions[0].values Required"]);

@@ -5,6 +5,7 @@
 //! wanted type.
 
 use super::tree::{Entry, Node, Value};
+use crate::kinds::quantity::Quantity;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::cell::RefCell;
 use std::fmt::{self, Display};
@@ -101,6 +102,25 @@ impl<'t, 's> Reader<'t, 's> {
         }
     }
 
+    /// An amount may be written as a number, too. One that cannot be read is an error of its place.
+    fn quantity(&self) -> Result<String, ReadError> {
+        let text = match &self.node.value {
+            _ if self.is_null() => "0".to_owned(),
+            Value::Integer(number) => number.to_string(),
+            Value::Unsigned(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Text(text) => text.trim().to_owned(),
+            _ => {
+                let noun = self.node.noun();
+                return Err(de::Error::custom(format_args!("expected a quantity, found {noun}")));
+            }
+        };
+        match text.parse::<Quantity>() {
+            Ok(_) => Ok(text),
+            Err(error) => Err(de::Error::custom(error)),
+        }
+    }
+
     fn map(self, entries: &'t [Entry<'s>], known: Option<&'static [&'static str]>) -> Map<'t, 's> {
         Map { reader: self, entries: entries.iter(), node: None, known }
     }
@@ -144,10 +164,17 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        self.located(visitor.visit_newtype_struct(self))
+        self.located(match name {
+            "Quantity" => self.quantity().and_then(|text| {
+                let text: de::value::StringDeserializer<ReadError> =
+                    de::IntoDeserializer::into_deserializer(text);
+                visitor.visit_newtype_struct(text)
+            }),
+            _ => visitor.visit_newtype_struct(self),
+        })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {

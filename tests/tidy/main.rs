@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// `manifest` and `kinds` would be a circle if `manifest` saw more than these names of `kinds`.
-const KINDS_FOR_MANIFEST: &[&str] = &["Kind", "Object", "refused"];
+const KINDS_FOR_MANIFEST: &[&str] = &["Kind", "Object", "quantity", "refused"];
 
 /// What may lie at the top beside files that begin with a dot.
 const TOP_LEVEL: &[&str] = &[

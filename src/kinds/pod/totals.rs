@@ -1,4 +1,4 @@
-//! What a pod's containers ask for together: sums and maxima of resources, and the quality of service that follows.
+//! What a pod's containers ask for together: sums and maxima of resources.
 
 use super::zero::{ResourceList, items, text};
 use crate::kinds::quantity::Quantity;
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 /// Amounts by resource name, read.
 pub type Amounts = BTreeMap<String, Quantity>;
 
-/// Reads a resource list; amounts that cannot be read were refused with the document and count as nothing.
+/// Reads a resource list; amounts that cannot be read were refused with the document and count as
+/// nothing.
 pub fn amounts(list: Option<&ResourceList>) -> Amounts {
     list.into_iter()
         .flatten()
@@ -16,8 +17,8 @@ pub fn amounts(list: Option<&ResourceList>) -> Amounts {
         .collect()
 }
 
-/// What the containers need at most at any one time, of `requests` or `limits` as `pick` says: all containers and
-/// sidecars together, or an init container and the sidecars started before it.
+/// What the containers need at most at any one time, of `requests` or `limits` as `pick` says: all
+/// containers and sidecars together, or an init container and the sidecars started before it.
 pub fn of_containers(
     spec: &PodSpec,
     pick: fn(&ResourceRequirements) -> Option<&ResourceList>,
@@ -52,35 +53,6 @@ pub fn requests(resources: &ResourceRequirements) -> Option<&ResourceList> {
 
 pub fn limits(resources: &ResourceRequirements) -> Option<&ResourceList> {
     resources.limits.as_ref()
-}
-
-/// `status.qosClass`: whether every container's cpu and memory are promised, some are, or none.
-pub fn quality_of_service(spec: &PodSpec) -> &'static str {
-    let containers = spec.containers.iter().chain(items(&spec.init_containers));
-    let of_containers: Vec<_> = containers.map(|container| container.resources.as_ref()).collect();
-    let (mut wanted, mut capped) = (Amounts::new(), Amounts::new());
-    let mut is_guaranteed = true;
-    let pod_level = spec.resources.as_ref().map(|resources| vec![Some(resources)]);
-    for resources in pod_level.unwrap_or(of_containers) {
-        let limits = compute(resources.and_then(limits));
-        is_guaranteed &= limits.len() == 2;
-        add(&mut wanted, compute(resources.and_then(requests)));
-        add(&mut capped, limits);
-    }
-    match wanted == capped {
-        _ if wanted.is_empty() && capped.is_empty() => "BestEffort",
-        true if is_guaranteed => "Guaranteed",
-        _ => "Burstable",
-    }
-}
-
-/// The cpu and memory of a list, where there is any.
-fn compute(list: Option<&ResourceList>) -> Amounts {
-    let mut amounts = amounts(list);
-    amounts.retain(|name, amount| {
-        matches!(name.as_str(), "cpu" | "memory") && *amount > Quantity::ZERO
-    });
-    amounts
 }
 
 fn add(sum: &mut Amounts, more: Amounts) {

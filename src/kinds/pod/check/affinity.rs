@@ -32,8 +32,8 @@ pub fn check(spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// `matchLabelKeys` and `mismatchLabelKeys`, after the former were merged into the selector: a key that is there twice
-/// was written in both.
+/// `matchLabelKeys` and `mismatchLabelKeys`, after the former were merged into the selector: a key
+/// that is there twice was written in both.
 pub fn check_label_keys(
     matching: &[String],
     mismatching: &[String],

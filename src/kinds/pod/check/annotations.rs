@@ -1,5 +1,5 @@
-//! The rules of the annotations that mean something to a pod: mirror pods, deletion cost, and the older way to name
-//! seccomp and AppArmor profiles, which must not contradict the fields.
+//! The rules of the annotations that mean something to a pod: mirror pods, deletion cost, and the
+//! older way to name seccomp and AppArmor profiles, which must not contradict the fields.
 
 use super::containers;
 use crate::kinds::check::{Causes, Path};
@@ -16,7 +16,8 @@ const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const TOTAL_LENGTH_MAX: usize = 256 * 1024;
 
-/// The rules of any `annotations`: keys, and how much they hold together. Keys are checked in lower case.
+/// The rules of any `annotations`: keys, and how much they hold together. Keys are checked in lower
+/// case.
 pub fn check_map(metadata: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     let annotations = of(metadata);
     for key in annotations.keys() {

@@ -1,4 +1,5 @@
-//! The rules of what a probe or a lifecycle hook does: run a program, ask over the network, or sleep.
+//! The rules of what a probe or a lifecycle hook does: run a program, ask over the network, or
+//! sleep.
 
 use super::one_of::OneOf;
 use super::{Scope, required, supported};

@@ -1,7 +1,7 @@
 //! The rules that a Pod and a pod template must keep, by subject.
 //!
-//! They are those of a Kubernetes 1.36 API server with its default feature gates, fields of causes included: where it
-//! names a field oddly (`spec.volumes[0].downwarAPI`), so do these.
+//! They are those of a Kubernetes 1.36 API server with its default feature gates, fields of causes
+//! included: where it names a field oddly (`spec.volumes[0].downwarAPI`), so do these.
 
 mod affinity;
 mod annotations;
@@ -35,8 +35,8 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// The rules of a new Pod, after [`super::defaults::pod`]. Of `metadata` only what concerns pods alone: name, labels
-/// and the like are checked as for every kind.
+/// The rules of a new Pod, after [`super::defaults::pod`]. Of `metadata` only what concerns pods
+/// alone: name, labels and the like are checked as for every kind.
 pub fn pod(pod: &Pod) -> Causes {
     let mut causes = Causes::default();
     let nothing = PodSpec::default();

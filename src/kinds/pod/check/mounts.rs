@@ -140,7 +140,8 @@ fn check_device(
     match scope.volumes.get(name.as_str()) {
         None => causes.not_found(&at.child("name"), name),
         Some(volume) if volume.persistent_volume_claim.is_none() && volume.ephemeral.is_none() => {
-            let why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
+            let why = "can only use volume source type of PersistentVolumeClaim or Ephemeral \
+                       for block mode";
             causes.invalid(&at.child("name"), name, why);
         }
         Some(_) => {}

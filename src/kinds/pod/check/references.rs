@@ -1,4 +1,5 @@
-//! The rules of references to fields and keys: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef`.
+//! The rules of references to fields and keys: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`,
+//! `secretKeyRef`.
 
 use super::required;
 use crate::kinds::check::{Causes, Path};
@@ -7,7 +8,8 @@ use crate::kinds::pod::zero::text;
 use crate::kinds::quantity::Quantity;
 use k8s_openapi::api::core::v1::{ObjectFieldSelector, ResourceFieldSelector};
 
-/// Every field of a pod that has a name for `fieldRef`; which of them may be used depends on the place.
+/// Every field of a pod that has a name for `fieldRef`; which of them may be used depends on the
+/// place.
 const FIELD_LABELS: [&str; 15] = [
     "metadata.annotations",
     "metadata.labels",

@@ -122,7 +122,8 @@ fn check_claims(claims: &[PodResourceClaim], at: &Path<'_>, causes: &mut Causes)
             _ => causes.invalid(
                 &at,
                 &claim.name,
-                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be \
+                 specified",
             ),
         }
         for (field, name) in sources {

@@ -11,7 +11,8 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
     `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/// The rules of a Pod that replaces `old`. Both are defaulted; what may change in `metadata` is checked elsewhere.
+/// The rules of a Pod that replaces `old`. Both are defaulted; what may change in `metadata` is
+/// checked elsewhere.
 pub fn pod_update(old: &Pod, new: &Pod) -> Causes {
     let mut causes = Causes::default();
     let nothing = PodSpec::default();

@@ -1,4 +1,5 @@
-//! The rules of `windowsOptions`: accepted and checked as Kubernetes does, though no pod here runs Windows.
+//! The rules of `windowsOptions`: accepted and checked as Kubernetes does, though no pod here runs
+//! Windows.
 
 use super::containers;
 use crate::kinds::check::{Causes, Path};

@@ -1,4 +1,5 @@
-//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority` and `RuntimeClass`.
+//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority`
+//! and `RuntimeClass`.
 //!
 //! This host has the two built-in priority classes and no runtime class.
 
@@ -9,7 +10,8 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec, Toleration};
 const EVICTION_SECONDS: i64 = 300;
 const PREEMPTION_POLICY: &str = "PreemptLowerPriority";
 
-/// The error 403 of a plugin, if one refuses the Pod. To be asked before [`super::pod`], as the API server does.
+/// The error 403 of a plugin, if one refuses the Pod. To be asked before [`super::pod`], as the API
+/// server does.
 pub fn refusal(pod: &Pod) -> Option<Refused> {
     let spec = pod.spec.as_ref()?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();

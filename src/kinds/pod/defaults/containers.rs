@@ -1,4 +1,5 @@
-//! The defaults of a container: image pull policy, termination message, probes, hooks, ports, environment.
+//! The defaults of a container: image pull policy, termination message, probes, hooks, ports,
+//! environment.
 
 use super::image::pull_policy;
 use super::resources;

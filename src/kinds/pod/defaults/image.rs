@@ -2,7 +2,8 @@
 
 const TAG_LENGTH_MAX: usize = 128;
 
-/// An image whose tag is `latest`, written or implied, is pulled each time. One that is no reference at all has no tag.
+/// An image whose tag is `latest`, written or implied, is pulled each time. One that is no
+/// reference at all has no tag.
 pub fn pull_policy(image: &str) -> &'static str {
     if tag(image) == Some("latest") { "Always" } else { "IfNotPresent" }
 }

@@ -10,13 +10,14 @@ mod volumes;
 
 pub use admission::refusal;
 
-use super::totals;
+use super::qos;
 use super::zero::{default_to, flag, items, items_mut};
 use k8s_openapi::api::core::v1::{
     Container, Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec,
 };
 
-/// All that `POST` of a Pod adds: the defaults of `core/v1`, those that admission plugins set, and the first status.
+/// All that `POST` of a Pod adds: the defaults of `core/v1`, those that admission plugins set, and
+/// the first status.
 pub fn pod(pod: &mut Pod) {
     let spec = pod.spec.get_or_insert_default();
     default_only_in_pods(spec);
@@ -27,10 +28,10 @@ pub fn pod(pod: &mut Pod) {
         spec::merge_label_keys(spec, labels);
     }
     pod.status = Some(first_status(spec));
-    pod.metadata.generation = Some(1);
 }
 
-/// The defaults of `core/v1` for a template: less than a Pod's, which get the rest when they are made.
+/// The defaults of `core/v1` for a template: less than a Pod's, which get the rest when they are
+/// made.
 pub fn template(template: &mut PodTemplateSpec) {
     template.metadata.get_or_insert_default();
     spec::default(template.spec.get_or_insert_default());
@@ -72,7 +73,7 @@ fn first_status(spec: &PodSpec) -> PodStatus {
     });
     PodStatus {
         phase: Some("Pending".into()),
-        qos_class: Some(totals::quality_of_service(spec).into()),
+        qos_class: Some(qos::class(spec).into()),
         conditions: gated,
         ..Default::default()
     }

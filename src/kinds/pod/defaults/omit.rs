@@ -1,7 +1,8 @@
 //! What Go leaves out of an object: fields that are zero and not pointers (`omitempty`).
 //!
-//! `tty: false`, `value: ""` and `volumes: []` vanish when the API server stores an object; `runAsNonRoot: false` or
-//! `optional: false` are pointers there and stay. Named here are the fields that vanish.
+//! `tty: false`, `value: ""` and `volumes: []` vanish when the API server stores an object;
+//! `runAsNonRoot: false` or `optional: false` are pointers there and stay. Named here are the
+//! fields that vanish.
 
 use crate::kinds::pod::zero::{items_mut, omit_zero, omit_zeros};
 use k8s_openapi::api::core::v1::{

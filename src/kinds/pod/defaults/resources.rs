@@ -15,7 +15,8 @@ pub fn default(resources: &mut ResourceRequirements) {
     }
 }
 
-/// Writes each amount canonically, rounded up to thousandths. What is no amount stays as it is, to be refused.
+/// Writes each amount canonically, rounded up to thousandths. What is no amount stays as it is, to
+/// be refused.
 pub fn round(list: &mut ResourceList) {
     for amount in list.values_mut() {
         if let Ok(read) = amount.0.parse::<Quantity>() {

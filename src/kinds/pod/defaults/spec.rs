@@ -36,8 +36,8 @@ fn default_service_account(spec: &mut PodSpec) {
     spec.service_account = spec.service_account_name.clone();
 }
 
-/// Ephemeral containers are refused in all that is created; what can be seen of their defaults is only that the
-/// fields are there.
+/// Ephemeral containers are refused in all that is created; what can be seen of their defaults is
+/// only that the fields are there.
 fn default_ephemeral_container(container: &mut EphemeralContainer) {
     let image = text(&container.image).to_owned();
     default_to(&mut container.image_pull_policy, pull_policy(&image));
@@ -48,7 +48,8 @@ fn default_ephemeral_container(container: &mut EphemeralContainer) {
     resources::default(container.resources.get_or_insert_default());
 }
 
-/// `matchLabelKeys` and `mismatchLabelKeys` become requirements with the new Pod's own labels as values.
+/// `matchLabelKeys` and `mismatchLabelKeys` become requirements with the new Pod's own labels as
+/// values.
 pub fn merge_label_keys(spec: &mut PodSpec, labels: &BTreeMap<String, String>) {
     if let Some(affinity) = &mut spec.affinity {
         omit::affinity_terms(affinity).for_each(|term| merge(term, labels));

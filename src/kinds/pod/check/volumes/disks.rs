@@ -1,5 +1,5 @@
-//! The rules of volumes on other machines and in clouds. No runtime here mounts them, yet a manifest that Kubernetes
-//! takes is taken and one that it refuses is refused.
+//! The rules of volumes on other machines and in clouds. No runtime here mounts them, yet a
+//! manifest that Kubernetes takes is taken and one that it refuses is refused.
 
 use super::super::one_of::OneOf;
 use super::super::{required, supported};
@@ -165,7 +165,8 @@ fn check_iscsi(source: &ISCSIVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// The name of an iSCSI node: `iqn.yyyy-mm.domain:name`, `eui.` and 16 or `naa.` and 32 letters or digits.
+/// The name of an iSCSI node: `iqn.yyyy-mm.domain:name`, `eui.` and 16 or `naa.` and 32 letters or
+/// digits.
 fn initiator_faults(name: &str) -> names::Faults {
     let of_length = |letters: &str, length| {
         letters.len() == length && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())
