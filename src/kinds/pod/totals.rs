@@ -1,4 +1,5 @@
-//! What a pod's containers ask for together: sums and maxima of resources.
+//! What a pod's containers ask for together: sums and maxima of resources, and the quality of
+//! service that follows.
 
 use super::zero::{ResourceList, items, text};
 use crate::kinds::quantity::Quantity;
@@ -53,6 +54,35 @@ pub fn requests(resources: &ResourceRequirements) -> Option<&ResourceList> {
 
 pub fn limits(resources: &ResourceRequirements) -> Option<&ResourceList> {
     resources.limits.as_ref()
+}
+
+/// `status.qosClass`: whether every container's cpu and memory are promised, some are, or none.
+pub fn quality_of_service(spec: &PodSpec) -> &'static str {
+    let containers = spec.containers.iter().chain(items(&spec.init_containers));
+    let of_containers: Vec<_> = containers.map(|container| container.resources.as_ref()).collect();
+    let (mut wanted, mut capped) = (Amounts::new(), Amounts::new());
+    let mut is_guaranteed = true;
+    let pod_level = spec.resources.as_ref().map(|resources| vec![Some(resources)]);
+    for resources in pod_level.unwrap_or(of_containers) {
+        let limits = compute(resources.and_then(limits));
+        is_guaranteed &= limits.len() == 2;
+        add(&mut wanted, compute(resources.and_then(requests)));
+        add(&mut capped, limits);
+    }
+    match wanted == capped {
+        _ if wanted.is_empty() && capped.is_empty() => "BestEffort",
+        true if is_guaranteed => "Guaranteed",
+        _ => "Burstable",
+    }
+}
+
+/// The cpu and memory of a list, where there is any.
+fn compute(list: Option<&ResourceList>) -> Amounts {
+    let mut amounts = amounts(list);
+    amounts.retain(|name, amount| {
+        matches!(name.as_str(), "cpu" | "memory") && *amount > Quantity::ZERO
+    });
+    amounts
 }
 
 fn add(sum: &mut Amounts, more: Amounts) {

@@ -10,7 +10,7 @@ mod volumes;
 
 pub use admission::refusal;
 
-use super::qos;
+use super::totals;
 use super::zero::{default_to, flag, items, items_mut};
 use k8s_openapi::api::core::v1::{
     Container, Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec,
@@ -73,7 +73,7 @@ fn first_status(spec: &PodSpec) -> PodStatus {
     });
     PodStatus {
         phase: Some("Pending".into()),
-        qos_class: Some(qos::class(spec).into()),
+        qos_class: Some(totals::quality_of_service(spec).into()),
         conditions: gated,
         ..Default::default()
     }
