@@ -26,6 +26,8 @@ mod discovery;
 
 mod read;
 
+mod shape;
+
 mod watch;
 
 mod log;
@@ -45,11 +47,12 @@ mod metrics;
 use crate::kinds::refused::Refused;
 use answer::Answer;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderMap};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use query::Query;
 use route::{Part, Route};
+use shape::Shape;
 use std::sync::Arc;
 
 /// Answers one request; a refusal is an answer too.
@@ -111,8 +114,10 @@ impl Call {
     ) -> Result<Answer, Refused> {
         let query = &self.query;
         match (&self.method, namespace) {
-            (&Method::GET, _) if query.flag("watch") => watch::watch(gate, kind, namespace, query),
-            (&Method::GET, _) => read::list(gate, kind, namespace, query),
+            (&Method::GET, _) if query.flag("watch") => {
+                watch::watch(gate, kind, namespace, query, self.shape()?)
+            }
+            (&Method::GET, _) => read::list(gate, kind, namespace, query, self.shape()?),
             (&Method::POST, Some(namespace)) => {
                 let bytes = self.read(body).await?;
                 write::create(gate, kind, namespace, self.sent(&bytes)).await
@@ -136,7 +141,7 @@ impl Call {
         match (&self.method, part) {
             (&Method::GET, Part::Log) => log::answer(gate, key, query),
             (_, Part::Log) => Err(Refused::MethodNotAllowed),
-            (&Method::GET, _) => read::get(gate, key),
+            (&Method::GET, _) => read::get(gate, key, self.shape()?),
             (&Method::PUT, _) => {
                 let bytes = self.read(body).await?;
                 write::update(gate, key, part, self.sent(&bytes)).await
@@ -168,8 +173,16 @@ impl Call {
         write::Sent { query: &self.query, content_type: self.content_type(), bytes }
     }
 
+    fn shape(&self) -> Result<Shape, Refused> {
+        Shape::parse(self.header(ACCEPT), &self.query)
+    }
+
     fn content_type(&self) -> &str {
-        let value = self.headers.get(CONTENT_TYPE);
+        self.header(CONTENT_TYPE)
+    }
+
+    fn header(&self, name: HeaderName) -> &str {
+        let value = self.headers.get(name);
         value.and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }

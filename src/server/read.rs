@@ -4,14 +4,15 @@ use super::answer::{self, Answer};
 use super::gate::Gate;
 use super::query::Query;
 use super::selector::Selector;
+use super::shape::Shape;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+pub fn get(gate: &Gate, key: &Key, shape: Shape) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
-    Ok(answer::object(StatusCode::OK, &object))
+    Ok(answer::json(StatusCode::OK, shape.object(&object, true)))
 }
 
 /// A list, or the page of it that `limit` and `continue` ask for.
@@ -20,13 +21,15 @@ pub fn list(
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
+    shape: Shape,
 ) -> Result<Answer, Refused> {
     let selector = selector(kind, query)?;
     let page = Page::parse(query)?;
     let (mut objects, version) = gate.reader.list(kind, namespace);
     check_version(query, version)?;
     objects.retain(|object| selector.matches(object));
-    Ok(answer::json(StatusCode::OK, page.cut(kind, objects, version, selector.is_empty())))
+    let (metadata, objects) = page.cut(objects, version, selector.is_empty());
+    Ok(answer::json(StatusCode::OK, shape.list(kind, &metadata, &objects)))
 }
 
 pub fn selector(kind: Kind, query: &Query) -> Result<Selector, Refused> {
@@ -90,8 +93,8 @@ impl Page {
         Ok(Page { limit, after })
     }
 
-    fn cut(&self, kind: Kind, mut objects: Vec<Object>, version: u64, count: bool) -> Vec<u8> {
-        let mut version = version;
+    /// The page's metadata and objects; `count`: say how many are left.
+    fn cut(&self, mut objects: Vec<Object>, mut version: u64, count: bool) -> (Value, Vec<Object>) {
         if let Some(token) = &self.after {
             version = token.version;
             let last = (token.namespace.as_str(), token.name.as_str());
@@ -107,12 +110,12 @@ impl Page {
             }
             objects.truncate(limit);
         }
-        listed(kind, &metadata, &objects)
+        (metadata, objects)
     }
 }
 
 /// A list of the kind as JSON, such as a `PodList`.
-pub fn listed(kind: Kind, metadata: &serde_json::Value, objects: &[Object]) -> Vec<u8> {
+pub fn listed(kind: Kind, metadata: &Value, objects: &[Object]) -> Vec<u8> {
     let info = kind.info();
     let head = format!(
         r#"{{"kind":"{}List","apiVersion":"{}","metadata":{metadata},"items":["#,

@@ -194,7 +194,8 @@ fn field_terms(text: &str) -> Result<Vec<FieldTerm>, Refused> {
     let mut terms = Vec::new();
     for term in split_unescaped(text).into_iter().filter(|term| !term.is_empty()) {
         let invalid = || {
-            Refused::BadRequest(format!("invalid selector: {text:?}; can't understand {term:?}"))
+            let why = format!("invalid selector: {text:?}; can't understand {term:?}");
+            Refused::BadRequest(why)
         };
         let sign = term.find('=').ok_or_else(invalid)?;
         let (left, right) = term.split_at(sign);

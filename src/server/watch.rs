@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::query::Query;
 use super::read;
 use super::selector::Selector;
+use super::shape::Shape;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Kind, Object};
 use crate::store::{Change, ChangeVerb, Reader};
@@ -29,6 +30,7 @@ pub fn watch(
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
+    shape: Shape,
 ) -> Result<Answer, Refused> {
     let selector = read::selector(kind, query)?;
     let since = read::version_wanted(query)?.filter(|version| *version > 0);
@@ -47,6 +49,8 @@ pub fn watch(
         kind,
         namespace: namespace.map(str::to_owned),
         selector,
+        shape,
+        has_sent: false,
         bookmarks: query.flag("allowWatchBookmarks"),
         sender,
         until: Instant::now() + life,
@@ -72,6 +76,9 @@ struct Watcher {
     kind: Kind,
     namespace: Option<String>,
     selector: Selector,
+    shape: Shape,
+    /// Was an event sent? A table names its columns in the first.
+    has_sent: bool,
     bookmarks: bool,
     sender: mpsc::Sender<Bytes>,
     until: Instant,
@@ -79,7 +86,7 @@ struct Watcher {
 
 impl Watcher {
     /// Ends with its time, or when the client has gone.
-    async fn run(self, start: Start) {
+    async fn run(mut self, start: Start) {
         let started = match start {
             Start::After(version) => Some(version),
             Start::WithAll { bookmark } => self.send_all(bookmark).await,
@@ -106,11 +113,13 @@ impl Watcher {
         }
     }
 
-    async fn send_all(&self, bookmark: bool) -> Option<u64> {
+    async fn send_all(&mut self, bookmark: bool) -> Option<u64> {
         let (objects, version) = self.reader.list(self.kind, self.namespace.as_deref());
         let mut chunk = Vec::new();
-        for object in objects.iter().filter(|object| self.selector.matches(object)) {
-            write_event(&mut chunk, "ADDED", object);
+        for object in &objects {
+            if self.selector.matches(object) {
+                self.write_event(&mut chunk, "ADDED", object);
+            }
             if chunk.len() > CHUNK_BYTES {
                 self.send(std::mem::take(&mut chunk)).await?;
             }
@@ -123,7 +132,7 @@ impl Watcher {
     }
 
     /// Sends what changed after `version`; `None` when the watch is over.
-    async fn send_changes(&self, version: u64) -> Option<u64> {
+    async fn send_changes(&mut self, version: u64) -> Option<u64> {
         let found = self.reader.changes_since(version, self.kind, self.namespace.as_deref());
         let Ok((changes, reached)) = found else {
             let status = Refused::Gone(version).status();
@@ -135,7 +144,7 @@ impl Watcher {
         let mut chunk = Vec::new();
         for change in &changes {
             if let Some(verb) = self.verb(change) {
-                write_event(&mut chunk, verb, &change.object);
+                self.write_event(&mut chunk, verb, &change.object);
             }
             if chunk.len() > CHUNK_BYTES {
                 self.send(std::mem::take(&mut chunk)).await?;
@@ -156,6 +165,13 @@ impl Watcher {
             (true, false) => Some("DELETED"),
             (false, false) => None,
         }
+    }
+
+    fn write_event(&mut self, chunk: &mut Vec<u8>, verb: &str, object: &Object) {
+        chunk.extend_from_slice(format!(r#"{{"type":"{verb}","object":"#).as_bytes());
+        chunk.extend(self.shape.object(object, !self.has_sent));
+        self.has_sent = true;
+        chunk.extend_from_slice(b"}\n");
     }
 
     fn bookmark(&self, version: u64, initial_end: bool) -> Vec<u8> {
@@ -179,10 +195,4 @@ impl Watcher {
         }
         self.sender.send(chunk.into()).await.ok()
     }
-}
-
-fn write_event(chunk: &mut Vec<u8>, verb: &str, object: &Object) {
-    chunk.extend_from_slice(format!(r#"{{"type":"{verb}","object":"#).as_bytes());
-    serde_json::to_writer(&mut *chunk, object).expect("Kubernetes' types always serialize");
-    chunk.extend_from_slice(b"}\n");
 }

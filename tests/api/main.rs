@@ -11,6 +11,9 @@ use server::Server;
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const CRON_JOBS: &str = "/apis/batch/v1/namespaces/default/cronjobs";
 
+/// As kubectl asks.
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
 fn config_map(name: &str, value: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
@@ -258,6 +261,25 @@ fn lists_select_and_come_in_pages() {
     let gone = server.send("DELETE", &format!("{CONFIG_MAPS}?labelSelector=app%3db"), "", b"");
     assert_eq!(names(&gone.json()), "b");
     check("/api/v1/configmaps", "acdez");
+}
+
+#[test]
+fn tables_are_what_kubectl_asks_for() {
+    let server = Server::start();
+    assert_eq!(server.post(CRON_JOBS, &cron_job("t")).code, 201);
+    let table = server.accept(TABLE, CRON_JOBS).json();
+    assert_eq!((&table["kind"], &table["apiVersion"]), (&json!("Table"), &json!("meta.k8s.io/v1")));
+    assert!(table["metadata"]["resourceVersion"].is_string());
+    let columns = table["columnDefinitions"].as_array().expect("columns");
+    let row = &table["rows"][0];
+    assert_eq!((columns[0]["name"].as_str(), &row["cells"][0]), (Some("Name"), &json!("t")));
+    assert_eq!(row["cells"].as_array().map(Vec::len), Some(columns.len()));
+    assert_eq!(row["object"]["kind"], "PartialObjectMetadata");
+    assert_eq!(row["object"]["metadata"]["name"], "t");
+    let one = server.accept(TABLE, &format!("{CRON_JOBS}/t?includeObject=Object")).json();
+    assert_eq!(one["rows"][0]["object"]["spec"]["schedule"], "0 0 1 1 *");
+    let events = server.accept(TABLE, &format!("{CRON_JOBS}?watch=1&timeoutSeconds=0")).text();
+    assert!(events.starts_with(r#"{"type":"ADDED","object":{"apiVersion":"meta.k8s.io/v1""#));
 }
 
 #[test]

@@ -100,6 +100,10 @@ impl Server {
         self.send("GET", path, "", b"")
     }
 
+    pub fn accept(&self, accept: &str, path: &str) -> Answer {
+        self.send("GET", path, &format!("x\r\naccept: {accept}"), b"")
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.send("POST", path, "application/json", body.to_string().as_bytes())
     }
