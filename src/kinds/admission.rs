@@ -41,11 +41,6 @@ pub fn create(
             "the namespace of the provided object {why}: {given:?} is not {namespace:?}"
         )));
     }
-    if let Object::Pod(pod) = &object
-        && let Some(refused) = pod::defaults::refusal(pod)
-    {
-        return Err(refused);
-    }
     if object.meta().resource_version.as_deref().is_some_and(|v| !v.is_empty() && v != "0") {
         let why = "resourceVersion should not be set on objects to be created";
         return Err(Refused::BadRequest(why.into()));
