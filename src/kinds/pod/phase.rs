@@ -46,10 +46,10 @@ pub fn phase(crew: &Crew, statuses: &[ContainerStatus], ended: bool) -> Phase {
     if failed_init && (ended || crew.failed_init().is_some()) {
         return Phase::Failed;
     }
-    let pending_sidecars = all().any(|(member, status)| is_pending_sidecar(member, status));
-    if all().any(|(member, status)| is_pending_init(member, status))
-        || (pending_sidecars && !crew.mains_begun())
-    {
+    let pending = |(member, status): (_, _)| {
+        is_pending_init(member, status) || is_pending_sidecar(member, status)
+    };
+    if all().any(pending) {
         return Phase::Pending;
     }
     let mut count = Count::default();
