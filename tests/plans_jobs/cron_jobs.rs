@@ -118,69 +118,36 @@ fn without_limits_every_job_stays() {
           > SuccessfulCreate: Created pod: #1
           > cronjob c: active=c-29923868 last=11:08:00
           > job c-29923868: active=1 start=+58s
-        exit #1 0
-          > run 11:08:00 Succeeded exit 0 tries 1
-          > Completed: Job completed
-          > SawCompletedJob: Saw completed job: c-29923868, condition: Complete
-          > cronjob c: last=11:08:00 success=11:08:00
-          > job c-29923868: succeeded=1 start=+58s end=+58s
-          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+        exit #1 1
+          > run 11:08:00 Failed exit 1 tries 1: Job has reached the specified backoff
+          >   limit
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > SawCompletedJob: Saw completed job: c-29923868, condition: Failed
+          > cronjob c: last=11:08:00
+          > job c-29923868: failed=1 start=+58s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
         wait due
           > after 60s
           > run 11:09:00 Running
           > SuccessfulCreate: Created job c-29923869
           > SuccessfulCreate: Created pod: #2
-          > cronjob c: active=c-29923869 last=11:09:00 success=11:08:00
+          > cronjob c: active=c-29923869 last=11:09:00
           > job c-29923869: active=1 start=+118s
-        exit #2 0
-          > run 11:09:00 Succeeded exit 0 tries 1
-          > Completed: Job completed
-          > SawCompletedJob: Saw completed job: c-29923869, condition: Complete
-          > cronjob c: last=11:09:00 success=11:09:00
-          > job c-29923869: succeeded=1 start=+118s end=+118s
-          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
+        exit #2 1
+          > run 11:09:00 Failed exit 1 tries 1: Job has reached the specified backoff
+          >   limit
+          > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
+          > SawCompletedJob: Saw completed job: c-29923869, condition: Failed
+          > cronjob c: last=11:09:00
+          > job c-29923869: failed=1 start=+118s FailureTarget:BackoffLimitExceeded
+          >   Failed:BackoffLimitExceeded
         wait due
           > after 60s
           > run 11:10:00 Running
           > SuccessfulCreate: Created job c-29923870
           > SuccessfulCreate: Created pod: #3
-          > cronjob c: active=c-29923870 last=11:10:00 success=11:09:00
+          > cronjob c: active=c-29923870 last=11:10:00
           > job c-29923870: active=1 start=+178s
-        exit #3 0
-          > run 11:10:00 Succeeded exit 0 tries 1
-          > Completed: Job completed
-          > SawCompletedJob: Saw completed job: c-29923870, condition: Complete
-          > cronjob c: last=11:10:00 success=11:10:00
-          > job c-29923870: succeeded=1 start=+178s end=+178s
-          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        wait due
-          > after 60s
-          > run 11:11:00 Running
-          > SuccessfulCreate: Created job c-29923871
-          > SuccessfulCreate: Created pod: #4
-          > cronjob c: active=c-29923871 last=11:11:00 success=11:10:00
-          > job c-29923871: active=1 start=+238s
-        exit #4 0
-          > run 11:11:00 Succeeded exit 0 tries 1
-          > Completed: Job completed
-          > SawCompletedJob: Saw completed job: c-29923871, condition: Complete
-          > cronjob c: last=11:11:00 success=11:11:00
-          > job c-29923871: succeeded=1 start=+238s end=+238s
-          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
-        wait due
-          > after 60s
-          > run 11:12:00 Running
-          > SuccessfulCreate: Created job c-29923872
-          > SuccessfulCreate: Created pod: #5
-          > cronjob c: active=c-29923872 last=11:12:00 success=11:11:00
-          > job c-29923872: active=1 start=+298s
-        exit #5 0
-          > run 11:12:00 Succeeded exit 0 tries 1
-          > Completed: Job completed
-          > SawCompletedJob: Saw completed job: c-29923872, condition: Complete
-          > cronjob c: last=11:12:00 success=11:12:00
-          > job c-29923872: succeeded=1 start=+298s end=+298s
-          >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
     "#,
     );
 }
