@@ -1,7 +1,7 @@
 //! Plans one object and carries out what its plan asks for, in the order asked.
 
 use super::Engine;
-use crate::kinds::action::{Action, Plan, Run, View};
+use crate::kinds::action::{Action, Note, Plan, Run, Severity, View};
 use crate::kinds::pod::observed::{Order, PodObserved};
 use crate::kinds::{self, Key, Kind, Object};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -46,13 +46,34 @@ impl Engine {
 
     pub(super) fn carry_out(&mut self, planned: &Object, action: Action) {
         match action {
-            Action::Create(object) => self.create(object),
+            Action::Create(object) => self.create_planned(planned, object),
             Action::Put(object) => self.put(object),
             Action::Delete(key) => self.delete(&key, None),
             Action::Remove => self.remove_or_wait(&planned.key()),
             Action::Event(note) => self.note(planned, note),
             Action::Record(run) => self.record(run),
             Action::Order(order) => self.order(order),
+        }
+    }
+
+    /// What a plan makes is admitted like what a user makes: a Job gets its selector and labels by
+    /// its uid, a Pod its defaults.
+    fn create_planned(&mut self, planned: &Object, object: Object) {
+        let is_named = !object.name().is_empty();
+        if is_named && self.store.get(&object.key()).is_some() {
+            return;
+        }
+        match self.admit(object) {
+            Ok(object) => self.create(object),
+            Err(refused) => {
+                let note = Note {
+                    severity: Severity::Warning,
+                    reason: "FailedCreate",
+                    message: format!("Error creating: {refused}"),
+                    field_path: String::new(),
+                };
+                self.note(planned, note);
+            }
         }
     }
 

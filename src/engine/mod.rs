@@ -266,7 +266,9 @@ impl Engine {
 
     fn plan_all(&mut self) {
         loop {
-            while let Some(key) = self.dirty.pop_first() {
+            // Pods before their Jobs, and Jobs before their CronJobs: an owner is planned once for
+            // all that its own have to say, however many they are.
+            while let Some(key) = self.dirty.pop_last() {
                 let plans = self.turn.plans.entry(key.clone()).or_default();
                 *plans += 1;
                 assert!(

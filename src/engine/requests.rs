@@ -92,10 +92,12 @@ impl Engine {
         self.request_update(object)
     }
 
-    fn admit(&mut self, object: Object) -> Result<Object, Refused> {
+    /// A new object with its uid, its defaults and, under `generateName`, its name.
+    pub(super) fn admit(&mut self, object: Object) -> Result<Object, Refused> {
         let (uid, suffix) = (self.seed.uid(), self.seed.suffix());
         let identity = admission::Identity { uid: &uid, suffix: &suffix };
-        admission::create(object.clone(), &namespace_of(&object), &identity).map(|a| a.object)
+        let namespace = namespace_of(&object);
+        admission::create(object, &namespace, &identity).map(|admitted| admitted.object)
     }
 
     fn request_trigger(
