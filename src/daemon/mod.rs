@@ -95,6 +95,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
     let sources = engine.sources().map_err(state_error)?;
     let reader = engine.reader();
     let metrics = Arc::new(Metrics::default());
+    metrics.obey(config.settings());
     let (watch, asker) =
         watch::Watch::new().map_err(|error| DaemonError::Host("inotify", error.into()))?;
     let reloads = Reloads::default();
@@ -105,6 +106,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         folder: folder::Folder::new(&options.jobs, inbox.clone(), sources),
         watch,
         options: options.clone(),
+        metrics: metrics.clone(),
         reloads,
         inbox: inbox.clone(),
     };
@@ -226,6 +228,7 @@ struct Files {
     folder: folder::Folder,
     watch: watch::Watch,
     options: Options,
+    metrics: Arc<Metrics>,
     reloads: Reloads,
     inbox: Arc<Inbox>,
 }
@@ -267,6 +270,7 @@ impl Files {
         match Config::read(&self.options.config, self.options.config_required) {
             Ok(mut config) => {
                 config.override_with(&self.options);
+                self.metrics.obey(config.settings());
                 self.inbox.send_event(Event::Settings(Box::new(config.settings())));
             }
             Err(error) => problems.push(report::chain(&error)),

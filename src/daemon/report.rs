@@ -3,15 +3,13 @@
 use crate::kinds::Key;
 use crate::kinds::action::{Note, Outcome, Run, Severity};
 use crate::server::Metrics;
-use crate::time::SignedDuration;
+use crate::time::{Clock, SignedDuration, SystemClock};
 use std::fmt::Write;
 
 /// Logs what a turn committed, and counts it.
 pub fn turn(runs: &[Run], notes: &[(Key, Note)], metrics: &Metrics) {
-    for run in runs {
-        log_run(run);
-        metrics.observe_run(run);
-    }
+    metrics.observe(runs, notes, SystemClock.now());
+    runs.iter().for_each(log_run);
     for (about, note) in notes {
         log_note(about, note);
     }

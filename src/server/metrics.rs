@@ -3,9 +3,10 @@
 
 use super::answer::{self, Answer, Body};
 use super::gate::Gate;
-use crate::kinds::action::{Outcome, Run};
-use crate::kinds::{Kind, Object};
-use crate::time::{SignedDuration, Timestamp};
+use crate::kinds::action::{Note, Outcome, Run, Settings};
+use crate::kinds::cron_job::next_due;
+use crate::kinds::{Key, Kind, Object};
+use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use hyper::StatusCode;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -28,7 +29,8 @@ struct Counted {
     skew_sum_seconds: f64,
     /// By namespace and CronJob.
     totals: BTreeMap<(String, String), Totals>,
-    next_due: BTreeMap<(String, String), Timestamp>,
+    /// What the schedules obey.
+    settings: Settings,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -40,20 +42,50 @@ struct Totals {
 }
 
 impl Metrics {
-    /// A Job was created so long after its slot.
-    pub fn observe_start(&self, skew: SignedDuration) {
-        let seconds = skew.as_secs_f64().max(0.0);
-        let bucket = SKEW_BUCKETS.iter().position(|bound| seconds <= *bound);
-        let mut counted = self.lock();
-        counted.skew_counts[bucket.unwrap_or(SKEW_BUCKETS.len())] += 1;
-        counted.skew_sum_seconds += seconds;
+    /// The settings that the next slots are reckoned by from now on.
+    pub fn obey(&self, settings: Settings) {
+        self.lock().settings = settings;
     }
 
-    /// A run changed; it counts when it has come to its end, which it does once.
-    pub fn observe_run(&self, run: &Run) {
+    /// Counts what a turn of the engine committed: the runs that changed and the events about them.
+    pub fn observe(&self, runs: &[Run], notes: &[(Key, Note)], now: Timestamp) {
         let mut counted = self.lock();
-        let totals =
-            counted.totals.entry((run.namespace.clone(), run.cron_job.clone())).or_default();
+        for run in runs {
+            counted.end(run);
+        }
+        // Each creation of a Job is one event; a record of a run may come more than once.
+        let created = notes.iter().filter(|(about, note)| {
+            about.kind == Kind::CronJob && note.reason == "SuccessfulCreate"
+        });
+        for run in runs.iter().filter(|run| !run.manual && !run.job.is_empty()) {
+            let message = format!("Created job {}", run.job);
+            let is_of = |(about, note): &(Key, Note)| {
+                *about.namespace == *run.namespace && note.message == message
+            };
+            if created.clone().any(is_of) {
+                counted.start(now.duration_since(run.scheduled));
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.counted.lock().expect("no panic while it was held")
+    }
+}
+
+impl Counted {
+    /// A Job was created so long after its slot.
+    fn start(&mut self, skew: SignedDuration) {
+        let seconds = skew.as_secs_f64().max(0.0);
+        let bucket = SKEW_BUCKETS.iter().position(|bound| seconds <= *bound);
+        self.skew_counts[bucket.unwrap_or(SKEW_BUCKETS.len())] += 1;
+        self.skew_sum_seconds += seconds;
+    }
+
+    /// Counts a run that has come to its end, which it does once.
+    fn end(&mut self, run: &Run) {
+        let key = (run.namespace.clone(), run.cron_job.clone());
+        let totals = self.totals.entry(key).or_default();
         match run.outcome {
             Outcome::Running => {}
             Outcome::Succeeded => totals.succeeded += 1,
@@ -62,35 +94,22 @@ impl Metrics {
             Outcome::Replaced => totals.replaced += 1,
         }
     }
-
-    /// When a CronJob is due next; `None` when it is not (suspended, deleted).
-    pub fn set_next_due(&self, namespace: &str, cron_job: &str, due: Option<Timestamp>) {
-        let key = (namespace.to_owned(), cron_job.to_owned());
-        let mut counted = self.lock();
-        match due {
-            Some(due) => counted.next_due.insert(key, due),
-            None => counted.next_due.remove(&key),
-        };
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {
-        self.counted.lock().expect("no panic while it was held")
-    }
 }
 
 pub fn answer(gate: &Gate) -> Answer {
     let (cron_jobs, _) = gate.reader.list(Kind::CronJob, None);
-    let text = render(&gate.metrics, &cron_jobs);
+    let text = render(&gate.metrics, &cron_jobs, SystemClock.now());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     answer::typed(StatusCode::OK, content_type, Body::Whole(Some(text.into())))
 }
 
-fn render(metrics: &Metrics, cron_jobs: &[Object]) -> String {
+fn render(metrics: &Metrics, cron_jobs: &[Object], now: Timestamp) -> String {
     let counted = metrics.lock();
     let mut out = String::new();
     render_skew(&mut out, &counted).expect("writing to a String");
     render_totals(&mut out, &counted).expect("writing to a String");
-    render_cron_jobs(&mut out, &counted, cron_jobs).expect("writing to a String");
+    render_next_due(&mut out, &counted.settings, cron_jobs, now).expect("writing to a String");
+    render_cron_jobs(&mut out, cron_jobs).expect("writing to a String");
     out
 }
 
@@ -128,12 +147,26 @@ fn render_totals(out: &mut String, counted: &Counted) -> std::fmt::Result {
     Ok(())
 }
 
-fn render_cron_jobs(out: &mut String, counted: &Counted, objects: &[Object]) -> std::fmt::Result {
+fn render_next_due(
+    out: &mut String,
+    settings: &Settings,
+    objects: &[Object],
+    now: Timestamp,
+) -> std::fmt::Result {
     let name = "cronlet_cronjob_next_due_timestamp_seconds";
     head(out, name, "When the CronJob is due next", "gauge")?;
-    for ((namespace, cron_job), due) in &counted.next_due {
-        writeln!(out, "{name}{{{}}} {}", labels(namespace, cron_job), due.as_second())?;
+    for object in objects {
+        if let Object::CronJob(cron_job) = object
+            && let Some(due) = next_due(cron_job, settings, now)
+        {
+            let labels = labels(object.namespace(), object.name());
+            writeln!(out, "{name}{{{labels}}} {}", due.as_second())?;
+        }
     }
+    Ok(())
+}
+
+fn render_cron_jobs(out: &mut String, objects: &[Object]) -> std::fmt::Result {
     type Read = fn(&k8s_openapi::api::batch::v1::CronJobStatus) -> Option<i64>;
     let gauges: [(&str, &str, Read); 3] = [
         ("active_jobs", "Jobs of the CronJob that run", |status| {
@@ -172,38 +205,54 @@ fn labels(namespace: &str, cron_job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::action::Severity;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
     }
 
+    fn run(scheduled: i64, outcome: Outcome) -> Run {
+        Run {
+            namespace: "default".into(),
+            cron_job: "hi".into(),
+            scheduled: at(scheduled),
+            job: format!("hi-{scheduled}"),
+            outcome,
+            started: None,
+            ended: None,
+            exit_code: None,
+            attempts: 0,
+            message: String::new(),
+            manual: false,
+        }
+    }
+
+    fn created(run: &Run) -> (Key, Note) {
+        let message = format!("Created job {}", run.job);
+        let note = Note {
+            severity: Severity::Normal,
+            reason: "SuccessfulCreate",
+            message,
+            field_path: String::new(),
+        };
+        (Key::new(Kind::CronJob, "default", "hi"), note)
+    }
+
     #[test]
     fn the_text_is_prometheus_text() {
         let metrics = Metrics::default();
-        metrics.observe_start(SignedDuration::from_millis(500));
-        metrics.observe_start(SignedDuration::from_millis(3_250));
-        metrics.observe_start(SignedDuration::from_secs(1000));
-        metrics.observe_start(SignedDuration::from_secs(-1));
-        metrics.set_next_due("default", "gone", Some(at(1)));
-        metrics.set_next_due("default", "gone", None);
-        metrics.set_next_due("default", "hi", Some(at(120)));
-        metrics.observe_run(&Run {
-            namespace: "default".into(),
-            cron_job: "hi".into(),
-            scheduled: at(60),
-            job: "hi-1".into(),
-            outcome: Outcome::Failed,
-            started: None,
-            ended: None,
-            exit_code: Some(1),
-            attempts: 1,
-            message: String::new(),
-            manual: false,
-        });
+        for (late, slot) in [(0, 60), (3, 120), (1000, 180), (-1, 240)] {
+            let run = run(slot, Outcome::Running);
+            metrics.observe(std::slice::from_ref(&run), &[created(&run)], at(slot + late));
+            // The same run again, for its pod started: no second creation.
+            metrics.observe(&[run], &[], at(slot + 5000));
+        }
+        metrics.observe(&[run(60, Outcome::Failed)], &[], at(70));
         let json = br#"{"metadata":{"name":"hi","namespace":"default"},
+            "spec":{"schedule":"*/2 * * * *","jobTemplate":{}},
             "status":{"lastScheduleTime":"1970-01-01T00:01:00Z","active":[{"name":"hi-1"}]}}"#;
         let cron_jobs = [Kind::CronJob.read_json(json).expect("a CronJob")];
-        let text = render(&metrics, &cron_jobs);
+        let text = render(&metrics, &cron_jobs, at(70));
         let check = |line: &str| assert!(text.lines().any(|one| one == line), "{line}\n{text}");
         let skew = "cronjob_controller_job_creation_skew_duration_seconds";
         check(&format!("# TYPE {skew} histogram"));
@@ -212,7 +261,7 @@ mod tests {
         check(&format!("{skew}_bucket{{le=\"4\"}} 3"));
         check(&format!("{skew}_bucket{{le=\"512\"}} 3"));
         check(&format!("{skew}_bucket{{le=\"+Inf\"}} 4"));
-        check(&format!("{skew}_sum 1003.75"));
+        check(&format!("{skew}_sum 1003"));
         check(&format!("{skew}_count 4"));
         let hi = "namespace=\"default\",cronjob=\"hi\"";
         check(&format!("cronlet_runs_total{{{hi},outcome=\"failed\"}} 1"));
@@ -221,6 +270,5 @@ mod tests {
         check(&format!("cronlet_cronjob_last_schedule_timestamp_seconds{{{hi}}} 60"));
         check(&format!("cronlet_cronjob_active_jobs{{{hi}}} 1"));
         assert!(!text.contains("last_success_timestamp_seconds{"), "{text}");
-        assert!(!text.contains("gone"), "{text}");
     }
 }

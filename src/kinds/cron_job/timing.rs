@@ -37,6 +37,15 @@ pub enum TimingError {
     Annotation(AnnotationFault),
 }
 
+/// The next slot after `now`; `None` for a CronJob that is suspended, going, or has no more slots.
+pub fn next_due(cron_job: &CronJob, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
+    let is_going = cron_job.metadata.deletion_timestamp.is_some();
+    if is_going || cron_job.spec.suspend == Some(true) {
+        return None;
+    }
+    Timing::read(cron_job, settings).ok()?.next_after(now)
+}
+
 impl TimingError {
     /// Kubernetes' reason of the event.
     pub fn reason(&self) -> &'static str {
