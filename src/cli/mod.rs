@@ -54,7 +54,8 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "cronlet", version, after_help = failure::EXIT_CODES, max_term_width = 100)]
 struct Cli {
-    /// The daemon's socket [default: /run/cronlet/cronlet.sock, or $XDG_RUNTIME_DIR/cronlet.sock]
+    /// The daemon's socket [default: /run/cronlet/cronlet.sock, or of an ordinary user
+    /// $XDG_RUNTIME_DIR/cronlet/cronlet.sock]
     #[arg(
         long,
         global = true,

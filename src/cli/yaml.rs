@@ -227,4 +227,35 @@ nested:
         check(" lead\nline", r#"" lead\nline""#);
         check("two\n\n", r#""two\n\n""#);
     }
+
+    /// A ConfigMap whose data are these texts, by way of YAML and this program's own reader.
+    fn read_again(texts: &[String]) -> Vec<String> {
+        let keys = (0..texts.len()).map(|i| format!("key{i:03}"));
+        let data: serde_json::Map<_, _> =
+            keys.zip(texts).map(|(key, text)| (key, json!(text))).collect();
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" }, "data": data,
+        });
+        let yaml = document(&map);
+        let mut documents = crate::manifest::read(yaml.as_bytes(), "yaml");
+        let read = documents.pop().expect("one document");
+        let read = read.unwrap_or_else(|error| panic!("{}\n{yaml}", error.report()));
+        assert!(documents.is_empty(), "{yaml}");
+        let crate::kinds::Object::ConfigMap(map) = read.object else { panic!("{yaml}") };
+        map.data.iter().flatten().map(|(_, text)| text.clone()).collect()
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_comes_back(texts in proptest::collection::vec(".{0,12}", 1..8)) {
+            proptest::prop_assert_eq!(read_again(&texts), texts);
+        }
+
+        #[test]
+        fn odd_text_comes_back(
+            texts in proptest::collection::vec("[-?:#&*!|>%@`'\"{}, .0-9eExXoOyYnN~=<\\n\\t]{0,9}", 1..8),
+        ) {
+            proptest::prop_assert_eq!(read_again(&texts), texts);
+        }
+    }
 }

@@ -53,7 +53,8 @@ impl Shape {
         }
     }
 
-    /// One object in this shape. `with_columns`: a watch names its columns in the first event alone.
+    /// One object in this shape. `with_columns`: a watch names its columns in the first event
+    /// alone.
     pub fn object(self, object: &Object, with_columns: bool) -> Vec<u8> {
         match self {
             Shape::Objects => object.to_json(),
