@@ -284,12 +284,13 @@ fn logs_are_selected_and_followed() {
         at: at("2026-11-23T11:10:40Z"),
         post_start: HookState::Done,
     });
-    let folder = server.path("pods").join(&uid).join("logs/main");
+    let folder = server.path("pods").join(&uid);
     std::fs::create_dir_all(&folder).expect("a folder");
     let entry =
         |second: u32, text: &str| format!("2026-11-23T11:10:{second}.000000000Z stdout F {text}\n");
-    std::fs::write(folder.join("0.log.1"), entry(41, "one") + &entry(42, "two")).expect("a log");
-    std::fs::write(folder.join("0.log"), entry(43, "three")).expect("a log");
+    std::fs::write(folder.join("main.0.log.1"), entry(41, "one") + &entry(42, "two"))
+        .expect("a log");
+    std::fs::write(folder.join("main.0.log"), entry(43, "three")).expect("a log");
     let check = |more: &[&str], want: &str| {
         let said = server.say(&[&["logs", "web", "-c", "main"], more].concat());
         assert_eq!((said.code, said.out.as_str()), (0, want), "{more:?}: {said:?}");
@@ -310,8 +311,8 @@ fn logs_are_selected_and_followed() {
         std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().expect("a pipe")));
     let mut next = || lines.next().map(|line| line.expect("a line"));
     assert_eq!([next(), next(), next()].map(Option::unwrap_or_default), ["one", "two", "three"]);
-    std::fs::rename(folder.join("0.log"), folder.join("0.log.2")).expect("rotated");
-    std::fs::write(folder.join("0.log"), entry(44, "four")).expect("a log");
+    std::fs::rename(folder.join("main.0.log"), folder.join("main.0.log.2")).expect("rotated");
+    std::fs::write(folder.join("main.0.log"), entry(44, "four")).expect("a log");
     assert_eq!(next().as_deref(), Some("four"), "the next file is read on");
     let (started_at, finished_at) = (at("2026-11-23T11:10:40Z"), at("2026-11-23T11:10:45Z"));
     let (reason, message) = ("Completed".to_owned(), String::new());

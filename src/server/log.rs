@@ -31,8 +31,8 @@ pub fn answer(gate: &Gate, key: &Key, query: &Query) -> Result<Answer, Refused> 
     let wanted = Wanted::parse(query)?;
     let container = container_name(pod, query.text("container"))?;
     let attempt = attempt(pod, &container, query.flag("previous"))?;
-    let folder = gate.pods_folder.join(object.uid()).join("logs").join(&container);
-    let path = folder.join(format!("{attempt}.log"));
+    let folder = gate.pods_folder.join(object.uid());
+    let path = folder.join(format!("{container}.{attempt}.log"));
     let (sender, answer) = answer::stream("text/plain; charset=utf-8");
     let following = wanted.follow.then(|| Following {
         reader: gate.reader.clone(),

@@ -185,7 +185,7 @@ fn long_output_is_rotated() {
     let line = "x".repeat(1023);
     let launch = sh(&format!("yes {line} | head -n 61440; echo last"));
     assert_eq!(world.run(&launch).code, 0);
-    let base = world.folder(&launch).join("logs/main/0.log");
+    let base = world.folder(&launch).join("main.0.log");
     for (suffix, exists) in [("", true), (".1", true), (".4", true), (".5", false)] {
         let path = format!("{}{suffix}", base.display());
         let size = std::fs::metadata(&path).map_or(0, |m| m.len());

@@ -12,9 +12,9 @@
 //! A pod's folder is `<state>/pods/<uid>/`:
 //! ```text
 //!   records     what was begun, started and ended (records.rs)
-//!   shim.sock   where a living shim listens
-//!   logs/<container>/<attempt>.log, .1 ... .4
-//!   messages/   termination messages
+//!   <container>.<attempt>.log      the output, in the CRI format; older pieces .log.1 ... .log.4
+//!   <container>.<attempt>.message  the termination message
+//!   shim.sock   where a living shim listens while no daemon is connected
 //!   volumes/    emptyDir and files
 //! ```
 //! An attempt that is in the records is never begun again, only told again: orders may be repeated at will.

@@ -23,6 +23,7 @@ pub fn zygote_main() -> ! {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"cronlet-zygote");
     signals::ignore_children();
+    warm_up();
     let Ok(socket) = take_socket() else { process::exit_now(2) };
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     loop {
@@ -45,6 +46,14 @@ pub fn zygote_main() -> ! {
             Ok((_, None)) => {}
         }
     }
+}
+
+/// What the standard library finds out once is found out here, before the fork, and not by every shim anew: asking
+/// a virtual machine's processor what it can do takes longer than the fork.
+fn warm_up() {
+    #[cfg(target_arch = "x86_64")]
+    let _ = std::arch::is_x86_feature_detected!("avx2");
+    let _ = process::boot_id();
 }
 
 /// Moves the socket away from standard input, and points the standard streams at nothing.

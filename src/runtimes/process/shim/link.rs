@@ -11,7 +11,8 @@ use rustix::net::{SendFlags, SocketFlags};
 const UNSENT_BYTES_MAX: usize = 256 << 10;
 
 pub struct Link {
-    pub listener: OwnedFd,
+    /// Only while no daemon is connected: a socket is a file to make and to remove.
+    pub listener: Option<OwnedFd>,
     pub daemon: Option<OwnedFd>,
     frames: Frames,
     unsent: Vec<u8>,
@@ -21,10 +22,10 @@ pub struct Link {
 
 impl Link {
     /// The working directory is the pod's folder.
-    pub fn open(daemon: OwnedFd) -> Result<Link, Errno> {
+    pub fn new(daemon: OwnedFd) -> Result<Link, Errno> {
         rustix::io::ioctl_fionbio(&daemon, true)?;
         Ok(Link {
-            listener: sockets::listen_here(SOCKET)?,
+            listener: None,
             daemon: Some(daemon),
             frames: Frames::default(),
             unsent: Vec::new(),
@@ -33,14 +34,34 @@ impl Link {
     }
 
     /// Takes a new daemon's connection in place of the old one's.
-    pub fn accept(&mut self) -> bool {
+    pub fn accept(&mut self) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let Ok(daemon) = rustix::net::accept_with(&self.listener, flags) else { return false };
+        let Some(listener) = &self.listener else { return };
+        let Ok(daemon) = rustix::net::accept_with(listener, flags) else { return };
         self.daemon = Some(daemon);
+        self.end();
         self.frames = Frames::default();
         self.unsent = Vec::new();
         self.behind = true;
-        true
+    }
+
+    /// Neither a daemon nor a socket for the next one.
+    pub fn is_deaf(&self) -> bool {
+        self.daemon.is_none() && self.listener.is_none()
+    }
+
+    /// Listens for the next daemon, if there is none. What the host refuses now is tried again later.
+    pub fn listen(&mut self) {
+        if self.is_deaf() {
+            self.listener = sockets::listen_here(SOCKET).ok();
+        }
+    }
+
+    /// Listens no more.
+    pub fn end(&mut self) {
+        if self.listener.take().is_some() {
+            let _ = rustix::fs::unlink(SOCKET);
+        }
     }
 
     pub fn tell(&mut self, message: &FromShim) {

@@ -8,7 +8,7 @@
 //!            orders, reports                    start, stop, output, end
 //!   daemon <-----------------> Shim::turn <--------------------------> containers, hooks
 //!            (Link)              |   |
-//!                     records <--+   +--> logs/<container>/<attempt>.log
+//!                     records <--+   +--> <container>.<attempt>.log
 //! ```
 
 pub mod container;
@@ -111,7 +111,7 @@ impl Shim {
             records: Records::open(&place)?,
             place,
             cgroups: new.cgroups,
-            link: Link::open(daemon)?,
+            link: Link::new(daemon)?,
             children,
             containers: BTreeMap::new(),
             unwritten: Vec::new(),
@@ -154,7 +154,9 @@ impl Shim {
 
     fn each_source<'a>(&'a self, mut add: impl FnMut(Token, BorrowedFd<'a>, PollFlags)) {
         add(Token::Children, self.children.as_fd(), PollFlags::IN);
-        add(Token::Listener, self.link.listener.as_fd(), PollFlags::IN);
+        if let Some(listener) = &self.link.listener {
+            add(Token::Listener, listener.as_fd(), PollFlags::IN);
+        }
         if let Some(daemon) = &self.link.daemon {
             let mut flags = PollFlags::IN;
             flags.set(PollFlags::OUT, self.link.has_unsent());
@@ -180,7 +182,7 @@ impl Shim {
         let now = Instant::now();
         let mut at: Vec<Instant> =
             self.containers.values().filter_map(|c| c.wakes_at(now)).collect();
-        if !self.unwritten.is_empty() {
+        if !self.unwritten.is_empty() || self.link.is_deaf() {
             at.push(now + DISK_RETRY_EVERY);
         }
         if self.may_end() {
@@ -195,9 +197,7 @@ impl Shim {
             Token::Children => {
                 let _ = read(&self.children, &mut self.buffer);
             }
-            Token::Listener => {
-                self.link.accept();
-            }
+            Token::Listener => self.link.accept(),
             Token::Daemon => {
                 self.link.flush();
                 for order in self.link.orders() {
@@ -233,6 +233,7 @@ impl Shim {
 
     /// Writes what the disk refused before, and tells a new daemon everything.
     fn catch_up(&mut self) {
+        self.link.listen();
         while let Some(record) = self.unwritten.first() {
             if self.records.append(record.clone(), true).is_err() {
                 break;
@@ -263,10 +264,10 @@ impl Shim {
         self.containers.is_empty() && told && !has_memory
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
         let over = self.may_end() && (self.cleaning || self.idle_since.elapsed() >= LINGER);
         if over && !self.cleaning {
-            let _ = rustix::fs::unlink(super::place::SOCKET);
+            self.link.end();
         }
         over
     }
