@@ -253,7 +253,10 @@ nested:
 
         #[test]
         fn odd_text_comes_back(
-            texts in proptest::collection::vec("[-?:#&*!|>%@`'\"{}, .0-9eExXoOyYnN~=<\\n\\t]{0,9}", 1..8),
+            texts in proptest::collection::vec(
+                "[-?:#&*!|>%@`'\"{}, .0-9eExXoOyYnN~=<\\n\\t]{0,9}",
+                1..8,
+            ),
         ) {
             proptest::prop_assert_eq!(read_again(&texts), texts);
         }

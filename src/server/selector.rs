@@ -330,7 +330,8 @@ mod tests {
 
     fn pod() -> Object {
         let json = r#"{"metadata":{"name":"web","namespace":"shop",
-            "labels":{"app":"web","rank":"7"}},"spec":{"containers":[]},"status":{"phase":"Running"}}"#;
+            "labels":{"app":"web","rank":"7"}},"spec":{"containers":[]},
+            "status":{"phase":"Running"}}"#;
         Kind::Pod.read_json(json.as_bytes()).expect("a pod")
     }
 

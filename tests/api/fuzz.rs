@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Requests to start from: each has once been valid, or nearly.
 const REQUESTS: &[&str] = &[
-    "GET /api/v1/pods?limit=1&continue=1/a/b&labelSelector=a%20in%20(b) HTTP/1.1\r\nhost: x\r\n\r\n",
+    "GET /api/v1/pods?continue=1/a/b&labelSelector=a%20in%20(b),c HTTP/1.1\r\nhost: x\r\n\r\n",
     "GET /api/v1/events?watch=1&timeoutSeconds=0&resourceVersion=1 HTTP/1.1\r\nhost: x\r\n\r\n",
     "GET /api/v1/namespaces/d/pods/p/log?tailLines=9&sinceSeconds=9 HTTP/1.1\r\nhost: x\r\n\r\n",
     "GET /apis/cronlet.dev/v1/runs HTTP/1.1\r\nhost: x\r\n\r\n",
