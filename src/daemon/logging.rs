@@ -16,7 +16,9 @@ pub fn install(log: &Log) {
     let under_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let _ = match log.format {
         LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text if under_journal => builder.event_format(Journal).try_init(),
+        LogFormat::Text if under_journal => {
+            builder.event_format(Journal).with_ansi(false).try_init()
+        }
         LogFormat::Text => {
             let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
             builder.with_target(false).with_ansi(color).try_init()
