@@ -17,7 +17,7 @@ pub fn install(log: &Log) {
     let _ = match log.format {
         LogFormat::Json => builder.json().try_init(),
         LogFormat::Text if under_journal => {
-            builder.event_format(Journal).with_ansi(false).try_init()
+            builder.with_ansi(false).event_format(Journal).try_init()
         }
         LogFormat::Text => {
             let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
