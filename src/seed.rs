@@ -6,7 +6,8 @@ pub struct Seed {
     state: u64,
 }
 
-/// The letters that Kubernetes draws name suffixes from: no vowels, and nothing that reads like another.
+/// The letters that Kubernetes draws name suffixes from: no vowels, and nothing that reads like
+/// another.
 const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 impl Seed {

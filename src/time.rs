@@ -1,4 +1,5 @@
-//! Instants and clocks: wall time, its steps, and the door that daemon and simulator each open their own way.
+//! Instants and clocks: wall time, its steps, and the door that daemon and simulator each open
+//! their own way.
 
 pub use jiff::{SignedDuration, Timestamp};
 
@@ -18,10 +19,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// Jumps of the wall clock, so that a duration (a backoff, a deadline) is measured by what really passed.
+/// Jumps of the wall clock, so that a duration (a backoff, a deadline) is measured by what really
+/// passed.
 ///
-/// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and learns the date from
-/// NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are kept newest last, at most `STEPS_MAX`.
+/// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and
+/// learns the date from NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are
+/// kept newest last, at most `STEPS_MAX`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockSteps {
     steps: Vec<ClockStep>,
@@ -39,8 +42,8 @@ impl ClockStep {
         SignedDuration::from_millis(self.by_milliseconds)
     }
 
-    /// Was a stamp written before this step? After a step back the stretch between is ambiguous: a stamp later than
-    /// the clock now reads (`now`) was surely written before.
+    /// Was a stamp written before this step? After a step back the stretch between is ambiguous: a
+    /// stamp later than the clock now reads (`now`) was surely written before.
     fn is_after(&self, stamp: Timestamp, now: Timestamp) -> bool {
         stamp <= self.from && (self.by_milliseconds > 0 || stamp > now)
     }
@@ -63,7 +66,8 @@ impl ClockSteps {
         (now.duration_since(since) - stepped).max(SignedDuration::ZERO)
     }
 
-    /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier when it has.
+    /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier
+    /// when it has.
     pub fn due(&self, since: Timestamp, wait: SignedDuration, now: Timestamp) -> Timestamp {
         let left = wait.saturating_sub(self.elapsed(since, now));
         now.checked_add(left).unwrap_or(Timestamp::MAX)

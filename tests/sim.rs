@@ -1,14 +1,16 @@
 //! Simulated lives: fixed seeds always, fresh ones on request, and one again by its number.
 //!
-//! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200 unless set);
-//! `CRONLET_SIM_SEED=N cargo test --release --test sim replay -- --nocapture` lives the life of seed N once more.
+//! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
+//! unless set); `CRONLET_SIM_SEED=N cargo test --release --test sim replay -- --nocapture` lives
+//! the life of seed N once more.
 
 use cronlet::seed::Seed;
 use cronlet::sim::{Outcome, Setup, live};
 use cronlet::time::Timestamp;
 use std::time::Instant;
 
-/// Everything about a life follows from its seed: also where it starts, some near a change of the clocks.
+/// Everything about a life follows from its seed: also where it starts, some near a change of the
+/// clocks.
 fn setup(seed: u64) -> Setup {
     let starts = [
         "2026-01-15T00:00:00Z",
@@ -33,7 +35,8 @@ fn setup(seed: u64) -> Setup {
 fn check(seed: u64) -> Outcome {
     live(&setup(seed)).unwrap_or_else(|broken| {
         panic!(
-            "{broken}\nagain: CRONLET_SIM_SEED={seed} cargo test --release --test sim replay -- --nocapture"
+            "{broken}\nagain: \
+             CRONLET_SIM_SEED={seed} cargo test --release --test sim replay -- --nocapture"
         )
     })
 }

@@ -12,7 +12,8 @@ const STEP_MILLISECONDS_MIN: i64 = 500;
 
 pub struct Alarm {
     timer: OwnedFd,
-    /// Wall minus time since boot, in milliseconds: it jumps when the clock is set, not when the host sleeps.
+    /// Wall minus time since boot, in milliseconds: it jumps when the clock is set, not when the
+    /// host sleeps.
     offset: i64,
 }
 
@@ -39,7 +40,8 @@ impl Alarm {
         Ok(())
     }
 
-    /// Takes note that the wake came, and tells by how much the clock was set since the last call, if it was.
+    /// Takes note that the wake came, and tells by how much the clock was set since the last call,
+    /// if it was.
     pub fn stepped(&mut self) -> Option<ClockStep> {
         let mut count = [0u8; 8];
         // Not due (EAGAIN) or cancelled by a step (ECANCELED): the offset tells either way.

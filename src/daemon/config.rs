@@ -1,4 +1,5 @@
-//! The configuration file (`/etc/cronlet/config.yaml`) and the paths that follow from who runs the daemon.
+//! The configuration file (`/etc/cronlet/config.yaml`) and the paths that follow from who runs the
+//! daemon.
 
 use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings};
 use crate::kinds::cron_job::schedule::Zone;

@@ -1,7 +1,8 @@
 //! The jobs folder: what changed since it was last read, as requests to the engine.
 //!
-//! A file is read again when its size or modification time differ from what the store remembers of it. A broken file
-//! is reported and its last good version stays; a folder that cannot be listed loses nothing.
+//! A file is read again when its size or modification time differ from what the store remembers of
+//! it. A broken file is reported and its last good version stays; a folder that cannot be listed
+//! loses nothing.
 
 use super::inbox::{Committed, Inbox, Message};
 use crate::engine::{DeleteOptions, Event, Request};
@@ -63,8 +64,8 @@ impl Folder {
         Folder { root: root.to_owned(), inbox, known, broken: BTreeMap::new() }
     }
 
-    /// Brings the engine up to what the folder says; `again` also reports once more what is still broken.
-    /// Returns the folders to watch.
+    /// Brings the engine up to what the folder says; `again` also reports once more what is still
+    /// broken. Returns the folders to watch.
     pub fn scan(&mut self, again: bool) -> (Scan, Vec<PathBuf>) {
         if again {
             self.broken.clear();

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard};
 
 /// What the engine's thread is told.
 pub enum Message {
-    /// Events that belong into one turn, so into one commit; `done` is told when they are committed.
+    /// Events that belong into one turn, so into one commit; `done` is told when they are
+    /// committed.
     Events { events: Vec<Event>, done: Option<std::sync::mpsc::SyncSender<Committed>> },
     /// From the API.
     Ask(Ask),
@@ -21,8 +22,8 @@ pub enum Message {
 /// The replies to the requests among some events, in their order.
 pub type Committed = Vec<Result<crate::kinds::Object, crate::kinds::refused::Refused>>;
 
-/// Many senders, one receiver. Senders never wait: what they send is bounded by what they are (one report for each
-/// change of a container, one request for each open connection).
+/// Many senders, one receiver. Senders never wait: what they send is bounded by what they are (one
+/// report for each change of a container, one request for each open connection).
 pub struct Inbox {
     queue: Mutex<Vec<Message>>,
     wake: OwnedFd,

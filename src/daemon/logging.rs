@@ -26,7 +26,8 @@ pub fn install(log: &Log) {
     };
 }
 
-/// `<4>message field=value`: journald reads the priority, and stamps the time itself (`sd-daemon(3)`).
+/// `<4>message field=value`: journald reads the priority, and stamps the time itself
+/// (`sd-daemon(3)`).
 struct Journal;
 
 impl<S, N> FormatEvent<S, N> for Journal

@@ -1,7 +1,7 @@
 //! Pumps real events into the engine: signals, files, requests, reports, the clock.
 //!
-//! Three threads besides the runtime's: the engine's ([`pump`], this one), the jobs folder's ([`folder`]) and the
-//! API's. They meet in the [`inbox`].
+//! Three threads besides the runtime's: the engine's ([`pump`], this one), the jobs folder's
+//! ([`folder`]) and the API's. They meet in the [`inbox`].
 
 use crate::engine::{Engine, Event};
 use crate::runtimes::Runtime;

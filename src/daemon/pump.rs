@@ -1,4 +1,5 @@
-//! The engine's thread: waits for the next due time or for news, takes a turn, carries out what it decided.
+//! The engine's thread: waits for the next due time or for news, takes a turn, carries out what it
+//! decided.
 
 use super::alarm::Alarm;
 use super::config::PodsAtShutdown;
@@ -56,8 +57,9 @@ struct News {
 }
 
 impl<R: Runtime> Pump<R> {
-    /// Runs until it is told to leave. The first turn waits for the first news, which is what the jobs folder says:
-    /// a schedule that was edited while the daemon was away must not run by its old times.
+    /// Runs until it is told to leave. The first turn waits for the first news, which is what the
+    /// jobs folder says: a schedule that was edited while the daemon was away must not run by its
+    /// old times.
     pub fn run(mut self) -> rustix::io::Result<()> {
         let mut alarm = Alarm::new()?;
         let mut wake_at = None;

@@ -1,4 +1,5 @@
-//! Notices that something in the jobs folder changed (inotify), or that someone wants it read again.
+//! Notices that something in the jobs folder changed (inotify), or that someone wants it read
+//! again.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -52,7 +53,7 @@ impl Watch {
         for folder in folders {
             if let Err(error) = inotify::add_watch(&self.inotify, folder, flags) {
                 let folder = folder.display();
-                tracing::error!(%error, "changes in {folder} will not be noticed: send SIGHUP after them");
+                tracing::error!(%error, "changes in {folder} go unnoticed: send SIGHUP after them");
             }
         }
     }
@@ -85,7 +86,8 @@ impl Watch {
         Ok(Some(if asked { Woken::Asked } else { Woken::Changed }))
     }
 
-    /// What changed is found by looking, not by what inotify says: it may drop news, a scan does not.
+    /// What changed is found by looking, not by what inotify says: it may drop news, a scan does
+    /// not.
     fn drain(&self) {
         let mut buffer = [0u8; 4096];
         while rustix::io::read(&self.inotify, &mut buffer).is_ok_and(|count| count > 0) {}

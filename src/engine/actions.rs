@@ -130,7 +130,8 @@ impl Engine {
         self.turn.effects.runs.push(run);
     }
 
-    /// Orders are harmless when repeated, but a plan that is asked twice in one turn need not send two.
+    /// Orders are harmless when repeated, but a plan that is asked twice in one turn need not send
+    /// two.
     pub(super) fn order(&mut self, order: Order) {
         let identity = match &order {
             Order::Start(_) if self.quiet => return,

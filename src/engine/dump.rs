@@ -1,4 +1,5 @@
-//! The engine's state in words, for a report of trouble (SIGUSR1). Names and times alone: no secret can be in it.
+//! The engine's state in words, for a report of trouble (SIGUSR1). Names and times alone: no secret
+//! can be in it.
 
 use super::Engine;
 use crate::kinds::Kind;

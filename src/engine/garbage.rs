@@ -11,7 +11,8 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 impl Engine {
-    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds go when their finalizers do.
+    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds go when their
+    /// finalizers do.
     pub(super) fn delete(&mut self, key: &Key, grace_seconds: Option<i64>) {
         let Some(mut object) = self.store.get(key) else { return };
         if key.kind == Kind::Pod {
@@ -25,7 +26,8 @@ impl Engine {
         self.put(object);
     }
 
-    /// Deletion with `propagationPolicy: Foreground` or `Orphan`: a finalizer holds the object meanwhile.
+    /// Deletion with `propagationPolicy: Foreground` or `Orphan`: a finalizer holds the object
+    /// meanwhile.
     pub(super) fn delete_with(&mut self, key: &Key, propagation: &str) {
         let Some(mut object) = self.store.get(key) else { return };
         let finalizer = if propagation == "Orphan" { ORPHAN } else { FOREGROUND };

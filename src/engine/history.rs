@@ -1,4 +1,5 @@
-//! How long the run history is kept: by number for each CronJob, and by age (`history:` in the configuration).
+//! How long the run history is kept: by number for each CronJob, and by age (`history:` in the
+//! configuration).
 
 use super::Engine;
 use crate::time::SignedDuration;

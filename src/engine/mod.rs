@@ -6,7 +6,8 @@
 //!                          └────────────────────────────┘ until nothing is dirty
 //!                                     then: commit ──> publish ──> orders, replies
 //! ```
-//! The engine has no clock and no I/O but the store's; the daemon and the simulator call the same [`Engine::handle`].
+//! The engine has no clock and no I/O but the store's; the daemon and the simulator call the same
+//! [`Engine::handle`].
 
 use crate::kinds::action::{Note, Others, Run, Settings};
 use crate::kinds::pod::observed::{Order, PodObserved, Report};
@@ -65,8 +66,9 @@ pub enum Request {
         key: Key,
         options: DeleteOptions,
     },
-    /// Create or update so that the object is as the manifest says (`cronlet apply`, the jobs folder): what the
-    /// manifest does not name gets its default; status and the annotations of tools stay.
+    /// Create or update so that the object is as the manifest says (`cronlet apply`, the jobs
+    /// folder): what the manifest does not name gets its default; status and the annotations of
+    /// tools stay.
     Apply {
         object: Object,
         dry_run: bool,
@@ -177,8 +179,8 @@ impl Engine {
         self.store.sources()
     }
 
-    /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call again. The events are
-    /// kept, but not the requests: whoever asked is to be told of the error.
+    /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call
+    /// again. The events are kept, but not the requests: whoever asked is to be told of the error.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
         self.turn = Turn { now, ..Turn::default() };
         let mut events_of_turn = std::mem::take(&mut self.unsettled);
@@ -258,7 +260,8 @@ impl Engine {
         }
     }
 
-    /// Deletes nothing from the store but the running pods' time: each is asked to stop by its grace.
+    /// Deletes nothing from the store but the running pods' time: each is asked to stop by its
+    /// grace.
     fn drain(&mut self) {
         self.quiet = true;
         self.stop_all_running();

@@ -1,4 +1,5 @@
-//! Kubernetes Events: one object for each (about, reason, message), counted, kept an hour, bounded in number.
+//! Kubernetes Events: one object for each (about, reason, message), counted, kept an hour, bounded
+//! in number.
 
 use super::Engine;
 use crate::kinds::action::{Note, Severity};

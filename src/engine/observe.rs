@@ -15,7 +15,8 @@ pub(super) struct Seen {
 }
 
 impl Engine {
-    /// After a start: what the runtime still knows, and what the store says ran though the runtime lost it.
+    /// After a start: what the runtime still knows, and what the store says ran though the runtime
+    /// lost it.
     pub(super) fn take_back(&mut self, recovered: Vec<(String, PodObserved)>) {
         for (uid, observed) in recovered {
             self.seen.insert(uid, Seen { key: None, observed });
@@ -27,7 +28,8 @@ impl Engine {
         }
     }
 
-    /// Folders of pods that are no more: their removal was committed, the order to clean was not carried out.
+    /// Folders of pods that are no more: their removal was committed, the order to clean was not
+    /// carried out.
     pub(super) fn clean_strangers(&mut self) {
         let strangers: Vec<String> = self
             .seen
@@ -103,7 +105,8 @@ impl Engine {
 }
 
 impl PodObserved {
-    /// What a pod's status says of containers that the runtime knows nothing of: those that ran are lost.
+    /// What a pod's status says of containers that the runtime knows nothing of: those that ran are
+    /// lost.
     fn lost(pod: &Object) -> PodObserved {
         let Object::Pod(pod) = pod else { return PodObserved::default() };
         let status = pod.status.as_ref();

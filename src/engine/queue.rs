@@ -1,4 +1,5 @@
-//! Which pods may run: the place that the scheduler has in a cluster, for one node and `limits.runs`.
+//! Which pods may run: the place that the scheduler has in a cluster, for one node and
+//! `limits.runs`.
 
 use super::Engine;
 use crate::kinds::pod::queue::{self, Pending};
@@ -39,7 +40,8 @@ impl RunQueue {
         self.running.remove(key);
     }
 
-    /// Those that could be bound or have to be told, given so many free places; the rest waits as it is.
+    /// Those that could be bound or have to be told, given so many free places; the rest waits as
+    /// it is.
     fn candidates(&self, free: usize) -> Vec<(Key, Timestamp)> {
         let near = self.order.iter().take(free);
         let told = self.fresh.iter().filter_map(|key| Some((*self.waiting.get(key)?, key.clone())));

@@ -150,14 +150,16 @@ fn check_preconditions(old: &Object, new: &Object) -> Result<(), Refused> {
     let version = wants.resource_version.as_deref().filter(|version| !version.is_empty());
     if version.is_some_and(|version| Some(version) != was.resource_version.as_deref()) {
         return conflict(
-            "the object has been modified; please apply your changes to the latest version and try again"
+            "the object has been modified; please apply your changes to the latest version and \
+             try again"
                 .into(),
         );
     }
     Ok(())
 }
 
-/// Annotations that belong to a tool and not to the manifest's author stay when a manifest is applied.
+/// Annotations that belong to a tool and not to the manifest's author stay when a manifest is
+/// applied.
 fn keep_what_tools_wrote(old: &Object, new: &mut Object) {
     let of_tools = |name: &str| name.starts_with("kubectl.kubernetes.io/");
     let kept: Vec<(String, String)> = (old.meta().annotations.iter().flatten())

@@ -356,7 +356,8 @@ fn prepare_unified(own: &Path, top: &Path) -> Option<(PathBuf, String)> {
     is_ours(&pods).then_some((pods, enabled))
 }
 
-/// May we make cgroups in it, and put processes in them? It may be there from another user's daemon.
+/// May we make cgroups in it, and put processes in them? It may be there from another user's
+/// daemon.
 fn is_ours(folder: &Path) -> bool {
     let write = rustix::fs::Access::WRITE_OK;
     let may = |path: &Path| rustix::fs::access(path, write).is_ok();

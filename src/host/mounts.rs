@@ -16,7 +16,8 @@ use std::path::Path;
 
 /// A mount namespace of its own. Mounts of the host still appear in it; its own do not leave it.
 pub fn unshare() -> Result<(), Errno> {
-    // SAFETY: a mount namespace has nothing to do with descriptor tables; the caller has one thread.
+    // SAFETY: a mount namespace has nothing to do with descriptor tables; the caller has one
+    // thread.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS)? };
     rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
 }
@@ -80,7 +81,8 @@ pub fn set_read_only(tree: BorrowedFd<'_>, below: bool) -> io::Result<()> {
         MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
     let flags = libc::AT_EMPTY_PATH | if below { libc::AT_RECURSIVE } else { 0 };
     let (fd, size) = (tree.as_raw_fd(), size_of::<MountAttributes>());
-    // SAFETY: the path is an empty C string, and the struct lives through the call with its size passed.
+    // SAFETY: the path is an empty C string, and the struct lives through the call with its size
+    // passed.
     let returned = unsafe {
         let (path, attributes) = (c"".as_ptr(), &raw const attributes);
         libc::syscall(libc::SYS_mount_setattr, fd, path, flags, attributes, size)

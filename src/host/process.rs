@@ -31,13 +31,15 @@ struct CloneArguments {
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Forks a process that has one thread: the zygote or a shim (see `main.rs`, which makes no thread before them).
+/// Forks a process that has one thread: the zygote or a shim (see `main.rs`, which makes no thread
+/// before them).
 pub fn fork() -> io::Result<Forked> {
     // SAFETY: the caller has a single thread, so no lock is held by a thread that the child lacks.
     forked(i64::from(unsafe { libc::fork() }))
 }
 
-/// As [`fork`], the child born in the cgroup (v2) whose folder `cgroup` is: without the costly move of a process.
+/// As [`fork`], the child born in the cgroup (v2) whose folder `cgroup` is: without the costly move
+/// of a process.
 pub fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Forked> {
     let arguments = CloneArguments {
         flags: CLONE_INTO_CGROUP,
@@ -46,8 +48,8 @@ pub fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Forked> {
         ..CloneArguments::default()
     };
     let size = size_of::<CloneArguments>();
-    // SAFETY: no CLONE_VM, so this is a fork; the struct lives through the call and its size is passed; the caller
-    // has a single thread, and the child soon execs or exits.
+    // SAFETY: no CLONE_VM, so this is a fork; the struct lives through the call and its size is
+    // passed; the caller has a single thread, and the child soon execs or exits.
     forked(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size) })
 }
 
@@ -91,7 +93,8 @@ pub fn reap() -> Option<(Pid, WaitStatus)> {
     rustix::io::retry_on_intr(|| rustix::process::wait(WaitOptions::NOHANG)).ok().flatten()
 }
 
-/// When the process started, in clock ticks since boot: with the pid, it names a process for good. `None`: gone.
+/// When the process started, in clock ticks since boot: with the pid, it names a process for good.
+/// `None`: gone.
 pub fn started_ticks(pid: Pid) -> Option<u64> {
     Stat::read(pid).map(|stat| stat.started_ticks)
 }
@@ -124,7 +127,8 @@ impl Stat {
     }
 }
 
-/// Living processes that descend from `ancestor`, itself left out; ended ones that wait to be reaped are left out.
+/// Living processes that descend from `ancestor`, itself left out; ended ones that wait to be
+/// reaped are left out.
 pub fn descendants(ancestor: Pid) -> Vec<Pid> {
     let mut found = Vec::new();
     let mut open = vec![ancestor];

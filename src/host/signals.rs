@@ -3,12 +3,14 @@
 use rustix::fd::{FromRawFd, OwnedFd};
 use std::io;
 
-/// Blocks every signal that can be blocked, and gives a descriptor that is readable when a child has ended.
-/// Other signals stay pending for ever: a shim is ended by its orders, not by a signal that was meant for all.
+/// Blocks every signal that can be blocked, and gives a descriptor that is readable when a child
+/// has ended. Other signals stay pending for ever: a shim is ended by its orders, not by a signal
+/// that was meant for all.
 pub fn block_and_watch_children() -> io::Result<OwnedFd> {
     let mut all = empty_set();
     let mut children = empty_set();
-    // SAFETY: the sets are initialised and live through the calls; a null pointer for the old mask is allowed.
+    // SAFETY: the sets are initialised and live through the calls; a null pointer for the old mask
+    // is allowed.
     unsafe {
         libc::sigfillset(&raw mut all);
         libc::sigaddset(&raw mut children, libc::SIGCHLD);
@@ -24,9 +26,10 @@ pub fn block_and_watch_children() -> io::Result<OwnedFd> {
 pub fn reset_all() {
     let none = empty_set();
     let default_action = [0u64; 4];
-    // SAFETY: an all-zero kernel sigaction (handler, flags, restorer, mask: at most 32 bytes) is SIG_DFL; the system
-    // call is made directly because the C library keeps two signals, which may be inherited ignored, to itself.
-    // Numbers that cannot be set are refused without harm. The set is initialised.
+    // SAFETY: an all-zero kernel sigaction (handler, flags, restorer, mask: at most 32 bytes) is
+    // SIG_DFL; the system call is made directly because the C library keeps two signals, which may
+    // be inherited ignored, to itself. Numbers that cannot be set are refused without harm. The set
+    // is initialised.
     unsafe {
         for signal in 1..=libc::SIGRTMAX() {
             let (action, old) = (default_action.as_ptr(), std::ptr::null::<u64>());

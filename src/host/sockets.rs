@@ -1,4 +1,5 @@
-//! Unix sockets between daemon, zygote and shims: pairs, descriptors passed along, paths longer than an address.
+//! Unix sockets between daemon, zygote and shims: pairs, descriptors passed along, paths longer
+//! than an address.
 
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};

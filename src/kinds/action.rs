@@ -1,4 +1,5 @@
-//! What a plan sees and what it may ask for: `View`, `Plan`, `Action`, and the settings that plans obey.
+//! What a plan sees and what it may ask for: `View`, `Plan`, `Action`, and the settings that plans
+//! obey.
 
 use super::{Key, Kind, Object};
 use crate::kinds::pod::observed::Order;
@@ -74,18 +75,19 @@ pub enum Action {
     /// A new object. The engine adds uid, creationTimestamp, resourceVersion, generation and, under
     /// `generateName`, the name. An object of that key that exists already makes this a no-op.
     Create(Object),
-    /// The planned object, or one that it owns, as it shall be: metadata, spec and status together. The engine sets
-    /// resourceVersion, and drops a write that changes nothing.
+    /// The planned object, or one that it owns, as it shall be: metadata, spec and status together.
+    /// The engine sets resourceVersion, and drops a write that changes nothing.
     Put(Object),
-    /// Asks for deletion, as the API does: a Pod gets its grace period, other kinds go at once and what they own
-    /// goes with them; finalizers hold an object back.
+    /// Asks for deletion, as the API does: a Pod gets its grace period, other kinds go at once and
+    /// what they own goes with them; finalizers hold an object back.
     Delete(Key),
-    /// The object of this plan is finished with: removed as soon as its finalizers are gone (a Pod whose containers
-    /// have stopped).
+    /// The object of this plan is finished with: removed as soon as its finalizers are gone (a Pod
+    /// whose containers have stopped).
     Remove,
     /// A Kubernetes Event about the object of this plan.
     Event(Note),
-    /// A line for `cronlet history` about a CronJob's slot; replaces the one of the same CronJob and slot.
+    /// A line for `cronlet history` about a CronJob's slot; replaces the one of the same CronJob
+    /// and slot.
     Record(Run),
     /// For the runtime, after the commit.
     Order(Order),
@@ -142,14 +144,16 @@ pub enum Outcome {
     Replaced,
 }
 
-/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey, and what the host is.
+/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey, and what the host
+/// is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Name of this host's Node, `spec.nodeName` of its pods.
     pub node_name: String,
     /// The default of `cronlet.dev/dst`.
     pub dst: Dst,
-    /// The default of `spec.timeZone`; the host's zone in Kubernetes is the controller manager's. IANA name.
+    /// The default of `spec.timeZone`; the host's zone in Kubernetes is the controller manager's.
+    /// IANA name.
     pub time_zone: String,
     /// At most so many pods of Jobs run at once; the rest wait, Pending.
     pub limits: Limits,
@@ -158,7 +162,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// This host's address, found at start.
     pub host_ip: String,
-    /// When the host started, for `@reboot`; the same for every start of the daemon until the host's next.
+    /// When the host started, for `@reboot`; the same for every start of the daemon until the
+    /// host's next.
     pub booted_at: Option<Timestamp>,
     /// What containers without limits of their own may use, found at start.
     pub host_cpu_millis: u64,
@@ -169,7 +174,8 @@ pub struct Settings {
     pub host_home: String,
 }
 
-/// What a host program stands in for an image: a line of `images:`. Either a list (the command) or a map.
+/// What a host program stands in for an image: a line of `images:`. Either a list (the command) or
+/// a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "ImageProgramForm")]
 pub struct ImageProgram {
@@ -237,7 +243,8 @@ impl Default for HistorySettings {
 pub enum Dst {
     /// As Kubernetes: a time in the gap is skipped, one in the fold fires twice.
     Kubernetes,
-    /// Once each: a time in the gap fires right after it, one in the fold fires the first time only.
+    /// Once each: a time in the gap fires right after it, one in the fold fires the first time
+    /// only.
     #[default]
     Once,
 }

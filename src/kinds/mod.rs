@@ -80,8 +80,12 @@ macro_rules! kinds {
                 self.deserialize(&mut serde_json::Deserializer::from_slice(json))
             }
 
-            /// Reads an object of this kind from any serde source, so that a caller can watch paths.
-            pub fn deserialize<'de, D: serde::Deserializer<'de>>(self, from: D) -> Result<Object, D::Error> {
+            /// Reads an object of this kind from any serde source, so that a caller can watch
+            /// paths.
+            pub fn deserialize<'de, D>(self, from: D) -> Result<Object, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
                 match self {
                     $(Kind::$kind => <$type as serde::Deserialize>::deserialize(from)
                         .map(|object| Object::$kind(Arc::new(object))),)*
@@ -125,7 +129,8 @@ kinds! {
     Secret: core::Secret = "", "secrets", "secret", [], in_all false, status false;
 }
 
-/// What shall be done about an object, given all that may be known. Kinds that only hold data plan nothing.
+/// What shall be done about an object, given all that may be known. Kinds that only hold data plan
+/// nothing.
 pub fn plan(
     object: &Object,
     observed: &pod::observed::PodObserved,

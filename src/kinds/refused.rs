@@ -27,7 +27,10 @@ pub enum Refused {
     #[error("{} {:?} already exists", resource(.0.kind.info()), .0.name)]
     AlreadyExists(Key),
     /// 409 on update: another resourceVersion, or another uid.
-    #[error("Operation cannot be fulfilled on {} {:?}: {why}", resource(.key.kind.info()), .key.name)]
+    #[error(
+        "Operation cannot be fulfilled on {} {:?}: {why}",
+        resource(.key.kind.info()), .key.name
+    )]
     Conflict { key: Key, why: String },
     /// 410: a watch from a version that is no longer remembered.
     #[error("too old resource version: {0}")]

@@ -7,7 +7,8 @@ use super::version::nearest;
 use super::{file, yaml};
 use serde::de::DeserializeOwned;
 
-/// Reads a mapping; an empty text reads as an empty one. Unknown and duplicate fields are errors with their place.
+/// Reads a mapping; an empty text reads as an empty one. Unknown and duplicate fields are errors
+/// with their place.
 pub fn read_plain<T: DeserializeOwned>(bytes: &[u8], source: &str) -> Result<T, ManifestError> {
     let text = file::text(bytes, source)?;
     let (mut trees, error) = yaml::parse(text, 0);

@@ -8,8 +8,9 @@ use crate::kinds::pod::observed::{Order, PodObserved};
 pub trait Runtime {
     type Error: std::error::Error;
 
-    /// Takes back every pod that still has a folder, by uid: what runs, what has exited meanwhile, what was lost.
-    /// Called once, before the first order. Reports that come later speak of changes from here on.
+    /// Takes back every pod that still has a folder, by uid: what runs, what has exited meanwhile,
+    /// what was lost. Called once, before the first order. Reports that come later speak of changes
+    /// from here on.
     fn recover(&mut self) -> Result<Vec<(String, PodObserved)>, Self::Error>;
 
     /// Carries an order out without waiting for it. What goes wrong comes back as a report.

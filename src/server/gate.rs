@@ -15,7 +15,8 @@ pub struct Gate {
     pub reader: Reader,
     /// Bounded: a client waits when the engine is behind.
     pub asks: mpsc::Sender<Ask>,
-    /// The folder that holds each pod's folder, with its logs: `<pod uid>/<container>.<attempt>.log`.
+    /// The folder that holds each pod's folder, with its logs: `<pod
+    /// uid>/<container>.<attempt>.log`.
     pub pods_folder: PathBuf,
     pub metrics: Arc<Metrics>,
 }

@@ -1,7 +1,9 @@
-//! Pumps virtual events through the real engine and the real store, and checks what must always hold.
+//! Pumps virtual events through the real engine and the real store, and checks what must always
+//! hold.
 //!
-//! One seed makes one life: CronJobs, edits, programs that fail, crashes at any write, torn writes, a full disk, a
-//! clock that is set, forks that are refused. The same seed makes the same life again, to the letter.
+//! One seed makes one life: CronJobs, edits, programs that fail, crashes at any write, torn writes,
+//! a full disk, a clock that is set, forks that are refused. The same seed makes the same life
+//! again, to the letter.
 //!
 //! ```text
 //! world.rs   the loop: what happens next, and to whom

@@ -1,4 +1,5 @@
-//! The store's promises: durable before visible, equal writes cost nothing, a failed disk changes nothing.
+//! The store's promises: durable before visible, equal writes cost nothing, a failed disk changes
+//! nothing.
 
 use super::*;
 use k8s_openapi::api::core::v1::ConfigMap;

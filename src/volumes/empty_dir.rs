@@ -1,4 +1,5 @@
-//! `emptyDir`: a folder that lives as long as the pod, on disk or, mounted by the runtime, in memory.
+//! `emptyDir`: a folder that lives as long as the pod, on disk or, mounted by the runtime, in
+//! memory.
 
 use super::{Error, set_access};
 use std::path::Path;

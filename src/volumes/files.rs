@@ -1,7 +1,7 @@
 //! ConfigMap, Secret, downwardAPI and projected volumes: files with content, written all at once.
 //!
-//! As the kubelet lays them out: the files lie in a hidden folder, `..data` is a symlink to it, and each name is a
-//! symlink through `..data`. A reader sees either all old or all new files.
+//! As the kubelet lays them out: the files lie in a hidden folder, `..data` is a symlink to it, and
+//! each name is a symlink through `..data`. A reader sees either all old or all new files.
 
 use super::{Error, set_access};
 use crate::kinds::pod::observed::File;

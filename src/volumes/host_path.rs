@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes what `kind` lets us make, and checks that the path is what it says. The empty kind checks nothing, and a
-/// path that is not there becomes a folder, as containerd does it.
+/// Makes what `kind` lets us make, and checks that the path is what it says. The empty kind checks
+/// nothing, and a path that is not there becomes a folder, as containerd does it.
 pub fn check(path: &Path, kind: &str) -> Result<(), Error> {
     let missing = match fs::metadata(path) {
         Ok(_) => false,

@@ -1,4 +1,5 @@
-//! Volumes on disk: one file for each type. What is made here is shown in a container by its runtime.
+//! Volumes on disk: one file for each type. What is made here is shown in a container by its
+//! runtime.
 
 pub mod empty_dir;
 

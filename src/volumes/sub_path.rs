@@ -6,7 +6,8 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::path::{Component, Path};
 
-/// Opens the volume, or the part of it. A part that is missing is made a folder, as the kubelet does.
+/// Opens the volume, or the part of it. A part that is missing is made a folder, as the kubelet
+/// does.
 pub fn open(volume: &Path, sub_path: Option<&str>) -> Result<OwnedFd, Error> {
     let error = |e: Errno| Error::io("opening", volume)(e.into());
     let flags = OFlags::PATH | OFlags::CLOEXEC;

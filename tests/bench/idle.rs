@@ -48,8 +48,8 @@ pub fn measure(size: &Size, table: &mut Table) {
 /// The shim of one pod.
 fn measure_shim(table: &mut Table) {
     table.section("a running pod");
-    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: sleeper}\nspec:\n  containers:\n  - {name: \
-               sleep, image: busybox, command: [/bin/sleep, '600']}\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: sleeper}\nspec:\n  containers:\n  - \
+               {name: sleep, image: busybox, command: [/bin/sleep, '600']}\n";
     let daemon = Daemon::start_with(&[("pod.yaml", pod)]);
     daemon.until("the pod runs", || {
         (daemon.ask(&["get", "pod", "sleeper", "-o", "json"]).out.contains("\"Running\""))

@@ -72,7 +72,8 @@ impl Cron {
         fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("a mode is set");
         let script = format!(
             "mount -t tmpfs tmpfs /run && mount --bind '{}' /var/spool/cron/crontabs && \
-             mount -t tmpfs tmpfs /etc/cron.d && mount --bind /dev/null /etc/crontab && exec cron -f",
+             mount -t tmpfs tmpfs /etc/cron.d && mount --bind /dev/null /etc/crontab && \
+             exec cron -f",
             folder.display()
         );
         let mut unshare = Command::new("unshare");

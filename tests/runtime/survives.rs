@@ -1,4 +1,5 @@
-//! What survives: the daemon's death, the shim's death, repeated orders, many at once, a host that refuses.
+//! What survives: the daemon's death, the shim's death, repeated orders, many at once, a host that
+//! refuses.
 
 use crate::world::{World, alive, kill, sh, until};
 use cronlet::kinds::pod::observed::{ContainerState, Launch, News};

@@ -1,4 +1,5 @@
-//! What a container sees of files: volumes of each type, their mount points, and the host behind them.
+//! What a container sees of files: volumes of each type, their mount points, and the host behind
+//! them.
 
 use crate::world::{World, sh};
 use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource};

@@ -67,7 +67,8 @@ impl World {
         self.order(Order::Stop { pod_uid, container, attempt: launch.attempt, grace_seconds });
     }
 
-    /// Waits for the first report of this attempt, seen or to come, that `wanted` makes something of.
+    /// Waits for the first report of this attempt, seen or to come, that `wanted` makes something
+    /// of.
     pub fn wait<T>(&mut self, launch: &Launch, wanted: impl Fn(&News) -> Option<T>) -> T {
         let deadline = Instant::now() + LONG;
         let pick = |report: &Report| {

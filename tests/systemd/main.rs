@@ -167,10 +167,10 @@ fn a_running_job_is_not_touched_by_what_befalls_the_daemon() {
         return;
     }
     let mut machine = boot_with_service();
-    let hasty = "mkdir -p /run/systemd/system/cronlet.service.d && printf '[Service]\\nWatchdogSec=2s\\n' \
-                 > /run/systemd/system/cronlet.service.d/hasty.conf && systemctl daemon-reload && \
-                 systemctl restart cronlet";
-    machine.run(hasty);
+    let folder = "/run/systemd/system/cronlet.service.d";
+    let hasty = "printf '[Service]\\nWatchdogSec=2s\\n'";
+    machine.run(&format!("mkdir -p {folder} && {hasty} > {folder}/hasty.conf"));
+    machine.run("systemctl daemon-reload && systemctl restart cronlet");
     write_job(&mut machine, "slow.yaml", SLOW);
     machine.until("cronlet get cronjob slow");
     for (name, blow) in BLOWS {
@@ -179,8 +179,8 @@ fn a_running_job_is_not_touched_by_what_befalls_the_daemon() {
         let said = machine.until("cronlet trigger slow");
         let job = said.split_whitespace().next().expect("a name").replace("job.batch/", "");
         machine.until("grep started /var/tmp/slow");
-        let shell = "for p in /proc/[0-9]*; do tr '\\0' ' ' 2> /dev/null < $p/cmdline | grep -q 'sh -c \
-                     echo started' && echo $p; done; true";
+        let shell = "for p in /proc/[0-9]*; do tr '\\0' ' ' 2> /dev/null < $p/cmdline | \
+                     grep -q 'sh -c echo started' && echo $p; done; true";
         let before = machine.run(shell);
         machine.run(blow);
         machine.until("systemctl is-active cronlet && cronlet get cronjob slow");

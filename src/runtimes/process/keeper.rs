@@ -1,4 +1,5 @@
-//! The daemon's end: one thread that holds the sockets of all shims, passes orders on and reports up.
+//! The daemon's end: one thread that holds the sockets of all shims, passes orders on and reports
+//! up.
 
 use super::place::Place;
 use super::records::{Past, Record};
@@ -32,7 +33,8 @@ pub enum Told {
     Quit,
 }
 
-/// The way to the keeper. What waits in it is bounded by the engine: one order for each container that it keeps.
+/// The way to the keeper. What waits in it is bounded by the engine: one order for each container
+/// that it keeps.
 pub struct Inbox {
     waiting: Mutex<Vec<Told>>,
     wake: OwnedFd,

@@ -4,10 +4,13 @@
 //!   engine --order--> Keeper (a thread) --NewShim, socket--> zygote --fork--> shim --fork--> exec
 //!          <-report--        ^------------- records of what happened ----------'
 //! ```
-//! - **Keeper**: one thread of the daemon with the sockets of all shims. It never blocks the engine.
-//! - **Zygote**: forks shims without exec. Its pages are shared by all of them, and a start costs a fork.
-//! - **Shim**: one for each pod that has something alive. It is the parent of the containers, writes logs and
-//!   records, and stays when the daemon goes. A new daemon finds it by the socket in the pod's folder.
+//! - **Keeper**: one thread of the daemon with the sockets of all shims. It never blocks the
+//!   engine.
+//! - **Zygote**: forks shims without exec. Its pages are shared by all of them, and a start costs a
+//!   fork.
+//! - **Shim**: one for each pod that has something alive. It is the parent of the containers,
+//!   writes logs and records, and stays when the daemon goes. A new daemon finds it by the socket
+//!   in the pod's folder.
 //!
 //! A pod's folder is `<state>/pods/<uid>/`:
 //! ```text
@@ -17,7 +20,8 @@
 //!   shim.sock   where a living shim listens while no daemon is connected
 //!   volumes/    emptyDir and files
 //! ```
-//! An attempt that is in the records is never begun again, only told again: orders may be repeated at will.
+//! An attempt that is in the records is never begun again, only told again: orders may be repeated
+//! at will.
 
 mod keeper;
 mod place;
@@ -80,8 +84,8 @@ pub struct ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    /// Starts the zygote and the keeper's thread. `reports` is called on that thread, and must not wait.
-    /// `state_dir` is the daemon's alone.
+    /// Starts the zygote and the keeper's thread. `reports` is called on that thread, and must not
+    /// wait. `state_dir` is the daemon's alone.
     pub fn new(
         state_dir: &Path,
         reports: impl Fn(Report) + Send + 'static,
@@ -114,7 +118,8 @@ impl ProcessRuntime {
     fn recover_pod(&self, uid: &str) -> Result<PodObserved, settle::Error> {
         let place = Place::new(&self.state_dir, uid);
         for _ in 0..TRIES_MAX {
-            // Connected first: what happens after this is told to us, what happened before is in the file.
+            // Connected first: what happens after this is told to us, what happened before is in
+            // the file.
             if let Ok(socket) = sockets::connect_in(&place.folder, place::SOCKET) {
                 let past = Past::read(&place)?;
                 self.adopt(uid, socket, &past);

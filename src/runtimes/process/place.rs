@@ -1,7 +1,7 @@
 //! Where a pod's things lie: `<state>/pods/<uid>/`, closed to other users.
 //!
-//! Few files and no folders below it: making them is what costs most in the start of a short run. A container's name
-//! has no dots, so nothing can clash.
+//! Few files and no folders below it: making them is what costs most in the start of a short run. A
+//! container's name has no dots, so nothing can clash.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -44,14 +44,14 @@ pub fn pods(state_dir: &Path) -> PathBuf {
     state_dir.join("pods")
 }
 
-/// The log file of one attempt of a container, in the CRI log format. Older pieces end in `.1` to `.4`; see
-/// [`log_files`].
+/// The log file of one attempt of a container, in the CRI log format. Older pieces end in `.1` to
+/// `.4`; see [`log_files`].
 pub fn log_path(state_dir: &Path, pod_uid: &str, container: &str, attempt: u32) -> PathBuf {
     Place::new(state_dir, pod_uid).log(container, attempt)
 }
 
-/// The existing log files of one attempt, oldest first. A file may be rotated while one reads: an open file stays
-/// whole, so open all, newest first, before reading.
+/// The existing log files of one attempt, oldest first. A file may be rotated while one reads: an
+/// open file stays whole, so open all, newest first, before reading.
 pub fn log_files(state_dir: &Path, pod_uid: &str, container: &str, attempt: u32) -> Vec<PathBuf> {
     let newest = log_path(state_dir, pod_uid, container, attempt);
     let older = (1..LOG_FILES_MAX).rev().map(|n| rotated(&newest, n));

@@ -1,8 +1,9 @@
-//! The records file of a pod: what its shims did, one JSON line each, appended before it is told to anyone.
+//! The records file of a pod: what its shims did, one JSON line each, appended before it is told to
+//! anyone.
 //!
-//! The page cache keeps a line through the death of shim and daemon. A power cut is covered by the engine, whose
-//! commit on disk precedes each order and follows each report; a line is synced only where no daemon listens.
-//! A last line that was torn is passed over. No secret is in a line.
+//! The page cache keeps a line through the death of shim and daemon. A power cut is covered by the
+//! engine, whose commit on disk precedes each order and follows each report; a line is synced only
+//! where no daemon listens. A last line that was torn is passed over. No secret is in a line.
 
 use super::place::Place;
 use crate::host::process::boot_id;

@@ -1,8 +1,9 @@
-//! What is done for a pod whose shim is gone: no exit code can be learnt any more, and nothing may live on unseen.
+//! What is done for a pod whose shim is gone: no exit code can be learnt any more, and nothing may
+//! live on unseen.
 //!
-//! A container dies with its shim (parent death signal): no one takes its output or can learn how it ends. What it
-//! left behind is killed, and its end is told as Kubernetes does for a container that got lost:
-//! `ContainerStatusUnknown`, exit code 137.
+//! A container dies with its shim (parent death signal): no one takes its output or can learn how
+//! it ends. What it left behind is killed, and its end is told as Kubernetes does for a container
+//! that got lost: `ContainerStatusUnknown`, exit code 137.
 
 use super::place::Place;
 use super::records::{Past, Record, Records, Unsettled};

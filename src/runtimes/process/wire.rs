@@ -1,7 +1,7 @@
 //! What daemon, zygote and shim say to each other: JSON after a length (four bytes, little-endian).
 //!
-//! A shim lives longer than the daemon that had it made, so either side may be newer: fields may be added, a message
-//! that is not understood is passed over, and nothing is ever renamed.
+//! A shim lives longer than the daemon that had it made, so either side may be newer: fields may be
+//! added, a message that is not understood is passed over, and nothing is ever renamed.
 
 use super::records::Record;
 use crate::host::cgroups::Layout;
@@ -34,7 +34,8 @@ pub enum ToShim {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum FromShim {
-    /// Written to the records file already. After a connection is taken all of the latest attempts come again.
+    /// Written to the records file already. After a connection is taken all of the latest attempts
+    /// come again.
     Record(Record),
     PreStopFailed {
         container: String,
@@ -46,7 +47,8 @@ pub enum FromShim {
     },
 }
 
-/// Longer ones come from a broken peer. Kubernetes' own limit of an object is 1.5 MiB; a pod may mount many.
+/// Longer ones come from a broken peer. Kubernetes' own limit of an object is 1.5 MiB; a pod may
+/// mount many.
 const FRAME_BYTES_MAX: usize = 256 << 20;
 
 pub fn frame(message: &impl Serialize) -> Vec<u8> {

@@ -1,8 +1,9 @@
-//! The zygote: a small process that the daemon starts once, and that forks a shim in the time of a fork.
+//! The zygote: a small process that the daemon starts once, and that forks a shim in the time of a
+//! fork.
 //!
-//! Shims share its pages, so a hundred of them cost little more than one. It was executed anew (`cronlet
-//! shim-zygote`), because a fork of the daemon itself would carry the daemon's heap along. It ends with the daemon;
-//! the shims do not.
+//! Shims share its pages, so a hundred of them cost little more than one. It was executed anew
+//! (`cronlet shim-zygote`), because a fork of the daemon itself would carry the daemon's heap
+//! along. It ends with the daemon; the shims do not.
 
 use super::shim;
 use super::wire::{NewShim, NoShim};
@@ -17,8 +18,8 @@ pub const COMMAND: &str = "shim-zygote";
 /// What the daemon may say at once: a uid, a path, and the cgroups' folders.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
-/// Serves until the daemon closes the socket that is standard input. `main` calls this before anything else when
-/// `argv[1]` is [`COMMAND`]: there must be no other thread.
+/// Serves until the daemon closes the socket that is standard input. `main` calls this before
+/// anything else when `argv[1]` is [`COMMAND`]: there must be no other thread.
 pub fn zygote_main() -> ! {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"cronlet-zygote");
@@ -48,8 +49,8 @@ pub fn zygote_main() -> ! {
     }
 }
 
-/// What the standard library finds out once is found out here, before the fork, and not by every shim anew: asking
-/// a virtual machine's processor what it can do takes longer than the fork.
+/// What the standard library finds out once is found out here, before the fork, and not by every
+/// shim anew: asking a virtual machine's processor what it can do takes longer than the fork.
 fn warm_up() {
     #[cfg(target_arch = "x86_64")]
     let _ = std::arch::is_x86_feature_detected!("avx2");

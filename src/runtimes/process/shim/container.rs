@@ -57,9 +57,11 @@ pub struct Ended {
     swept: Option<Instant>,
 }
 
-/// How long output may still come after everything is dead: from a pipe that was passed on to another process.
+/// How long output may still come after everything is dead: from a pipe that was passed on to
+/// another process.
 const DRAIN_MAX: Duration = Duration::from_millis(500);
-/// A process that the kernel does not let die holds the container's end back for so long, not for ever.
+/// A process that the kernel does not let die holds the container's end back for so long, not for
+/// ever.
 const SWEEP_MAX: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_millis(5);
 /// Kubernetes gives TERM at least so long after a preStop that used the grace up.
@@ -109,7 +111,8 @@ impl Container {
         self.ended = Some(Ended { status, at, out_of_memory, since, swept: None });
     }
 
-    /// After the main process's end: kills what is left. True when all is gone and all output is in.
+    /// After the main process's end: kills what is left. True when all is gone and all output is
+    /// in.
     pub fn settle(&mut self, strays: &[Pid], now: Instant) -> bool {
         let Some(ended) = &mut self.ended else { return false };
         if ended.swept.is_none() {

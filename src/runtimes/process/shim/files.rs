@@ -1,11 +1,13 @@
 //! A container's files: its volumes made ready by the shim, its view of them entered by the child.
 //!
-//! The shim itself stays in the host's mount namespace until the pod needs a mount of its own: memory (a tmpfs that
-//! all its containers share and that goes with the shim), or any volume at all where an ordinary user runs it, who
-//! may mount in a user namespace alone. Plain containers of an ordinary user are left out of that: in a user
-//! namespace `sudo` and other set-user-id programs do not work. They have no termination message then.
+//! The shim itself stays in the host's mount namespace until the pod needs a mount of its own:
+//! memory (a tmpfs that all its containers share and that goes with the shim), or any volume at all
+//! where an ordinary user runs it, who may mount in a user namespace alone. Plain containers of an
+//! ordinary user are left out of that: in a user namespace `sudo` and other set-user-id programs do
+//! not work. They have no termination message then.
 //!
-//! As root each container has a mount namespace, if only for its termination message: it costs some 100 µs.
+//! As root each container has a mount namespace, if only for its termination message: it costs some
+//! 100 µs.
 
 use super::spawn::{Refusal, words};
 use super::view::{self, Show};
@@ -187,8 +189,9 @@ fn about(mount: &Mount, error: &volumes::Error) -> Refusal {
 
 fn no_namespace(error: impl Into<io::Error>) -> Refusal {
     Refusal::config(format!(
-        "volumes, read-only roots and termination messages need a private mount namespace, which this host refuses \
-         ({}): run the daemon as root, or allow user namespaces to ordinary users",
+        "volumes, read-only roots and termination messages need a private mount namespace, which \
+         this host refuses ({}): run the daemon as root, or allow user namespaces to \
+         ordinary users",
         words(error)
     ))
 }
@@ -211,7 +214,8 @@ impl Files {
         if let Some((_, at)) = &self.message
             && at == Path::new(MESSAGE_PATH)
         {
-            // One empty file on the host's devtmpfs, to mount over: cheaper than a /dev of each container's own.
+            // One empty file on the host's devtmpfs, to mount over: cheaper than a /dev of each
+            // container's own.
             let _ = fs::OpenOptions::new().write(true).create_new(true).open(at);
             if self.optional && !at.exists() {
                 return Ok(());

@@ -160,7 +160,8 @@ impl Shim {
         self.run_hook(name, Occasion::PostStart);
     }
 
-    /// Begins the hook of that occasion, if the container has one. False: it has none, or it is over already.
+    /// Begins the hook of that occasion, if the container has one. False: it has none, or it is
+    /// over already.
     pub(super) fn run_hook(&mut self, name: &str, occasion: Occasion) -> bool {
         let Some(container) = self.containers.get_mut(name) else { return false };
         let Some(hook) = hook::of(&container.launch, occasion) else { return false };
@@ -182,7 +183,8 @@ impl Shim {
     }
 }
 
-/// Runs a program in a container: its files, its user, its cgroup. Gives its pid and what it prints.
+/// Runs a program in a container: its files, its user, its cgroup. Gives its pid and what it
+/// prints.
 pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, OwnedFd), Refusal> {
     let pipe = || {
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
@@ -238,7 +240,8 @@ fn bear(
     }
 }
 
-/// True: the child was born in the cgroup. Where that is not possible (before Linux 5.7) it joins by itself.
+/// True: the child was born in the cgroup. Where that is not possible (before Linux 5.7) it joins
+/// by itself.
 fn fork_inside(folder: &OwnedFd) -> std::io::Result<(Forked, bool)> {
     match process::fork_into(folder.as_fd()) {
         Ok(forked) => Ok((forked, true)),

@@ -169,7 +169,8 @@ impl Shim {
         if container.ended.is_none() {
             return;
         }
-        // Without a cgroup, what the shim inherited is this container's only if no other one is alive.
+        // Without a cgroup, what the shim inherited is this container's only if no other one is
+        // alive.
         let alone = self.containers.values().all(|c| c.ended.is_some());
         let mine = |pid: &Pid| {
             alone || rustix::process::getsid(Some(*pid)).is_ok_and(|sid| sid == container.pid)

@@ -50,7 +50,8 @@ impl Link {
         self.daemon.is_none() && self.listener.is_none()
     }
 
-    /// Listens for the next daemon, if there is none. What the host refuses now is tried again later.
+    /// Listens for the next daemon, if there is none. What the host refuses now is tried again
+    /// later.
     pub fn listen(&mut self) {
         if self.is_deaf() {
             self.listener = sockets::listen_here(SOCKET).ok();

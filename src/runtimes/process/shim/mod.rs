@@ -1,8 +1,9 @@
 //! The shim: a small process for each pod, parent of its containers, that outlives the daemon.
 //!
-//! It has one thread and one loop, and no more memory than what it touches of the zygote's: hundreds of idle ones
-//! must fit beside the daemon. What it did is in the records file before it tells of it. It ends when nothing of the
-//! pod lives and all is on disk; the daemon has a new one made for the next order.
+//! It has one thread and one loop, and no more memory than what it touches of the zygote's:
+//! hundreds of idle ones must fit beside the daemon. What it did is in the records file before it
+//! tells of it. It ends when nothing of the pod lives and all is on disk; the daemon has a new one
+//! made for the next order.
 //!
 //! ```text
 //!            orders, reports                    start, stop, output, end

@@ -14,8 +14,8 @@ use std::io;
 /// Why a program does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// The attempt is used up, as with a container runtime that could not exec (`StartError`, exit code 128). Else
-    /// nothing has run, and the same attempt may be ordered again.
+    /// The attempt is used up, as with a container runtime that could not exec (`StartError`, exit
+    /// code 128). Else nothing has run, and the same attempt may be ordered again.
     pub used: bool,
     pub reason: String,
     pub message: String,
@@ -107,8 +107,8 @@ fn take_identity(launch: &Launch) -> Result<(), Refusal> {
     }
     let uid = launch.user.unwrap_or(0);
     let known = users::of(uid);
-    // Kubernetes gives group 0 to a user that is not in the image. On a host that is root's group, so such a user
-    // gets a group of its own number.
+    // Kubernetes gives group 0 to a user that is not in the image. On a host that is root's group,
+    // so such a user gets a group of its own number.
     let gid = launch.group.unwrap_or_else(|| known.as_ref().map_or(uid, |(_, gid)| *gid));
     let mut groups: Vec<u32> = known.map_or_else(Vec::new, |(name, _)| users::groups_of(&name));
     groups.extend(launch.groups.iter().chain(&launch.fs_group));

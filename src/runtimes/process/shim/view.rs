@@ -1,10 +1,12 @@
-//! A container's view of files: the host's, with its mounts in their places. All in the child, in its own namespace.
+//! A container's view of files: the host's, with its mounts in their places. All in the child, in
+//! its own namespace.
 //!
-//! Where all mount points exist on the host, mounts go over them and that is all. A mount point that the host lacks
-//! must not be made on the host, so a root is built of a tmpfs in which each of the host's top folders is bound; a
-//! missing `/etc/app` has `/etc` opened the same way: a tmpfs with all that the host has in it bound, and one folder
-//! more. What a container then makes directly in such a folder is its own and goes with it; what it makes deeper is
-//! the host's. An overlay would hide the container's writes from the host altogether, also where it shall write.
+//! Where all mount points exist on the host, mounts go over them and that is all. A mount point
+//! that the host lacks must not be made on the host, so a root is built of a tmpfs in which each of
+//! the host's top folders is bound; a missing `/etc/app` has `/etc` opened the same way: a tmpfs
+//! with all that the host has in it bound, and one folder more. What a container then makes
+//! directly in such a folder is its own and goes with it; what it makes deeper is the host's. An
+//! overlay would hide the container's writes from the host altogether, also where it shall write.
 
 use super::spawn::{Refusal, words};
 use crate::host::mounts;
@@ -49,7 +51,8 @@ impl Show {
     }
 }
 
-/// Shows all, in a namespace that is this process's own. `scratch` is a folder that nothing else uses.
+/// Shows all, in a namespace that is this process's own. `scratch` is a folder that nothing else
+/// uses.
 pub fn make(mut shows: Vec<Show>, read_only_root: bool, scratch: &Path) -> Result<(), Refusal> {
     shows.sort_by_key(|show| show.at.components().count());
     let mut trees = Vec::new();
@@ -91,7 +94,8 @@ fn above<'a>(shows: &'a [Show], below: &Show) -> Option<&'a Show> {
     shows.iter().rev().find(holds)
 }
 
-/// A mount point in another volume: made there if it is missing, without following a symlink out of it.
+/// A mount point in another volume: made there if it is missing, without following a symlink out of
+/// it.
 fn place_in(upper: &Show, show: &Show) -> Result<OwnedFd, Refusal> {
     let part = show.at.strip_prefix(&upper.at).expect("lies in it");
     let part = part.to_str().ok_or_else(|| Refusal::config("a mount path that is not UTF-8"))?;
@@ -139,7 +143,8 @@ fn inside(scratch: &Path, path: &Path) -> PathBuf {
     scratch.join(path.strip_prefix("/").expect("an absolute path"))
 }
 
-/// The deepest folder of the path that the host has, symlinks resolved, and what is missing below it.
+/// The deepest folder of the path that the host has, symlinks resolved, and what is missing below
+/// it.
 fn split_existing(path: &Path) -> (PathBuf, PathBuf) {
     for ancestor in path.ancestors().skip(1) {
         if let Ok(real) = ancestor.canonicalize()
@@ -161,7 +166,8 @@ fn skeleton(scratch: &Path) -> io::Result<()> {
     mirror(Path::new("/"), scratch)
 }
 
-/// A folder that was bound whole becomes a tmpfs with each entry bound, so that entries can be added.
+/// A folder that was bound whole becomes a tmpfs with each entry bound, so that entries can be
+/// added.
 fn open_folder(host: &Path, at: &Path) -> io::Result<()> {
     let mode = fs::metadata(host)?.permissions().mode() & 0o7777;
     mounts::tmpfs(at, &format!("mode={mode:o}"))?;
