@@ -12,7 +12,7 @@
 //! | [`store`] | objects, resource versions, owners, watch; redb underneath, on the `Disk` door |
 //! | [`engine`] | the one loop: drain events, plan what is dirty or due, commit, hand out effects |
 //! | [`volumes`] | volumes on disk, one file a type; a runtime shows them in its containers |
-//! | [`runtimes`] | HOW: `process/`, host programs under shims that outlive the daemon; the `Runtime` door |
+//! | [`runtimes`] | HOW: `process/` has host programs under shims; the `Runtime` door |
 //! | [`host`] | pidfd, cgroups, namespaces, mounts: all unsafe code lives here |
 //! | [`server`] | the Kubernetes-shaped HTTP API on a unix socket |
 //! | [`cli`] | one file a command |
