@@ -30,6 +30,8 @@ pub struct Folder {
     known: BTreeMap<String, SourceRecord>,
     /// Files that could not be used as they are now: not reported again until they change.
     broken: BTreeMap<String, Stamp>,
+    /// What changed last could not be committed: to be read again soon, though no file changes.
+    pub unsettled: bool,
 }
 
 /// What one scan found; also the answer to a reload.
@@ -61,7 +63,7 @@ struct FileChange {
 
 impl Folder {
     pub fn new(root: &Path, inbox: Arc<Inbox>, known: BTreeMap<String, SourceRecord>) -> Folder {
-        Folder { root: root.to_owned(), inbox, known, broken: BTreeMap::new() }
+        Folder { root: root.to_owned(), inbox, known, broken: BTreeMap::new(), unsettled: false }
     }
 
     /// Brings the engine up to what the folder says; `again` also reports once more what is still
@@ -156,6 +158,7 @@ impl Folder {
     /// Sends everything as one turn, and remembers what became true. Returns what was refused.
     fn commit(&mut self, mut changes: Vec<FileChange>) -> Vec<String> {
         if changes.is_empty() {
+            self.unsettled = false;
             return Vec::new();
         }
         let mut events = Vec::new();
@@ -172,7 +175,8 @@ impl Folder {
         }
         let (done, committed) = sync_channel(1);
         self.inbox.send(Message::Events { events, done: Some(done) });
-        let Ok(replies) = committed.recv() else { return vec!["the daemon is leaving".to_owned()] };
+        let Ok(replies) = committed.recv() else { return self.try_again() };
+        self.unsettled = false;
         for change in changes {
             match change.record {
                 Some(record) => drop(self.known.insert(change.file, record)),
@@ -180,6 +184,15 @@ impl Folder {
             }
         }
         refusals(&files, replies)
+    }
+
+    /// Said once, not at every try.
+    fn try_again(&mut self) -> Vec<String> {
+        if std::mem::replace(&mut self.unsettled, true) {
+            return Vec::new();
+        }
+        let root = self.root.display();
+        vec![format!("{root}: what changed cannot be recorded now, and is read again until it is")]
     }
 }
 
@@ -268,6 +281,9 @@ impl Listing {
             Ok(meta) if meta.is_file() && manifest => {
                 let modified = meta.mtime().wrapping_mul(1_000_000_000) + meta.mtime_nsec();
                 self.files.insert(path.to_string_lossy().into_owned(), (meta.size(), modified));
+            }
+            Ok(meta) if manifest && !meta.is_dir() => {
+                self.errors.push(format!("{}: is not a regular file", path.display()));
             }
             Ok(_) => {}
             Err(error) if manifest => self.errors.push(format!("{}: {error}", path.display())),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 /// What the engine's thread is told.
 pub enum Message {
     /// Events that belong into one turn, so into one commit; `done` is told when they are
-    /// committed.
+    /// committed, and closed without a word when they could not be.
     Events { events: Vec<Event>, done: Option<std::sync::mpsc::SyncSender<Committed>> },
     /// From the API.
     Ask(Ask),

@@ -223,6 +223,9 @@ impl Api {
     }
 }
 
+/// When to read the jobs folder again whose changes could not be recorded.
+const RETRY_MILLISECONDS: i64 = 1000;
+
 /// The thread that reads files: the jobs folder when it changes, the configuration when asked.
 struct Files {
     folder: folder::Folder,
@@ -242,7 +245,8 @@ impl Files {
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
         notifier.ready();
         loop {
-            match self.watch.wait() {
+            let retry = self.folder.unsettled.then_some(RETRY_MILLISECONDS);
+            match self.watch.wait(retry) {
                 Ok(watch::Woken::Changed) => drop(self.scan(false)),
                 Ok(watch::Woken::Asked) => {
                     notifier.reloading();

@@ -166,7 +166,8 @@ impl<R: Runtime> Pump<R> {
         for id in ids {
             news.answer(id, Err(Refused::Internal(words.clone())));
         }
-        news.finish();
+        // Who sent a batch sees by its end without an answer that nothing of it was committed.
+        news.batches.clear();
         if let Err(error) = self.engine.recover_disk() {
             tracing::error!(error = report::chain(&error), "the state cannot be read again");
         }

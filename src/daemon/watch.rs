@@ -58,9 +58,9 @@ impl Watch {
         }
     }
 
-    /// Sleeps until there is something to read again.
-    pub fn wait(&self) -> rustix::io::Result<Woken> {
-        let mut woken = self.poll(None)?.unwrap_or(Woken::Changed);
+    /// Sleeps until there is something to read again, or for so long.
+    pub fn wait(&self, milliseconds: Option<i64>) -> rustix::io::Result<Woken> {
+        let mut woken = self.poll(milliseconds)?.unwrap_or(Woken::Changed);
         for _ in 0..ROUNDS_MAX {
             match self.poll(Some(QUIET_MILLISECONDS))? {
                 None => break,
@@ -72,8 +72,10 @@ impl Watch {
     }
 
     fn poll(&self, milliseconds: Option<i64>) -> rustix::io::Result<Option<Woken>> {
-        let patience = milliseconds
-            .map(|ms| rustix::time::Timespec { tv_sec: 0, tv_nsec: ms.saturating_mul(1_000_000) });
+        let patience = milliseconds.map(|count| rustix::time::Timespec {
+            tv_sec: count / 1000,
+            tv_nsec: count % 1000 * 1_000_000,
+        });
         let mut descriptors =
             [PollFd::new(&self.inotify, PollFlags::IN), PollFd::new(&*self.asked, PollFlags::IN)];
         match poll(&mut descriptors, patience.as_ref()) {

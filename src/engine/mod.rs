@@ -180,7 +180,8 @@ impl Engine {
     }
 
     /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call
-    /// again. The events are kept, but not the requests: whoever asked is to be told of the error.
+    /// again. The events are kept, but not what someone asked for: whoever did is to be told of
+    /// the error.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
         self.turn = Turn { now, ..Turn::default() };
         let mut events_of_turn = std::mem::take(&mut self.unsettled);
@@ -209,7 +210,9 @@ impl Engine {
     /// After a failed commit: forgets what the turn decided, and keeps what happened.
     fn unsettle(&mut self, events: Vec<Event>) {
         self.unsettled = events;
-        self.unsettled.retain(|event| !matches!(event, Event::Request { .. }));
+        // A file is said to be read when what it made was: both come again, or neither.
+        let asked = |event: &Event| matches!(event, Event::Request { .. } | Event::Source { .. });
+        self.unsettled.retain(|event| !asked(event));
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.store.roll_back();

@@ -54,6 +54,15 @@ mod tests {
     struct Sample {
         node_name: String,
         limit: Option<u32>,
+        mood: Mood,
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Mood {
+        #[default]
+        Calm,
+        InHaste,
     }
 
     #[test]
@@ -63,7 +72,14 @@ mod tests {
             assert_eq!(read, want.map_err(str::to_owned), "{text}");
         };
         check("", Ok(Sample::default()));
-        check("nodeName: a\nlimit: 0x10", Ok(Sample { node_name: "a".into(), limit: Some(16) }));
+        let read = Sample { node_name: "a".into(), limit: Some(16), mood: Mood::Calm };
+        check("nodeName: a\nlimit: 0x10", Ok(read));
+        check("mood: inHaste", Ok(Sample { mood: Mood::InHaste, ..Sample::default() }));
+        check(
+            "mood: slow",
+            Err("c.yaml:1:7: mood: unknown variant `slow`, expected `calm` or `inHaste`"),
+        );
+        check("mood: [calm]", Err("c.yaml:1:7: mood: expected a string, found a list"));
         check("nodeNam: a", Err("c.yaml:1:1: nodeNam: unknown field: did you mean \"nodeName\"?"));
         check("limit: 1\nlimit: 2", Err("c.yaml:2:1: limit: is set twice"));
         check("limit: x", Err("c.yaml:1:8: limit: expected u32, found string \"x\""));

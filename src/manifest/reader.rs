@@ -207,8 +207,28 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
         visitor.visit_unit()
     }
 
+    /// Only variants without a value: a word, as the configuration has them.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        self.located(match &self.node.value {
+            Value::Text(text) => {
+                let word: de::value::StrDeserializer<'_, ReadError> =
+                    de::IntoDeserializer::into_deserializer(&**text);
+                visitor.visit_enum(word)
+            }
+            _ => {
+                let noun = self.node.noun();
+                Err(de::Error::custom(format_args!("expected a string, found {noun}")))
+            }
+        })
+    }
+
     serde::forward_to_deserialize_any! {
-        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct enum identifier
+        i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 

@@ -3,6 +3,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -73,17 +74,34 @@ impl Daemon {
 
     /// Starts it, and returns when it says that it is ready.
     pub fn start(&mut self) {
+        self.start_under(&[]);
+    }
+
+    /// As [`Daemon::start`], by a program that executes what its arguments end with, such as
+    /// `prlimit --nofile=40`.
+    pub fn start_under(&mut self, program: &[&str]) {
+        self.launch(program);
+        self.wait_for_notice("READY=1");
+    }
+
+    /// Starts it by that program, if any, and does not wait.
+    pub fn launch(&mut self, program: &[&str]) {
         assert!(self.process.is_none(), "it runs already");
         self.forget_notices();
         let log = File::options().create(true).append(true).open(self.path("log"));
         let log = log.expect("the log is opened");
-        let mut command = self.command(&[]);
-        command.arg("run").arg("--config").arg(self.path("config.yaml"));
-        command.arg("--state").arg(self.path("state")).arg(self.path("jobs"));
+        let mut command = under(program, &self.run_command());
         command.env("NOTIFY_SOCKET", self.path("notify"));
         command.stdin(Stdio::null()).stderr(log.try_clone().expect("a copy")).stdout(log);
         self.process = Some(command.spawn().expect("the daemon starts"));
-        self.wait_for_notice("READY=1");
+    }
+
+    /// The daemon's own command on its folders.
+    pub fn run_command(&self) -> Command {
+        let mut command = self.command(&["run", "--config"]);
+        command.arg(self.path("config.yaml"));
+        command.arg("--state").arg(self.path("state")).arg(self.path("jobs"));
+        command
     }
 
     /// Waits until the daemon tells systemd this, such as `READY=1` after a reload.
@@ -226,6 +244,22 @@ impl Said {
         let code = output.status.code().expect("it ended by itself");
         Said { code, out: text(output.stdout), error: text(output.stderr) }
     }
+}
+
+/// The command with another program before it, which executes it.
+fn under(program: &[&str], command: &Command) -> Command {
+    let words = program.iter().map(OsStr::new);
+    let mut words = words.chain([command.get_program()]).chain(command.get_args());
+    let mut whole = Command::new(words.next().expect("a program"));
+    whole.args(words);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole.current_dir(command.get_current_dir().expect("a daemon has its folder"));
+    whole
 }
 
 /// Whether the object has this condition, and it is `True`.

@@ -1,0 +1,110 @@
+//! A disk without a free block: the daemon says so and holds, and goes on when there is room.
+
+use crate::common;
+use crate::common::daemon::Daemon;
+use rustix::process::geteuid;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+
+const JOBS: &str = r#"
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: tick
+  annotations: {cronlet.dev/schedule: "* * * * * *", cronlet.dev/catch-up: all}
+spec:
+  schedule: "* * * * *"
+  successfulJobsHistoryLimit: 1000
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: main
+              image: none
+              workingDir: HOME
+              env: [{name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}]
+              command: [/bin/sh, -c, 'echo "$POD_UID" >> ledger']
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: talker}
+spec:
+  containers:
+    - name: main
+      image: none
+      workingDir: HOME
+      command: [/bin/sh, -c, 'while :; do echo line; echo x >> talked; sleep 0.05; done']
+"#;
+
+const ADDED: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: added}
+data: {a: b}
+"#;
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    if !common::has(&[("root", geteuid().is_root()), ("unshare", common::program("unshare"))]) {
+        return;
+    }
+    let mut daemon = Daemon::prepare();
+    let (home, state) = (daemon.path("home"), daemon.path("state"));
+    daemon.write_job("jobs.yaml", &JOBS.replace("HOME", &home.to_string_lossy()));
+    let mount =
+        format!("mount -t tmpfs -o size=16m,mode=700 cronlet {} && exec \"$@\"", state.display());
+    daemon.start_under(&["unshare", "-m", "sh", "-c", &mount, "sh"]);
+    let talked = || fs::metadata(home.join("talked")).map_or(0, |meta| meta.len());
+    let ran = || fs::read_to_string(home.join("ledger")).unwrap_or_default().lines().count();
+    daemon.until("it runs", || (talked() > 0 && ran() > 1).then_some(()));
+    let filler = fill(&daemon);
+    daemon.until("it says so", || daemon.log().contains("cannot be written").then_some(()));
+    let (held, spoken) = (ran(), talked());
+    daemon.write_job("added.yaml", ADDED);
+    daemon.until("pods go on", || (talked() > spoken + 20).then_some(()));
+    assert_eq!(daemon.get(&["pod", "talker"])["status"]["phase"], "Running");
+    assert!(ran() <= held + 1, "nothing new is started");
+    let refused = daemon.ask(&["trigger", "tick"]);
+    assert!(refused.code != 0 && refused.error.contains("cannot be"), "{refused:?}");
+    fs::remove_file(filler).expect("the filler is removed");
+    daemon.until("it goes on", || (ran() > held + 4).then_some(()));
+    let there = || (daemon.ask(&["get", "configmap", "added"]).code == 0).then_some(());
+    daemon.until("a file that came meanwhile is read", there);
+    daemon.tell(&["suspend", "tick"]);
+    each_second_ran_once(&daemon);
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
+}
+
+/// Fills the daemon's own disk, which only its mount namespace sees, and gives the file.
+fn fill(daemon: &Daemon) -> PathBuf {
+    let root = format!("/proc/{}/root", daemon.pid().as_raw_pid());
+    let state = daemon.path("state");
+    let state = PathBuf::from(root).join(state.strip_prefix("/").expect("absolute"));
+    let path = state.join("filler");
+    let mut file = File::create(&path).expect("a file is made");
+    while file.write_all(&[1; 4096]).is_ok() {}
+    path
+}
+
+fn each_second_ran_once(daemon: &Daemon) {
+    let history = daemon.until("every run ends", || {
+        let history = daemon.tell(&["history", "tick", "-o", "json"]);
+        let history: Value = serde_json::from_str(&history).expect("JSON");
+        let runs = history["items"].as_array().expect("runs").clone();
+        runs.iter().all(|run| !run["ended"].is_null()).then_some(runs)
+    });
+    let slot = |run: &Value| {
+        let at: jiff::Timestamp =
+            run["scheduled"].as_str().expect("a slot").parse().expect("a time");
+        at.as_second()
+    };
+    let slots: Vec<i64> = history.iter().map(slot).collect();
+    let all: Vec<i64> = (slots[0]..slots[0] + i64::try_from(slots.len()).expect("few")).collect();
+    assert_eq!(slots, all);
+    let ledger = fs::read_to_string(daemon.path("home").join("ledger")).expect("a ledger");
+    assert_eq!(ledger.lines().count(), slots.len());
+}

@@ -1,0 +1,128 @@
+//! The jobs folder: what changes takes effect, and nothing else is touched.
+
+use crate::common::daemon::Daemon;
+use serde_json::Value;
+use std::fs;
+
+/// A CronJob with a schedule of seconds; what it runs ends at once.
+fn cron_job(name: &str, schedule: &str) -> String {
+    format!(
+        r#"
+apiVersion: batch/v1
+kind: CronJob
+metadata: {{name: {name}, annotations: {{cronlet.dev/schedule: "{schedule}"}}}}
+spec:
+  schedule: "* * * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{{name: main, image: none, command: ["true"]}}]
+"#
+    )
+}
+
+/// Not within the life of a test.
+const YEARLY: &str = "0 0 0 1 1 *";
+const EVERY_SECOND: &str = "* * * * * *";
+
+fn identity(object: &Value) -> (String, String) {
+    let text = |name: &str| object["metadata"][name].as_str().expect("it is there").to_owned();
+    (text("uid"), text("resourceVersion"))
+}
+
+fn history_len(daemon: &Daemon, name: &str) -> usize {
+    let history = daemon.tell(&["history", name, "-o", "json"]);
+    let history: Value = serde_json::from_str(&history).expect("JSON");
+    history["items"].as_array().expect("a list").len()
+}
+
+/// Waits until the CronJob has run so many times more.
+fn runs_more(daemon: &Daemon, name: &str, count: usize) {
+    let before = history_len(daemon, name);
+    daemon.until("it runs", || (history_len(daemon, name) >= before + count).then_some(()));
+}
+
+#[test]
+fn what_changes_takes_effect_and_the_rest_is_left_alone() {
+    let daemon = Daemon::start_with(&[
+        ("still.yaml", &cron_job("still", YEARLY)),
+        ("changed.yaml", &cron_job("changed", YEARLY)),
+    ]);
+    let still = identity(&daemon.get(&["cronjob", "still"]));
+    let changed = identity(&daemon.get(&["cronjob", "changed"]));
+    daemon.write_job("added.yaml", &cron_job("added", YEARLY));
+    let there = |name: &str| daemon.ask(&["get", "cronjob", name]).code == 0;
+    daemon.until("it is added", || there("added").then_some(()));
+    daemon.write_job("changed.yaml", &cron_job("changed", "0 0 0 2 1 *"));
+    let now = daemon.until("it is changed", || {
+        let now = identity(&daemon.get(&["cronjob", "changed"]));
+        (now != changed).then_some(now)
+    });
+    assert_eq!(now.0, changed.0, "the same object");
+    daemon.remove_job("added.yaml");
+    daemon.until("it is removed", || (!there("added")).then_some(()));
+    // In a folder of its own, made after the start.
+    let folder = daemon.path("jobs").join("more");
+    fs::create_dir(&folder).expect("a folder is made");
+    fs::write(folder.join("deep.yaml"), cron_job("deep", YEARLY)).expect("a file is written");
+    daemon.until("it is added", || there("deep").then_some(()));
+    fs::rename(&folder, daemon.path("away")).expect("a folder is moved");
+    daemon.until("it is removed", || (!there("deep")).then_some(()));
+    assert_eq!(identity(&daemon.get(&["cronjob", "still"])), still);
+    assert_eq!(identity(&daemon.get(&["cronjob", "changed"])), now);
+}
+
+#[test]
+fn a_broken_file_keeps_its_last_good_version() {
+    let mut daemon = Daemon::start_with(&[("a.yaml", &cron_job("a", EVERY_SECOND))]);
+    let before = identity(&daemon.get(&["cronjob", "a"])).0;
+    let path = daemon.path("jobs").join("a.yaml");
+    let broken = cron_job("a", YEARLY).replace("jobTemplate:", "jobTemplat:");
+    for (text, place) in [(broken.as_str(), ":7:3"), ("a: b: c\n", ":1:"), ("", "is empty")] {
+        let said = daemon.log().len();
+        daemon.write_job("a.yaml", text);
+        let at = format!("{}{}", path.display(), if place.starts_with(':') { place } else { "" });
+        daemon.until("it is said where", || {
+            let log = daemon.log();
+            (log[said..].contains(&at) && log[said..].contains(place)).then_some(())
+        });
+        runs_more(&daemon, "a", 1);
+        assert_eq!(identity(&daemon.get(&["cronjob", "a"])).0, before);
+    }
+    // The next daemon has only its store to go by.
+    daemon.kill();
+    daemon.start();
+    runs_more(&daemon, "a", 1);
+    assert_eq!(identity(&daemon.get(&["cronjob", "a"])).0, before);
+    daemon.write_job("a.yaml", &cron_job("a", YEARLY));
+    daemon.until("mended, it is read", || {
+        let annotations = daemon.get(&["cronjob", "a"])["metadata"]["annotations"].clone();
+        (annotations["cronlet.dev/schedule"] == YEARLY).then_some(())
+    });
+}
+
+#[test]
+fn an_edited_schedule_does_not_fire_for_the_past() {
+    let mut daemon = Daemon::start_with(&[
+        ("edited.yaml", &cron_job("edited", YEARLY)),
+        ("away.yaml", &cron_job("away", YEARLY)),
+        ("canary.yaml", &cron_job("canary", EVERY_SECOND)),
+    ]);
+    runs_more(&daemon, "canary", 3);
+    // A slot of today that lies after the CronJobs were made, and has passed.
+    let past = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);
+    let past = past.to_zoned(jiff::tz::TimeZone::UTC).strftime("%-S %-M %-H * * *").to_string();
+    daemon.write_job("edited.yaml", &cron_job("edited", &past));
+    daemon.until("it is read", || {
+        let annotations = daemon.get(&["cronjob", "edited"])["metadata"]["annotations"].clone();
+        (annotations["cronlet.dev/schedule"] == past.as_str()).then_some(())
+    });
+    runs_more(&daemon, "canary", 2);
+    assert_eq!(daemon.stop(), Some(0));
+    daemon.write_job("away.yaml", &cron_job("away", &past));
+    daemon.start();
+    runs_more(&daemon, "canary", 2);
+    assert_eq!((history_len(&daemon, "edited"), history_len(&daemon, "away")), (0, 0));
+}
