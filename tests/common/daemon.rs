@@ -132,7 +132,8 @@ impl Daemon {
 
     /// The shims of its pods and all that they run.
     pub fn processes(&self) -> Vec<i32> {
-        processes_in(&self.path("state")).into_iter().map(Pid::as_raw_pid).collect()
+        let all = processes_in(&self.path("state")).into_iter();
+        all.filter(|pid| *pid != self.pid()).map(Pid::as_raw_pid).collect()
     }
 
     pub fn signal(&self, signal: Signal) {
