@@ -82,7 +82,8 @@ impl Books {
                 due.push(slot);
                 account.expected = account.next_after(slot);
             }
-            // After the daemon was away, or the clock was set, the latest missed slot is the one that counts.
+            // After the daemon was away, or the clock was set, the latest missed slot is the one
+            // that counts.
             let latest = if late { due.len().saturating_sub(1) } else { 0 };
             for slot in due.drain(..).skip(latest) {
                 if self.closed.contains(&(name.clone(), slot)) || (late && account.deadline) {

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
-/// The door to the disk: opens the one file that holds everything durable, as often as it is asked to.
+/// The door to the disk: opens the one file that holds everything durable, as often as it is asked
+/// to.
 pub trait Disk: Send + 'static {
     fn open(&self) -> Result<Database, redb::DatabaseError>;
 }
@@ -32,7 +33,8 @@ impl Disk for FileDisk {
     }
 }
 
-/// redb's settings, the same on every disk. All objects are in memory anyway: the page cache is small.
+/// redb's settings, the same on every disk. All objects are in memory anyway: the page cache is
+/// small.
 pub fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(2 << 20);

@@ -1,6 +1,7 @@
 //! The objects in memory, by key and by owner, and the latest changes for those who watch.
 //!
-//! Ten thousand idle CronJobs as Rust structures would take 60 MB: what nobody touched lately is kept as JSON.
+//! Ten thousand idle CronJobs as Rust structures would take 60 MB: what nobody touched lately is
+//! kept as JSON.
 
 use super::owner_uids;
 use crate::kinds::{Key, Kind, Object};

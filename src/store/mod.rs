@@ -1,7 +1,9 @@
-//! Objects, resource versions, owners, watch: staged in memory, committed to disk, then published to readers.
+//! Objects, resource versions, owners, watch: staged in memory, committed to disk, then published
+//! to readers.
 //!
-//! One thread owns the [`Store`] and stages writes; [`Store::commit`] makes them durable in one redb transaction and
-//! only then lets [`Reader`]s see them. A commit that fails leaves the published state as it was.
+//! One thread owns the [`Store`] and stages writes; [`Store::commit`] makes them durable in one
+//! redb transaction and only then lets [`Reader`]s see them. A commit that fails leaves the
+//! published state as it was.
 
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind, Object};
@@ -137,8 +139,8 @@ impl Store {
         self.tables.fact(name)
     }
 
-    /// Makes everything staged durable, then visible. Objects get their resourceVersion here; one that did not
-    /// change keeps it and is not written. Returns whether anything was.
+    /// Makes everything staged durable, then visible. Objects get their resourceVersion here; one
+    /// that did not change keeps it and is not written. Returns whether anything was.
     pub fn commit(&mut self) -> Result<bool, DiskError> {
         let mut staged = std::mem::take(&mut self.staged);
         let mut changes = self.published.index().changes(std::mem::take(&mut staged.objects));
@@ -156,7 +158,8 @@ impl Store {
         self.staged = Staged::default();
     }
 
-    /// After a failed commit the disk is the truth: reads all of it again. Watchers have to list anew.
+    /// After a failed commit the disk is the truth: reads all of it again. Watchers have to list
+    /// anew.
     pub fn reload(&mut self) -> Result<(), DiskError> {
         self.roll_back();
         self.tables.reopen()?;
