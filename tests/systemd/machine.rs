@@ -138,7 +138,15 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Everything in it ends with its first process, and that with systemd-nspawn.
+        // Everything in it ends with its first process, which systemd-nspawn is the parent of and
+        // leaves behind where it is killed itself.
+        let parent = self.process.id();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Some(pid) = child.parse().ok().and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
