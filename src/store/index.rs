@@ -5,7 +5,7 @@
 
 use super::owner_uids;
 use crate::kinds::{Key, Kind, Object};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// So many of the objects written last stay ready to use; older ones are packed.
 const HOT_MAX: usize = 512;
@@ -76,7 +76,7 @@ pub(super) struct Loaded {
 #[derive(Default)]
 pub(super) struct Index {
     objects: BTreeMap<Key, Entry>,
-    owners: HashMap<Box<str>, Vec<Key>>,
+    owners: HashMap<Box<str>, BTreeSet<Key>>,
     version: u64,
     /// Versions at or below are no longer in `recent`.
     forgotten: u64,
@@ -89,7 +89,7 @@ impl Index {
         let mut index = Index { version, forgotten: version, ..Index::default() };
         for Loaded { key, version, owners, json } in loaded {
             for owner in owners {
-                index.owners.entry(owner.into()).or_default().push(key.clone());
+                index.owners.entry(owner.into()).or_default().insert(key.clone());
             }
             index.objects.insert(key, Entry { version, body: Body::Packed(json) });
         }
@@ -119,7 +119,7 @@ impl Index {
         self.objects.range(first..).take_while(move |(key, _)| inside(key))
     }
 
-    pub fn owned_keys(&self, owner_uid: &str) -> Vec<Key> {
+    pub fn owned_keys(&self, owner_uid: &str) -> BTreeSet<Key> {
         self.owners.get(owner_uid).cloned().unwrap_or_default()
     }
 
@@ -150,7 +150,7 @@ impl Index {
                 self.objects.remove(&key);
             } else {
                 for uid in owner_uids(&change.object) {
-                    self.owners.entry(uid.into()).or_default().push(key.clone());
+                    self.owners.entry(uid.into()).or_default().insert(key.clone());
                 }
                 let entry =
                     Entry { version: change.version, body: Body::Live(change.object.clone()) };
@@ -165,7 +165,7 @@ impl Index {
     fn disown(&mut self, key: &Key, before: &Object) {
         for uid in owner_uids(before) {
             if let Some(keys) = self.owners.get_mut(uid) {
-                keys.retain(|owned| owned != key);
+                keys.remove(key);
                 if keys.is_empty() {
                     self.owners.remove(uid);
                 }

@@ -7,7 +7,7 @@
 
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind, Object};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 mod disk;
@@ -33,6 +33,9 @@ pub struct Store {
 struct Staged {
     /// `None`: to be removed.
     objects: BTreeMap<Key, Option<Object>>,
+    /// Those of `objects` that were staged with an owner, by its uid: a Job may have 10,000 pods,
+    /// and each of them may own something.
+    owned: HashMap<String, BTreeSet<Key>>,
     runs: BTreeMap<RunKey, Option<Run>>,
     sources: BTreeMap<String, Option<SourceRecord>>,
     /// Other durable facts, by name.
@@ -93,18 +96,15 @@ impl Store {
     pub fn owned(&self, owner_uid: &str) -> Vec<Object> {
         let mut keys = self.published.index().owned_keys(owner_uid);
         let owns = |o: &Object| owner_uids(o).any(|uid| uid == owner_uid);
-        for (key, staged) in &self.staged.objects {
-            if staged.as_ref().is_some_and(owns) {
-                keys.push(key.clone());
-            }
-        }
-        keys.sort();
-        keys.dedup();
+        keys.extend(self.staged.owned.get(owner_uid).into_iter().flatten().cloned());
         keys.iter().filter_map(|key| self.get(key)).filter(owns).collect()
     }
 
     /// Stages the object as it shall be.
     pub fn put(&mut self, object: Object) {
+        for uid in owner_uids(&object) {
+            self.staged.owned.entry(uid.to_owned()).or_default().insert(object.key());
+        }
         self.staged.objects.insert(object.key(), Some(object));
     }
 
