@@ -130,10 +130,11 @@ impl Daemon {
         Pid::from_child(self.process.as_ref().expect("the daemon runs"))
     }
 
-    /// The shims of its pods and all that they run.
+    /// The shims of its pods and all that they run; the daemon itself, if it runs, is none of them.
     pub fn processes(&self) -> Vec<i32> {
+        let own = self.process.as_ref().map(Pid::from_child);
         let all = processes_in(&self.path("state")).into_iter();
-        all.filter(|pid| *pid != self.pid()).map(Pid::as_raw_pid).collect()
+        all.filter(|pid| Some(*pid) != own).map(Pid::as_raw_pid).collect()
     }
 
     pub fn signal(&self, signal: Signal) {
