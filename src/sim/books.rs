@@ -1,6 +1,6 @@
 //! What must hold after every turn: the books of slots, runs and truth.
 
-use super::runtime::{Host, Started};
+use super::runtime::Host;
 use crate::kinds::action::{Dst, Outcome, Run};
 use crate::kinds::cron_job::schedule::{Schedule, Zone};
 use crate::kinds::{Kind, Object};
@@ -124,7 +124,7 @@ impl Books {
     }
 
     /// A finished Job says what truly ran.
-    pub fn check_finished(&self, job: &Job, ledger: &[Started]) -> Result<(), String> {
+    pub fn check_finished(&self, job: &Job, host: &Host) -> Result<(), String> {
         let Some(status) = job.status.as_ref() else { return Ok(()) };
         let holds = |kind: &str| {
             let conditions = status.conditions.iter().flatten();
@@ -134,12 +134,11 @@ impl Books {
         if !holds("Complete") && !holds("Failed") {
             return Ok(());
         }
-        let of_job = |s: &&Started| s.pod.rsplit_once('-').is_some_and(|(job, _)| job == name);
-        let good: BTreeSet<&str> = ledger
-            .iter()
-            .filter(of_job)
-            .filter(|s| s.ended.is_some_and(|(_, code)| code == 0))
-            .map(|s| s.pod_uid.as_str())
+        let lines = host.of_job.get(&name).into_iter().flatten();
+        let good: BTreeSet<&str> = lines
+            .map(|line| &host.ledger[*line])
+            .filter(|started| started.ended.is_some_and(|(_, code)| code == 0))
+            .map(|started| started.pod_uid.as_str())
             .collect();
         let says = status.succeeded.unwrap_or(0);
         if holds("Complete") && says as usize != good.len() {

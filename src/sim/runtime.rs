@@ -48,6 +48,8 @@ pub struct Host {
     ends: BTreeSet<(i64, String, String)>,
     news: Vec<Report>,
     pub ledger: Vec<Started>,
+    /// Lines of the ledger, by the name of the Job.
+    pub of_job: BTreeMap<String, Vec<usize>>,
     /// Lines of the ledger that have no end yet.
     pub running: BTreeSet<usize>,
     /// Of a thousand starts, so many fail as a refused fork does.
@@ -161,6 +163,9 @@ impl Host {
             streak,
         };
         self.running.insert(self.ledger.len());
+        if let Some((job, _)) = launch.pod.rsplit_once('-') {
+            self.of_job.entry(job.to_owned()).or_default().push(self.ledger.len());
+        }
         self.ledger.push(Started {
             pod: launch.pod.clone(),
             pod_uid: uid.to_owned(),

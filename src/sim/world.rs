@@ -219,7 +219,7 @@ impl World {
             for change in changes.iter().filter(|change| change.verb != ChangeVerb::Deleted) {
                 let Object::Job(job) = &change.object else { continue };
                 self.books.check_job(job)?;
-                self.books.check_finished(job, &host.ledger)?;
+                self.books.check_finished(job, &host)?;
             }
         }
         self.books.check_held_back(reader)?;

@@ -4,7 +4,7 @@ use super::index::{ChangeVerb, Changes, Loaded};
 use super::owner_uids;
 use super::{RunKey, Staged};
 use crate::kinds::action::Run;
-use crate::kinds::{Key, Kind};
+use crate::kinds::{Key, Kind, Object};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -195,7 +195,7 @@ fn write_objects(transaction: &redb::WriteTransaction, changes: &Changes) -> Res
         return Ok(());
     }
     let mut table = transaction.open_table(OBJECTS)?;
-    for change in &changes.list {
+    for change in changes.list.iter().filter(|change| is_durable(&change.object)) {
         let key = key_text(&change.object.key());
         if change.verb == ChangeVerb::Deleted {
             table.remove(key.as_str())?;
@@ -206,6 +206,12 @@ fn write_objects(transaction: &redb::WriteTransaction, changes: &Changes) -> Res
         table.insert(key.as_str(), (change.version, owners.join(" ").as_str(), json.as_slice()))?;
     }
     Ok(())
+}
+
+/// Events that say that all went well are not worth their writes: a restart of the daemon forgets them. Warnings and the
+/// run history are kept.
+fn is_durable(object: &Object) -> bool {
+    !matches!(object, Object::Event(event) if event.type_.as_deref() == Some("Normal"))
 }
 
 fn write_runs(

@@ -7,8 +7,8 @@ use super::owner_uids;
 use crate::kinds::{Key, Kind, Object};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// So many of the objects written last stay ready to use; older ones are packed.
-const HOT_MAX: usize = 512;
+/// So many of the objects written last stay ready to use; older ones are packed, and all of them when the store idles.
+const HOT_MAX: usize = 8192;
 
 /// A watcher that is further behind has to list again (410 Gone).
 const CHANGES_MAX: usize = 2048;
@@ -177,7 +177,12 @@ impl Index {
         while self.recent.len() > CHANGES_MAX {
             self.forgotten = self.recent.pop_front().expect("not empty").version;
         }
-        while self.hot.len() > HOT_MAX {
+        self.pack_but(HOT_MAX);
+    }
+
+    /// Packs all but the `kept` objects that were written last.
+    pub fn pack_but(&mut self, kept: usize) {
+        while self.hot.len() > kept {
             let (key, version) = self.hot.pop_front().expect("not empty");
             if let Some(entry) = self.objects.get_mut(&key)
                 && entry.version == version

@@ -153,6 +153,11 @@ impl Store {
         Ok(true)
     }
 
+    /// Gives back the memory that quick access to lately written objects takes: for when nothing is due for a while.
+    pub fn rest(&self) {
+        self.published.rest();
+    }
+
     /// Forgets everything staged.
     pub fn roll_back(&mut self) {
         self.staged = Staged::default();

@@ -31,6 +31,10 @@ impl Published {
         self.version.send_replace(version);
     }
 
+    pub fn rest(&self) {
+        self.index.write().expect("no panic while it was held").pack_but(0);
+    }
+
     pub fn replace(&self, loading: Loading) {
         let index = Index::load(loading.objects, loading.version);
         let version = index.version();
