@@ -96,10 +96,10 @@ fn speed() {
     let begun = Instant::now();
     let outcome = live(&calm).expect("holds");
     let seconds = begun.elapsed().as_secs_f64();
+    let rate = outcome.runs as f64 / seconds;
     println!(
-        "{} runs in {seconds:.2} s: {:.0} a second",
-        outcome.runs,
-        outcome.runs as f64 / seconds
+        "{} runs, {} turns in {seconds:.2} s: {rate:.0} a second",
+        outcome.runs, outcome.turns
     );
     assert!(outcome.runs > 1000);
 }

@@ -19,6 +19,8 @@ struct Account {
     deadline: bool,
     /// The next slot that must be accounted for.
     expected: Option<Timestamp>,
+    /// What the times of its runs follow from; an edit of anything else moves no slot.
+    timing: (String, String, bool),
     /// Slots that are due and wait for a run before them to end (`Forbid`).
     open: BTreeSet<Timestamp>,
 }
@@ -30,6 +32,9 @@ pub(super) struct Books {
     closed: BTreeSet<(String, Timestamp)>,
     /// The Job of a slot, by its uid: a second one would be a doubled run.
     jobs: BTreeMap<String, String>,
+    /// The latest slot of each CronJob that had a Job. After the clock was set back, none before
+    /// it runs again: that would double it.
+    last: BTreeMap<String, Timestamp>,
     pub skipped: u64,
 }
 
@@ -41,6 +46,11 @@ impl Books {
         let schedule =
             Schedule::parse(&spec.schedule).expect("the simulator writes valid schedules");
         let zone = spec.time_zone.as_deref().unwrap_or("UTC");
+        let suspended = spec.suspend == Some(true);
+        let timing = (spec.schedule.clone(), zone.to_owned(), suspended);
+        if self.accounts.get(&name).is_some_and(|account| account.timing == timing) {
+            return;
+        }
         let zone = Zone::load(zone).expect("the simulator writes known zones");
         let mut account = Account {
             schedule,
@@ -49,10 +59,12 @@ impl Books {
             forbid: spec.concurrency_policy.as_deref() == Some("Forbid"),
             deadline: spec.starting_deadline_seconds.is_some(),
             expected: None,
+            timing,
             open: BTreeSet::new(),
         };
-        if spec.suspend != Some(true) {
-            account.expected = account.next_after(now);
+        if !suspended {
+            account.expected =
+                account.next_after(self.last.get(&name).map_or(now, |last| now.max(*last)));
         }
         self.accounts.insert(name, account);
     }
@@ -70,6 +82,9 @@ impl Books {
         for run in runs {
             if run.outcome == Outcome::Skipped {
                 self.skipped += 1;
+            } else if !run.manual {
+                let last = self.last.entry(run.cron_job.clone()).or_insert(run.scheduled);
+                *last = run.scheduled.max(*last);
             }
             self.closed.insert((run.cron_job.clone(), run.scheduled));
             if let Some(account) = self.accounts.get_mut(&run.cron_job) {

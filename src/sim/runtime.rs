@@ -82,6 +82,10 @@ impl Host {
         self.now = self.now.max(to);
     }
 
+    pub fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
     /// What the runtime has to say since it was last asked.
     pub fn take_news(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.news)

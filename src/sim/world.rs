@@ -111,7 +111,8 @@ impl World {
                 .retry_at
                 .or_else(|| daemon.wake_at.map(|at| milliseconds_up(at) - host.offset)),
         };
-        let all = [wake, host.next_end(), Some(self.next_mischief), self.room_at];
+        let news = (self.daemon.is_some() && host.has_news()).then_some(host.now);
+        let all = [wake, news, host.next_end(), Some(self.next_mischief), self.room_at];
         all.into_iter().flatten().min().expect("mischief is always planned").max(host.now)
     }
 
@@ -295,6 +296,7 @@ impl World {
                 self.back_at = self.room_at.expect("the disk is full");
                 return Ok(());
             }
+            Err(_) if self.disk.is_dead() => return self.crash(true),
             Err(error) => return Err(self.broken(&format!("the store does not open: {error:?}"))),
         };
         let reader = store.reader();
@@ -328,14 +330,13 @@ impl World {
         self.room_at = Some(self.host.borrow().now);
         self.host.borrow_mut().fork_failures = 0;
         let hours_later = self.host.borrow().now + 6 * 3_600_000;
-        let mut deleted = false;
         while self.next_instant() < hours_later {
             let next = self.next_instant();
             self.host.borrow_mut().advance(next);
             self.step()?;
-            if self.daemon.is_some() && !deleted {
-                deleted = true;
-                let names = self.books.names();
+            // A disk that fails just now leaves some for the next round.
+            let names = self.books.names();
+            if self.daemon.is_some() && !names.is_empty() {
                 self.turn(names.iter().map(|name| delete(Kind::CronJob, name)).collect())?;
             }
         }

@@ -214,9 +214,12 @@ impl<'a> Sync<'a> {
     /// Slots up to here are settled, or were before the schedule was in force.
     fn floor(&self, timing: &Timing) -> Timestamp {
         let meta = &self.cron_job.metadata;
-        let last = self.status.last_schedule_time.as_ref().or(meta.creation_timestamp.as_ref());
-        let last = self.believed(last.map(|time| time.0));
         let in_force = self.in_force_since.or(timing::in_force_since(meta));
+        // An edit that seems older than the object was made after the clock had been set back.
+        let made = meta.creation_timestamp.as_ref().map(|time| time.0);
+        let made = made.map(|made| in_force.map_or(made, |edited| made.min(edited)));
+        let last = self.status.last_schedule_time.as_ref().map(|time| time.0);
+        let last = self.believed(last.or(made));
         let in_force = self.believed(in_force);
         let other = match timing.catch_up {
             CatchUp::None => in_force,
