@@ -7,7 +7,7 @@ use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -17,10 +17,31 @@ const KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// More than this are not kept, whatever their age.
 const NOTES_MAX: usize = 4096;
 
-/// The Events that exist, oldest first.
+/// The Events that exist.
 #[derive(Default)]
 pub(super) struct NoteLog {
-    keys: VecDeque<Key>,
+    kept: BTreeSet<Key>,
+    /// Oldest first; some are no longer kept.
+    order: VecDeque<Key>,
+}
+
+impl NoteLog {
+    fn add(&mut self, key: &Key) {
+        if self.kept.insert(key.clone()) {
+            self.order.push_back(key.clone());
+        }
+    }
+
+    /// The oldest, if there are too many.
+    fn pop_over(&mut self) -> Option<Key> {
+        while self.kept.len() > NOTES_MAX {
+            let oldest = self.order.pop_front().expect("holds all that are kept");
+            if self.kept.remove(&oldest) {
+                return Some(oldest);
+            }
+        }
+        None
+    }
 }
 
 impl Engine {
@@ -36,14 +57,13 @@ impl Engine {
                 Object::Event(event)
             }
             _ => {
-                self.notes.keys.push_back(key.clone());
+                self.notes.add(&key);
                 self.new_event(about, note, &key).into()
             }
         };
         self.store.put(event);
         self.due.set(&key, self.turn.now.checked_add(KEPT).ok());
-        while self.notes.keys.len() > NOTES_MAX {
-            let oldest = self.notes.keys.pop_front().expect("longer than the bound");
+        if let Some(oldest) = self.notes.pop_over() {
             self.due.set(&oldest, None);
             self.store.remove(&oldest);
         }
@@ -93,15 +113,13 @@ impl Engine {
     /// The plan of an Event: it goes an hour after it was last seen.
     pub(super) fn expire_note(&mut self, key: &Key, event: &Object) {
         let Object::Event(event) = event else { return };
-        if !self.notes.keys.contains(key) {
-            self.notes.keys.push_back(key.clone());
-        }
+        self.notes.add(key);
         let last = event.last_timestamp.as_ref().map_or(self.turn.now, |time| time.0);
         let until = self.steps.due(last, KEPT, self.turn.now);
         if until > self.turn.now {
             return self.due.set(key, Some(until));
         }
-        self.notes.keys.retain(|kept| kept != key);
+        self.notes.kept.remove(key);
         self.store.remove(key);
     }
 }

@@ -153,7 +153,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives back the memory that quick access to lately written objects takes: for when nothing is due for a while.
+    /// Gives back the memory that quick access to lately written objects takes: for when nothing is
+    /// due for a while.
     pub fn rest(&self) {
         self.published.rest();
     }
