@@ -135,6 +135,8 @@ struct Turn {
     effects: Effects,
     orders_given: BTreeSet<(String, String, i64)>,
     plans: BTreeMap<Key, u32>,
+    /// The clock's steps before this turn added one.
+    steps_before: Option<ClockSteps>,
 }
 
 const STEPS_FACT: &str = "clock-steps";
@@ -215,6 +217,10 @@ impl Engine {
         self.unsettled.retain(|event| !asked(event));
         self.due.clear();
         self.notes = notes::NoteLog::default();
+        self.queue = queue::RunQueue::default();
+        if let Some(steps) = self.turn.steps_before.take() {
+            self.steps = steps;
+        }
         self.store.roll_back();
     }
 
@@ -242,6 +248,7 @@ impl Engine {
             }
             Event::Report(report) => self.observe(report),
             Event::ClockStepped(step) => {
+                self.turn.steps_before.get_or_insert_with(|| self.steps.clone());
                 self.steps.push(step);
                 let json = serde_json::to_vec(&self.steps).expect("plain data always serializes");
                 self.store.put_fact(STEPS_FACT, json);

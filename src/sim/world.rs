@@ -111,7 +111,8 @@ impl World {
                 .retry_at
                 .or_else(|| daemon.wake_at.map(|at| milliseconds_up(at) - host.offset)),
         };
-        let news = (self.daemon.is_some() && host.has_news()).then_some(host.now);
+        let listens = self.daemon.as_ref().is_some_and(|daemon| daemon.retry_at.is_none());
+        let news = (listens && host.has_news()).then_some(host.now);
         let all = [wake, news, host.next_end(), Some(self.next_mischief), self.room_at];
         all.into_iter().flatten().min().expect("mischief is always planned").max(host.now)
     }
@@ -151,15 +152,15 @@ impl World {
     fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
         let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
         let asked = requests.clone();
-        let mut events: Vec<Event> =
-            self.host.borrow_mut().take_news().into_iter().map(Event::Report).collect();
-        let request = |(id, request)| Event::Request { id: id as u64, request };
-        events.extend(requests.into_iter().enumerate().map(request));
         let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
         self.outcome.turns += 1;
         if daemon.retry_at.take().is_some() && daemon.engine.recover_disk().is_err() {
             return self.disk_failed(now);
         }
+        let mut events: Vec<Event> =
+            self.host.borrow_mut().take_news().into_iter().map(Event::Report).collect();
+        let request = |(id, request)| Event::Request { id: id as u64, request };
+        events.extend(requests.into_iter().enumerate().map(request));
         match daemon.engine.handle(events, wall) {
             Ok(effects) => self.carry_out(effects, asked, wall),
             Err(_) => self.disk_failed(now),
