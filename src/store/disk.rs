@@ -208,8 +208,8 @@ fn write_objects(transaction: &redb::WriteTransaction, changes: &Changes) -> Res
     Ok(())
 }
 
-/// Events that say that all went well are not worth their writes: a restart of the daemon forgets them. Warnings and the
-/// run history are kept.
+/// Events that say that all went well are not worth their writes: a restart of the daemon forgets
+/// them. Warnings and the run history are kept.
 fn is_durable(object: &Object) -> bool {
     !matches!(object, Object::Event(event) if event.type_.as_deref() == Some("Normal"))
 }

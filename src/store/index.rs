@@ -7,7 +7,8 @@ use super::owner_uids;
 use crate::kinds::{Key, Kind, Object};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// So many of the objects written last stay ready to use; older ones are packed, and all of them when the store idles.
+/// So many of the objects written last stay ready to use; older ones are packed, and all of them
+/// when the store idles.
 const HOT_MAX: usize = 8192;
 
 /// A watcher that is further behind has to list again (410 Gone).
