@@ -134,8 +134,10 @@ fn make_folder(path: &Path) -> Result<(), DaemonError> {
 
 fn start_runtime(state: &Path, inbox: Arc<Inbox>) -> Result<ProcessRuntime, DaemonError> {
     let report = move |report| inbox.send_event(Event::Report(report));
-    ProcessRuntime::new(state, report, process::Options::default())
-        .map_err(|error| DaemonError::Runtime(error.into()))
+    let runtime = ProcessRuntime::new(state, report, process::Options::default())
+        .map_err(|error| DaemonError::Runtime(error.into()))?;
+    runtime.cannot().iter().for_each(|what| tracing::warn!("{what}"));
+    Ok(runtime)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), DaemonError> {

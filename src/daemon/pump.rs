@@ -22,6 +22,10 @@ use std::time::Duration;
 /// After the disk failed, how long until it is tried again.
 const DISK_RETRY: SignedDuration = SignedDuration::from_secs(1);
 
+/// After so long without anything to do, memory that only speed wanted is given back.
+const REST_AFTER: Duration = Duration::from_secs(5);
+
+/// What the engine's thread works with.
 pub struct Pump<R> {
     pub engine: Engine,
     pub runtime: R,
@@ -64,8 +68,15 @@ impl<R: Runtime> Pump<R> {
         let mut alarm = Alarm::new()?;
         let mut wake_at = None;
         let mut leaving = false;
+        let mut rested = false;
         loop {
-            self.wait(&alarm, wake_at)?;
+            let patience = if rested { self.watchdog } else { Some(REST_AFTER) };
+            let woken = self.wait(&alarm, wake_at, patience)?;
+            if !woken {
+                rested = rested || self.rest(wake_at);
+                continue;
+            }
+            rested = false;
             let mut news = self.read_inbox();
             if let Some(step) = alarm.stepped() {
                 tracing::warn!(milliseconds = step.by_milliseconds, "the clock was set");
@@ -88,22 +99,41 @@ impl<R: Runtime> Pump<R> {
         }
     }
 
-    fn wait(&self, alarm: &Alarm, wake_at: Option<Timestamp>) -> rustix::io::Result<()> {
+    /// Gives back memory, unless something is due so soon that it would be late for it.
+    fn rest(&self, wake_at: Option<Timestamp>) -> bool {
+        let soon = SystemClock.now() + SignedDuration::from_secs(1);
+        let has_time = wake_at.is_none_or(|at| at > soon);
+        if has_time {
+            self.engine.rest();
+            crate::host::memory::give_back();
+        }
+        has_time
+    }
+
+    /// Waits for the wake, for news, or for as long as its patience lasts: then it says false.
+    fn wait(
+        &self,
+        alarm: &Alarm,
+        wake_at: Option<Timestamp>,
+        patience: Option<Duration>,
+    ) -> rustix::io::Result<bool> {
         alarm.set(wake_at)?;
         let mut descriptors =
             [PollFd::new(alarm, PollFlags::IN), PollFd::new(&*self.inbox, PollFlags::IN)];
-        let patience = self.watchdog.map(|d| rustix::time::Timespec {
-            tv_sec: d.as_secs().cast_signed(),
-            tv_nsec: i64::from(d.subsec_nanos()),
-        });
-        match poll(&mut descriptors, patience.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let patience =
+            patience.into_iter().chain(self.watchdog).min().map(|d| rustix::time::Timespec {
+                tv_sec: d.as_secs().cast_signed(),
+                tv_nsec: i64::from(d.subsec_nanos()),
+            });
+        let woken = match poll(&mut descriptors, patience.as_ref()) {
+            Ok(ready) => ready > 0,
+            Err(rustix::io::Errno::INTR) => true,
             Err(error) => return Err(error),
-        }
+        };
         if self.watchdog.is_some() {
             self.notifier.alive();
         }
-        Ok(())
+        Ok(woken)
     }
 
     fn read_inbox(&self) -> News {

@@ -19,10 +19,13 @@ fn log_run(run: &Run) {
     let name = format!("{}/{}", run.namespace, run.cron_job);
     match run.outcome {
         Outcome::Running if run.started.is_none() => {}
+        Outcome::Running if run.attempts > 1 => {
+            tracing::info!(job = run.job, attempt = run.attempts, "{name} tries again");
+        }
         Outcome::Running => {
             let late =
                 run.started.map_or(SignedDuration::ZERO, |at| at.duration_since(run.scheduled));
-            tracing::info!(job = run.job, late_ms = late.as_millis_f64(), "{name} started");
+            tracing::info!(job = run.job, late_ms = late.as_millis(), "{name} started");
         }
         Outcome::Succeeded => tracing::info!("{}", ended(&name, run, "succeeded")),
         Outcome::Failed => tracing::error!("{}", ended(&name, run, "failed")),

@@ -4,6 +4,7 @@ use super::Engine;
 use crate::kinds::action::{Action, Note, Plan, Run, Severity, View};
 use crate::kinds::pod::observed::{Order, PodObserved};
 use crate::kinds::{self, Key, Kind, Object};
+use crate::time::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Engine {
@@ -125,9 +126,35 @@ impl Engine {
         }
     }
 
-    fn record(&mut self, run: Run) {
+    fn record(&mut self, mut run: Run) {
+        self.sharpen(&mut run);
         self.store.record_run(run.clone());
         self.turn.effects.runs.push(run);
+    }
+
+    /// Kubernetes' times are whole seconds. Where the runtime told the very instants, the history
+    /// has those: lateness is milliseconds.
+    fn sharpen(&self, run: &mut Run) {
+        let job = Key::new(Kind::Job, &run.namespace, &run.job);
+        let Some(job) = self.store.get(&job).filter(|_| run.started.is_some()) else { return };
+        let (mut first, mut last) = (None, None);
+        for pod in self.store.owned(job.uid()) {
+            let Some(seen) = self.seen.get(pod.uid()) else { continue };
+            for container in seen.observed.containers.values() {
+                let (started, ended) = container.instants();
+                first = earliest(first, started);
+                last = last.max(ended);
+            }
+        }
+        let within = |exact: Option<Timestamp>, stamp: &mut Option<Timestamp>| {
+            if let (Some(exact), Some(stamp)) = (exact, stamp)
+                && exact.as_second() == stamp.as_second()
+            {
+                *stamp = exact;
+            }
+        };
+        within(first, &mut run.started);
+        within(last, &mut run.ended);
     }
 
     /// Orders are harmless when repeated, but a plan that is asked twice in one turn need not send
@@ -145,4 +172,8 @@ impl Engine {
             self.turn.effects.orders.push(order);
         }
     }
+}
+
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }

@@ -231,6 +231,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives back what memory it can: for when nothing is due for a while.
+    pub fn rest(&self) {
+        self.store.rest();
+    }
+
     fn settle(&mut self) -> Effects {
         let mut effects = std::mem::take(&mut self.turn.effects);
         for order in &effects.orders {

@@ -11,3 +11,5 @@ pub mod cgroups;
 pub mod users;
 
 pub mod mounts;
+
+pub mod memory;

@@ -131,6 +131,15 @@ impl PodObserved {
 pub const STEADY_SECONDS: i64 = 600;
 
 impl ContainerObserved {
+    /// When this attempt started and ended, as far as it did, to the nanosecond.
+    pub fn instants(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        match &self.state {
+            ContainerState::Running { started_at, .. } => (Some(*started_at), None),
+            ContainerState::Exited(exit) => (Some(exit.started_at), Some(exit.finished_at)),
+            ContainerState::Starting | ContainerState::Failed { .. } => (None, None),
+        }
+    }
+
     /// An attempt that was ordered just now.
     pub fn new(attempt: u32) -> ContainerObserved {
         let state = ContainerState::Starting;
