@@ -113,6 +113,7 @@ pub enum Severity {
 
 /// One slot of a CronJob and what became of it: kept beyond the Job's own life.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Run {
     pub namespace: String,
     pub cron_job: String,
