@@ -110,8 +110,7 @@ impl Engine {
 
     /// Removes an object from the store, and with it (in the background) what it owned.
     pub(super) fn remove(&mut self, object: &Object) {
-        self.touch_controller(object);
-        self.touch_waiting_owners(object);
+        self.touch_owners(object);
         self.store.remove(&object.key());
         self.due.set(&object.key(), None);
         if object.kind() == Kind::Pod {
@@ -122,8 +121,8 @@ impl Engine {
         }
     }
 
-    /// An owner that is being deleted in the foreground waits for this one.
-    fn touch_waiting_owners(&mut self, object: &Object) {
+    /// Its controller has one less; an owner that goes in the foreground waits for it.
+    fn touch_owners(&mut self, object: &Object) {
         for owner in object.meta().owner_references.iter().flatten() {
             if let Some(kind) = Kind::from_name(&owner.kind) {
                 self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
