@@ -39,6 +39,9 @@ pub enum Output {
     Json,
     /// A YAML document for each document
     Yaml,
+    /// Lines for a reader, of what is wrong alone: for commands that need the good ones
+    #[value(skip)]
+    Trouble,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -52,6 +55,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if code == 0 { Ok(()) } else { Err(Failure::Quiet(code)) }
 }
 
+/// Checks files for another command: the good objects as they are written, and
+/// the exit code that `cronlet check` would have. What is wrong is told on standard error.
+pub fn good_objects(files: &[PathBuf], namespace: &str) -> std::io::Result<(Vec<Object>, u8)> {
+    let args = Args {
+        files: files.to_owned(),
+        output: Output::Trouble,
+        namespace: namespace.to_owned(),
+        warnings_as_errors: false,
+    };
+    let mut checking = Checking::new(&args, std::io::stderr(), std::io::stderr());
+    for file in files {
+        checking.argument(file)?;
+    }
+    let code = checking.finish()?;
+    Ok((checking.kept, code))
+}
+
 /// One run over some files.
 struct Checking<'a, O, E> {
     args: &'a Args,
@@ -62,6 +82,8 @@ struct Checking<'a, O, E> {
     unreadable: usize,
     /// Where each object was seen first.
     seen: HashMap<Key, String>,
+    /// Good objects, for [`good_objects`].
+    kept: Vec<Object>,
 }
 
 /// A document and where it is written.
@@ -75,8 +97,8 @@ struct Place<'a> {
 
 impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     fn new(args: &'a Args, out: O, err: E) -> Self {
-        let seen = HashMap::new();
-        Checking { args, out, err, good: 0, refused: 0, unreadable: 0, seen }
+        let (seen, kept) = Default::default();
+        Checking { args, out, err, good: 0, refused: 0, unreadable: 0, seen, kept }
     }
 
     fn argument(&mut self, path: &Path) -> std::io::Result<()> {
@@ -127,6 +149,7 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     fn document(&mut self, document: Document, bytes: &[u8], source: &str) -> std::io::Result<()> {
         let Document { object, line, mut warnings, .. } = document;
         let place = Place { bytes, source, line, what: what(&object) };
+        let written = (self.args.output == Output::Trouble).then(|| object.clone());
         let result = admission::preview(object, &self.args.namespace).and_then(|admitted| {
             warnings.extend(admitted.warnings);
             let twice = self.seen_before(&admitted.object, &place);
@@ -143,7 +166,10 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
             }
         });
         match result {
-            Ok(admitted) => self.show_good(&admitted, &place),
+            Ok(admitted) => {
+                self.kept.extend(written);
+                self.show_good(&admitted, &place)
+            }
             Err(refused) => self.show_refused(&refused, &place),
         }
     }
@@ -163,8 +189,10 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
         self.good += 1;
         let Place { source, line, what, .. } = place;
         match self.args.output {
-            Output::Table => {
-                writeln!(self.out, "{source}:{line}: {what} ok")?;
+            Output::Table | Output::Trouble => {
+                if self.args.output == Output::Table {
+                    writeln!(self.out, "{source}:{line}: {what} ok")?;
+                }
                 for warning in &admitted.warnings {
                     let at = place.of(warning).map_or(*line, |spot| spot.line);
                     writeln!(self.out, "{source}:{at}: {what} warning: {warning}")?;
@@ -182,7 +210,7 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
 
     fn show_refused(&mut self, refused: &Refused, place: &Place<'_>) -> std::io::Result<()> {
         self.refused += 1;
-        if self.args.output != Output::Table {
+        if matches!(self.args.output, Output::Json | Output::Yaml) {
             return self.value(&refused.status());
         }
         let Place { source, line, what, .. } = place;
@@ -212,7 +240,7 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     fn broken(&mut self, error: &ManifestError) -> std::io::Result<()> {
         self.refused += 1;
         match self.args.output {
-            Output::Table => write!(self.out, "{}", error.report()),
+            Output::Table | Output::Trouble => write!(self.out, "{}", error.report()),
             _ => self.value(&Refused::from(error).status()),
         }
     }

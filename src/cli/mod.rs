@@ -22,6 +22,8 @@ mod history;
 
 mod next;
 
+mod simulate;
+
 mod import;
 
 mod version;
@@ -42,12 +44,15 @@ mod table;
 
 mod target;
 
+mod times;
+
 mod yaml;
 
+use crate::kinds::action::Settings;
 use clap::{CommandFactory, Parser, Subcommand};
 use client::Client;
 use failure::Failure;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The workload half of Kubernetes for one host
@@ -85,6 +90,7 @@ enum Command {
     Resume(suspend::Args),
     History(history::Args),
     Next(next::Args),
+    Simulate(simulate::Args),
     Import(import::Args),
     Version(version::Args),
     Completion(completion::CompletionArgs),
@@ -92,11 +98,22 @@ enum Command {
 }
 
 pub use run::Daemon;
+pub use simulate::{Forecast, Foreseen};
 
-/// Runs the command that the arguments name; `daemon` is what `cronlet run` starts.
-pub fn main(daemon: impl Fn(Daemon) -> anyhow::Result<()>) -> ExitCode {
+/// What commands need of rooms that this one does not see; `main.rs` opens the doors.
+pub struct Rooms {
+    /// Runs the daemon until it is stopped.
+    pub run: fn(Daemon) -> anyhow::Result<()>,
+    /// What a configuration file says that plans obey.
+    pub settings: fn(&Path) -> anyhow::Result<Settings>,
+    /// Runs CronJobs on virtual time.
+    pub foresee: fn(Forecast) -> anyhow::Result<Foreseen>,
+}
+
+/// Runs the command that the arguments name.
+pub fn main(rooms: &Rooms) -> ExitCode {
     // clap prints usage errors itself and exits with 2, as promised.
-    match Cli::parse().run(daemon) {
+    match Cli::parse().run(rooms) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let line = failure.to_string();
@@ -109,10 +126,10 @@ pub fn main(daemon: impl Fn(Daemon) -> anyhow::Result<()>) -> ExitCode {
 }
 
 impl Cli {
-    fn run(self, daemon: impl Fn(Daemon) -> anyhow::Result<()>) -> Result<(), Failure> {
+    fn run(self, rooms: &Rooms) -> Result<(), Failure> {
         let client = || Client::new(self.socket.clone().unwrap_or_else(paths::socket));
         match &self.command {
-            Command::Run(args) => Ok(daemon(args.daemon(self.socket.clone()))?),
+            Command::Run(args) => Ok((rooms.run)(args.daemon(self.socket.clone()))?),
             Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),
             Command::Describe(args) => describe::run(args, &client()?),
@@ -124,6 +141,7 @@ impl Cli {
             Command::Resume(args) => suspend::run(args, false, &client()?),
             Command::History(args) => history::run(args, &client()?),
             Command::Next(args) => next::run(args, &client()?),
+            Command::Simulate(args) => simulate::run(args, rooms),
             Command::Import(args) => import::run(args),
             Command::Version(args) => version::run(args, &client()?),
             Command::Completion(args) => completion::completion(args, Cli::command()),

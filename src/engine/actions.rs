@@ -1,7 +1,7 @@
 //! Plans one object and carries out what its plan asks for, in the order asked.
 
 use super::Engine;
-use crate::kinds::action::{Action, Note, Plan, Run, Severity, View};
+use crate::kinds::action::{Action, Note, Outcome, Plan, Run, Severity, View};
 use crate::kinds::pod::observed::{Order, PodObserved};
 use crate::kinds::{self, Key, Kind, Object};
 use crate::time::Timestamp;
@@ -136,7 +136,10 @@ impl Engine {
     /// has those: lateness is milliseconds.
     fn sharpen(&self, run: &mut Run) {
         let job = Key::new(Kind::Job, &run.namespace, &run.job);
-        let Some(job) = self.store.get(&job).filter(|_| run.started.is_some()) else { return };
+        // The plan that replaces a run sees its Job alone, and not when its pods started.
+        let is_replaced = run.outcome == Outcome::Replaced;
+        let is_known = run.started.is_some() || is_replaced;
+        let Some(job) = self.store.get(&job).filter(|_| is_known) else { return };
         let (mut first, mut last) = (None, None);
         for pod in self.store.owned(job.uid()) {
             let Some(seen) = self.seen.get(pod.uid()) else { continue };
@@ -153,6 +156,9 @@ impl Engine {
                 *stamp = exact;
             }
         };
+        if is_replaced {
+            run.started = run.started.or(first);
+        }
         within(first, &mut run.started);
         within(last, &mut run.ended);
     }

@@ -1,5 +1,5 @@
 //! Pumps virtual events through the real engine and the real store, and checks what must always
-//! hold.
+//! hold; or looks ahead with them ([`forecast`]).
 //!
 //! One seed makes one life: CronJobs, edits, programs that fail, crashes at any write, torn writes,
 //! a full disk, a clock that is set, forks that are refused. The same seed makes the same life
@@ -10,15 +10,19 @@
 //! mischief.rs   what goes wrong, and what users do
 //! books.rs   what must hold: no slot lost, none doubled, counts as things truly ran
 //! disk.rs    a disk that tears      runtime.rs   a host whose processes outlive the daemon
+//! forecast.rs   disk and host without the mischief: which runs would happen
 //! ```
 
 mod books;
 mod disk;
+mod forecast;
 mod mischief;
 mod runtime;
 mod world;
 
 use crate::time::Timestamp;
+
+pub use forecast::{Forecast, ForecastError, Foreseen, Rehearsal, forecast};
 
 /// What a life is made of.
 #[derive(Debug, Clone)]

@@ -270,3 +270,8 @@ impl Runtime for SimRuntime {
         }
     }
 }
+
+/// The first whole millisecond at which the instant has come.
+pub(super) fn milliseconds_up(at: Timestamp) -> i64 {
+    at.as_millisecond() + i64::from(at.subsec_nanosecond() % 1_000_000 != 0)
+}

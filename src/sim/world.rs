@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::disk::SimDisk;
 use super::mischief::{self, Mischief};
-use super::runtime::{Host, SimRuntime};
+use super::runtime::{Host, SimRuntime, milliseconds_up};
 use super::{Broken, Outcome, Setup};
 use crate::engine::{DeleteOptions, Effects, Engine, Event, Request};
 use crate::kinds::action::{Outcome as RunOutcome, Settings};
@@ -375,9 +375,4 @@ impl World {
 pub(super) fn delete(kind: Kind, name: &str) -> Request {
     let key = crate::kinds::Key::new(kind, "default", name);
     Request::Delete { key, options: DeleteOptions::default() }
-}
-
-/// The first whole millisecond at which the instant has come.
-fn milliseconds_up(at: Timestamp) -> i64 {
-    at.as_millisecond() + i64::from(at.subsec_nanosecond() % 1_000_000 != 0)
 }

@@ -9,15 +9,15 @@ mod tests;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::target::Scope;
+use crate::cli::times::DstRule;
 use crate::cli::{get, output};
 use crate::kinds::action::Dst;
 use crate::kinds::cron_job::annotations::{self, Annotations};
 use crate::kinds::cron_job::schedule::{Schedule, Zone};
 use crate::kinds::{Key, Kind, Object};
 use crate::manifest;
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::time::{Clock, SystemClock};
 use anyhow::{Context, bail};
-use jiff::civil;
 use k8s_openapi::api::batch::v1::CronJob;
 use std::io::Read;
 use std::path::Path;
@@ -61,14 +61,6 @@ enum Format {
     Table,
     Json,
     Yaml,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum DstRule {
-    /// A skipped time is left out, a repeated one comes twice
-    Kubernetes,
-    /// A skipped time comes right after the gap, a repeated one once
-    Once,
 }
 
 /// One schedule with all that its times depend on.
@@ -211,27 +203,4 @@ fn zone(args: &Args, schedule: &Schedule, named: Option<&str>) -> anyhow::Result
         return Ok(zone);
     }
     Ok(Zone::load(args.time_zone.as_deref().or(named).unwrap_or("UTC"))?)
-}
-
-/// An instant with its offset, or a time on the zone's own clock.
-fn time(text: &str, zone: &Zone) -> anyhow::Result<Timestamp> {
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    let wall = text.parse::<civil::DateTime>().ok().and_then(|wall| {
-        let wall = jiff::tz::TimeZone::UTC.to_timestamp(wall).ok()?;
-        zone.instant_of(wall.as_second())
-    });
-    wall.with_context(|| {
-        format!("{text:?} is no time: accepted: 2026-03-29T00:00:00Z, 2026-03-29T00:00, 2026-03-29")
-    })
-}
-
-impl From<DstRule> for Dst {
-    fn from(rule: DstRule) -> Dst {
-        match rule {
-            DstRule::Kubernetes => Dst::Kubernetes,
-            DstRule::Once => Dst::Once,
-        }
-    }
 }

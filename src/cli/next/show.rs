@@ -1,10 +1,11 @@
 //! The coming times as a table, JSON or YAML, with what the clock changes did to them.
 
-use super::{Args, Format, Source, time};
+use super::{Args, Format, Source};
+use crate::cli::times::{how_long, local, time, wall_time};
 use crate::cli::{output, table, yaml};
 use crate::kinds::action::Dst;
-use crate::kinds::cron_job::schedule::{Shift, Zone};
-use crate::time::{SignedDuration, Timestamp};
+use crate::kinds::cron_job::schedule::Shift;
+use crate::time::Timestamp;
 use serde_json::{Value, json};
 
 pub fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<String> {
@@ -128,34 +129,4 @@ fn note(source: &Source, run: &Run) -> String {
         notes.push("suspended".into());
     }
     notes.join("; ")
-}
-
-/// A time that the clock does not show.
-fn wall_time(wall: i64) -> String {
-    Timestamp::from_second(wall)
-        .map(|wall| wall.strftime("%Y-%m-%d %H:%M:%S").to_string())
-        .unwrap_or_default()
-}
-
-/// Such as `Sun 2026-03-29 03:00:00 +02:00 Europe/Paris`.
-fn local(at: Timestamp, zone: Zone) -> String {
-    let offset = i32::try_from(zone.offset_seconds(at)).unwrap_or_default();
-    let offset = jiff::tz::Offset::from_seconds(offset).unwrap_or(jiff::tz::Offset::UTC);
-    let clock = at.to_zoned(offset.to_time_zone());
-    format!("{} {}", clock.strftime("%a %F %T %:z"), zone.name())
-}
-
-/// The two largest units that count: `1d2h`, `3m20s`, `45s`.
-fn how_long(wait: SignedDuration) -> String {
-    let seconds = ((wait.as_millis() + 999) / 1000).max(0);
-    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
-    let mut left = seconds;
-    let mut parts = Vec::new();
-    for (unit, size) in units {
-        if left >= size {
-            parts.push(format!("{}{unit}", left / size));
-            left %= size;
-        }
-    }
-    if parts.is_empty() { "0s".to_owned() } else { parts[..parts.len().min(2)].concat() }
 }

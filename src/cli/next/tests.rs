@@ -1,6 +1,7 @@
 //! Command lines in, what they show out.
 
 use super::*;
+use crate::time::Timestamp;
 use clap::Parser;
 
 #[derive(clap::Parser)]
