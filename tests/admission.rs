@@ -10,7 +10,18 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Rows of these kinds must all agree; the others are counted as not served.
-const SERVED: &[Kind] = &[Kind::ConfigMap, Kind::CronJob, Kind::Job, Kind::Pod, Kind::Secret];
+const SERVED: &[Kind] = &[
+    Kind::ConfigMap,
+    Kind::CronJob,
+    Kind::DaemonSet,
+    Kind::Deployment,
+    Kind::Job,
+    Kind::PersistentVolumeClaim,
+    Kind::Pod,
+    Kind::ReplicaSet,
+    Kind::Secret,
+    Kind::StatefulSet,
+];
 
 #[derive(Default)]
 struct Score {

@@ -138,7 +138,7 @@ pub fn collection(kind: Kind, namespace: Option<&str>) -> String {
         "" => format!("/api/{}", info.version),
         group => format!("/apis/{group}/{}", info.version),
     };
-    match namespace {
+    match namespace.filter(|_| !info.is_cluster_scoped) {
         Some(namespace) => format!("{group}/namespaces/{}/{}", escaped(namespace), info.plural),
         None => format!("{group}/{}", info.plural),
     }

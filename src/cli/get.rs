@@ -128,7 +128,8 @@ fn show(args: &Args, targets: &[Target], found: &[(Kind, Vec<Object>)]) -> Resul
 fn show_tables(args: &Args, found: &[(Kind, Vec<Object>)]) -> Result<(), Failure> {
     let shown: Vec<_> = found.iter().filter(|(_, list)| !list.is_empty()).collect();
     if shown.is_empty() {
-        match args.scope.namespace() {
+        let is_placed = found.iter().any(|(kind, _)| !kind.info().is_cluster_scoped);
+        match args.scope.namespace().filter(|_| is_placed) {
             Some(namespace) => eprintln!("No resources found in {namespace} namespace."),
             None => eprintln!("No resources found"),
         }

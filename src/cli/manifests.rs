@@ -19,9 +19,7 @@ pub fn read(files: &[PathBuf], namespace: &str) -> Result<Vec<Object>, Failure> 
                     for warning in warnings {
                         eprintln!("Warning: {source}:{line}: {warning}");
                     }
-                    if object.namespace().is_empty() {
-                        object.meta_mut().namespace = Some(namespace.to_owned());
-                    }
+                    object.default_namespace(namespace);
                     objects.push(object);
                 }
                 Err(error) => {

@@ -64,12 +64,13 @@ pub struct TableStyle {
 pub fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
     let now = SystemClock.now();
     let columns = columns(kind);
+    let with_namespace = style.with_namespace && !kind.info().is_cluster_scoped;
     let shown: Vec<usize> =
         (0..columns.len()).filter(|i| style.wide || columns[*i].priority == 0).collect();
     let mut rows = Vec::new();
     if style.with_head {
         let mut head: Vec<String> = shown.iter().map(|i| columns[*i].name.to_uppercase()).collect();
-        if style.with_namespace {
+        if with_namespace {
             head.insert(0, "NAMESPACE".to_owned());
         }
         rows.push(head);
@@ -80,7 +81,7 @@ pub fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
         if style.with_kind {
             row[0] = full_name(kind, &row[0]);
         }
-        if style.with_namespace {
+        if with_namespace {
             row.insert(0, object.namespace().to_owned());
         }
         rows.push(row);

@@ -72,7 +72,12 @@ fn parse_kinds(list: &str) -> Result<Vec<Kind>, Failure> {
     let mut kinds = Vec::new();
     for word in list.split(',') {
         match word {
-            "all" => kinds.extend(Kind::ALL.iter().copied().filter(|kind| kind.info().in_all)),
+            "all" => {
+                let mut all: Vec<Kind> = Kind::ALL.to_vec();
+                all.retain(|kind| kind.info().in_all);
+                all.sort_by_key(|kind| (kind.info().group, kind.info().plural));
+                kinds.extend(all);
+            }
             word => kinds.push(parse_kind(word)?),
         }
     }
@@ -123,7 +128,17 @@ mod tests {
         check(&["cj,Job"], Some(&[(Kind::CronJob, None), (Kind::Job, None)]));
         check(&["pods", "a", "b"], Some(&[(Kind::Pod, Some("a")), (Kind::Pod, Some("b"))]));
         check(&["pod/a", "jobs.batch/b"], Some(&[(Kind::Pod, Some("a")), (Kind::Job, Some("b"))]));
-        check(&["all"], Some(&[(Kind::CronJob, None), (Kind::Job, None), (Kind::Pod, None)]));
+        let all = [
+            Kind::Pod,
+            Kind::Service,
+            Kind::DaemonSet,
+            Kind::Deployment,
+            Kind::ReplicaSet,
+            Kind::StatefulSet,
+            Kind::CronJob,
+            Kind::Job,
+        ];
+        check(&["all"], Some(&all.map(|kind| (kind, None))));
         check(&[], None);
         check(&["pods", "pod/a"], None);
         check(&["pod/"], None);

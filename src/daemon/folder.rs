@@ -240,9 +240,7 @@ fn checked(mut object: Object) -> Result<(Object, Vec<String>), String> {
             "metadata.name: Required value: a manifest in the jobs folder has a fixed name".into(),
         );
     }
-    if object.namespace().is_empty() {
-        object.meta_mut().namespace = Some("default".to_owned());
-    }
+    object.default_namespace("default");
     let namespace = object.namespace().to_owned();
     let admitted =
         admission::preview(object.clone(), &namespace).map_err(|refused| refused.to_string())?;

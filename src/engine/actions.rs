@@ -28,9 +28,9 @@ impl Engine {
     }
 
     fn ask(&self, object: &Object) -> Plan {
-        let owned = match object.kind() {
-            Kind::CronJob | Kind::Job => self.store.owned(object.uid()),
-            _ => Vec::new(),
+        let owned = match object.kind().info().controls {
+            true => self.store.owned(object.uid()),
+            false => Vec::new(),
         };
         let view = View {
             now: self.turn.now,

@@ -73,7 +73,12 @@ impl Engine {
         let (info, now) = (about.kind().info(), Time(self.turn.now));
         let component = match about.kind() {
             Kind::CronJob => "cronjob-controller",
+            Kind::DaemonSet => "daemonset-controller",
+            Kind::Deployment => "deployment-controller",
             Kind::Job => "job-controller",
+            Kind::PersistentVolumeClaim => "persistentvolume-controller",
+            Kind::ReplicaSet => "replicaset-controller",
+            Kind::StatefulSet => "statefulset-controller",
             _ => "kubelet",
         };
         let severity = match note.severity {
@@ -92,7 +97,7 @@ impl Engine {
                 api_version: Some(info.api_version()),
                 kind: Some(info.kind.to_owned()),
                 name: Some(about.name().to_owned()),
-                namespace: Some(about.namespace().to_owned()),
+                namespace: Some(about.namespace().to_owned()).filter(|one| !one.is_empty()),
                 uid: Some(about.uid().to_owned()),
                 resource_version: about.meta().resource_version.clone(),
                 field_path: Some(note.field_path).filter(|path| !path.is_empty()),
@@ -133,5 +138,7 @@ fn note_key(about: &Object, note: &Note) -> Key {
     }
     let name = about.name();
     let name = &name[..name.floor_char_boundary(230)];
-    Key::new(Kind::Event, about.namespace(), &format!("{name}.{:016x}", hash.finish()))
+    // What has no namespace, such as a Node, is told about in `default`.
+    let namespace = if about.namespace().is_empty() { "default" } else { about.namespace() };
+    Key::new(Kind::Event, namespace, &format!("{name}.{:016x}", hash.finish()))
 }

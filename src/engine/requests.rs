@@ -6,6 +6,9 @@ use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object, admission, cron_job};
 use std::sync::Arc;
 
+/// Where objects go that name no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
 impl Engine {
     /// Carries out one request, or leaves everything as it was.
     pub(super) fn request(&mut self, request: Request) -> Result<Object, Refused> {
@@ -75,8 +78,7 @@ impl Engine {
     }
 
     fn request_apply(&mut self, mut object: Object, dry_run: bool) -> Result<Object, Refused> {
-        let namespace = namespace_of(&object);
-        object.meta_mut().namespace = Some(namespace.clone());
+        object.default_namespace(DEFAULT_NAMESPACE);
         let key = object.key();
         let Some(old) = self.store.get(&key) else {
             if dry_run {
@@ -96,7 +98,10 @@ impl Engine {
     pub(super) fn admit(&mut self, object: Object) -> Result<Object, Refused> {
         let (uid, suffix) = (self.seed.uid(), self.seed.suffix());
         let identity = admission::Identity { uid: &uid, suffix: &suffix };
-        let namespace = namespace_of(&object);
+        let namespace = match object.namespace() {
+            "" => DEFAULT_NAMESPACE.to_owned(),
+            namespace => namespace.to_owned(),
+        };
         admission::create(object, &namespace, &identity).map(|admitted| admitted.object)
     }
 
@@ -128,13 +133,6 @@ impl Engine {
 
     fn current(&self, key: &Key) -> Result<Object, Refused> {
         self.store.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
-    }
-}
-
-fn namespace_of(object: &Object) -> String {
-    match object.namespace() {
-        "" => "default".to_owned(),
-        namespace => namespace.to_owned(),
     }
 }
 

@@ -3,7 +3,11 @@
 
 use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
-use super::{Object, config_map, cron_job, event, job, meta, pod, secret};
+use super::{
+    Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, job,
+    meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service,
+    stateful_set, template,
+};
 use std::sync::Arc;
 
 /// An object that may be stored, and what its user should know.
@@ -34,8 +38,10 @@ pub fn create(
     namespace: &str,
     identity: &Identity<'_>,
 ) -> Result<Admitted, Refused> {
+    let is_cluster_scoped = object.kind().info().is_cluster_scoped;
+    let namespace = if is_cluster_scoped { "" } else { namespace };
     let given = object.namespace();
-    if !given.is_empty() && given != namespace {
+    if !is_cluster_scoped && !given.is_empty() && given != namespace {
         let why = "does not match the namespace sent on the request";
         return Err(Refused::BadRequest(format!(
             "the namespace of the provided object {why}: {given:?} is not {namespace:?}"
@@ -57,14 +63,27 @@ pub fn create(
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
     prepare_create(&mut object);
-    meta::check_create(object.meta(), &mut causes);
+    meta::check_create(object.meta(), object.kind(), &mut causes);
     match &object {
         Object::ConfigMap(object) => config_map::check::create(object, &mut causes),
+        Object::ControllerRevision(object) => {
+            controller_revision::check::create(object, &mut causes);
+        }
         Object::CronJob(object) => cron_job::check::create(object, &mut causes),
+        Object::DaemonSet(object) => daemon_set::check::create(object, &mut causes),
+        Object::Deployment(object) => deployment::check::create(object, &mut causes),
         Object::Event(object) => event::check::create(object, &mut causes),
         Object::Job(object) => job::check::create(object, &mut causes),
+        Object::Namespace(object) => namespace::check::create(object, &mut causes),
+        Object::Node(object) => node::check::create(object, &mut causes),
+        Object::PersistentVolumeClaim(object) => {
+            persistent_volume_claim::check::create(object, &mut causes);
+        }
         Object::Pod(object) => causes.found.extend(pod::check::pod(object).found),
+        Object::ReplicaSet(object) => replica_set::check::create(object, &mut causes),
         Object::Secret(object) => secret::check::create(object, &mut causes),
+        Object::Service(object) => service::check::create(object, &mut causes),
+        Object::StatefulSet(object) => stateful_set::check::create(object, &mut causes),
     }
     if let Object::Job(object) = &mut object {
         job::defaults::inherit_labels(Arc::make_mut(object));
@@ -98,33 +117,68 @@ pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
     meta::prepare_update(old.meta(), new.meta_mut());
     let mut causes = Causes::default();
     meta::check_update(old.meta(), new.meta(), &mut causes);
-    match (old, &mut new) {
+    update_of_kind(old, &mut new, &mut causes);
+    admitted(new, causes, warnings)
+}
+
+/// What an update does to the new object besides its metadata, and the rules of its kind.
+fn update_of_kind(old: &Object, new: &mut Object, causes: &mut Causes) {
+    match (old, new) {
         (Object::ConfigMap(old), Object::ConfigMap(new)) => {
-            config_map::check::update(old, new, &mut causes);
+            config_map::check::update(old, new, causes);
         }
         (Object::CronJob(old), Object::CronJob(new)) => {
             cron_job::defaults::prepare_update(old, Arc::make_mut(new));
-            cron_job::check::update(old, new, &mut causes);
+            cron_job::check::update(old, new, causes);
         }
-        (Object::Event(_), Object::Event(new)) => event::check::create(new, &mut causes),
+        (Object::Event(_), Object::Event(new)) => event::check::create(new, causes),
         (Object::Job(old), Object::Job(new)) => {
             job::defaults::prepare_update(old, Arc::make_mut(new));
-            job::check::update(old, new, &mut causes);
+            job::check::update(old, new, causes);
         }
         (Object::Pod(old), Object::Pod(new)) => {
-            let pod = Arc::make_mut(new);
-            pod.status = old.status.clone();
-            if pod.spec != old.spec {
-                pod.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
-            }
+            pod::defaults::prepare_update(old, Arc::make_mut(new));
             causes.found.extend(pod::check::pod_update(old, new).found);
         }
         (Object::Secret(old), Object::Secret(new)) => {
-            secret::check::update(old, new, &mut causes);
+            secret::check::update(old, new, causes);
+        }
+        (Object::DaemonSet(old), Object::DaemonSet(new)) => {
+            daemon_set::defaults::prepare_update(old, Arc::make_mut(new));
+            daemon_set::check::update(old, new, causes);
+        }
+        (Object::Deployment(old), Object::Deployment(new)) => {
+            deployment::defaults::prepare_update(old, Arc::make_mut(new));
+            deployment::check::update(old, new, causes);
+        }
+        (Object::ReplicaSet(old), Object::ReplicaSet(new)) => {
+            replica_set::defaults::prepare_update(old, Arc::make_mut(new));
+            replica_set::check::update(old, new, causes);
+        }
+        (Object::StatefulSet(old), Object::StatefulSet(new)) => {
+            stateful_set::defaults::prepare_update(old, Arc::make_mut(new));
+            stateful_set::check::update(old, new, causes);
+        }
+        (Object::ControllerRevision(old), Object::ControllerRevision(new)) => {
+            controller_revision::check::update(old, new, causes);
+        }
+        (Object::Namespace(old), Object::Namespace(new)) => {
+            namespace::defaults::prepare_update(old, Arc::make_mut(new));
+        }
+        (Object::Node(old), Object::Node(new)) => {
+            node::defaults::prepare_update(old, Arc::make_mut(new));
+            node::check::create(new, causes);
+        }
+        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
+            persistent_volume_claim::defaults::prepare_update(old, Arc::make_mut(new));
+            persistent_volume_claim::check::create(new, causes);
+        }
+        (Object::Service(old), Object::Service(new)) => {
+            service::defaults::prepare_update(old, Arc::make_mut(new));
+            service::check::create(new, causes);
         }
         _ => unreachable!("same_object compared the kinds"),
     }
-    admitted(new, causes, warnings)
 }
 
 /// Admits a new `status`: the spec stays as in `old`, the metadata may change like in any update.
@@ -146,6 +200,30 @@ pub fn update_status(old: &Object, mut new: Object) -> Result<Admitted, Refused>
             pod.spec = old.spec.clone();
             pod.metadata.owner_references = old.metadata.owner_references.clone();
         }
+        (Object::DaemonSet(old), Object::DaemonSet(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            daemon_set::check::status(new, &mut causes);
+        }
+        (Object::Deployment(old), Object::Deployment(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            deployment::check::status(new, &mut causes);
+        }
+        (Object::ReplicaSet(old), Object::ReplicaSet(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            replica_set::check::status(new, &mut causes);
+        }
+        (Object::StatefulSet(old), Object::StatefulSet(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            stateful_set::check::status(new, &mut causes);
+        }
+        (Object::Namespace(old), Object::Namespace(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+        }
+        (Object::Node(old), Object::Node(new)) => Arc::make_mut(new).spec = old.spec.clone(),
+        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+        }
+        (Object::Service(old), Object::Service(new)) => Arc::make_mut(new).spec = old.spec.clone(),
         _ => return Err(Refused::NoSuchPath),
     }
     admitted(new, causes, Vec::new())
@@ -172,11 +250,21 @@ fn set_defaults(object: &mut Object) {
     meta::tidy(object.meta_mut());
     match object {
         Object::ConfigMap(object) => config_map::defaults::set(Arc::make_mut(object)),
+        Object::ControllerRevision(_) | Object::Event(_) => {}
         Object::CronJob(object) => cron_job::defaults::set(Arc::make_mut(object)),
-        Object::Event(_) => {}
+        Object::DaemonSet(object) => daemon_set::defaults::set(Arc::make_mut(object)),
+        Object::Deployment(object) => deployment::defaults::set(Arc::make_mut(object)),
         Object::Job(object) => job::defaults::set(Arc::make_mut(object)),
+        Object::Namespace(object) => namespace::defaults::set(Arc::make_mut(object)),
+        Object::Node(object) => node::defaults::set(Arc::make_mut(object)),
+        Object::PersistentVolumeClaim(object) => {
+            persistent_volume_claim::defaults::set(Arc::make_mut(object));
+        }
         Object::Pod(object) => pod::defaults::pod(Arc::make_mut(object)),
+        Object::ReplicaSet(object) => replica_set::defaults::set(Arc::make_mut(object)),
         Object::Secret(object) => secret::defaults::set(Arc::make_mut(object)),
+        Object::Service(object) => service::defaults::set(Arc::make_mut(object)),
+        Object::StatefulSet(object) => stateful_set::defaults::set(Arc::make_mut(object)),
     }
 }
 
@@ -186,7 +274,22 @@ fn prepare_create(object: &mut Object) {
         Object::CronJob(object) => cron_job::defaults::prepare_create(Arc::make_mut(object)),
         Object::Job(object) => job::defaults::prepare_create(Arc::make_mut(object)),
         Object::Pod(object) => Arc::make_mut(object).metadata.generation = Some(1),
-        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => {}
+        Object::DaemonSet(object) => daemon_set::defaults::prepare_create(Arc::make_mut(object)),
+        Object::Deployment(object) => deployment::defaults::prepare_create(Arc::make_mut(object)),
+        Object::ReplicaSet(object) => replica_set::defaults::prepare_create(Arc::make_mut(object)),
+        Object::StatefulSet(object) => {
+            stateful_set::defaults::prepare_create(Arc::make_mut(object));
+        }
+        Object::Namespace(object) => namespace::defaults::prepare_create(Arc::make_mut(object)),
+        Object::PersistentVolumeClaim(object) => {
+            persistent_volume_claim::defaults::prepare_create(Arc::make_mut(object));
+        }
+        Object::Service(object) => service::defaults::prepare_create(Arc::make_mut(object)),
+        Object::ConfigMap(_)
+        | Object::ControllerRevision(_)
+        | Object::Event(_)
+        | Object::Node(_)
+        | Object::Secret(_) => {}
     }
 }
 
@@ -197,30 +300,19 @@ fn warnings(object: &Object) -> Vec<String> {
         // Its controller's manifest was warned of.
         return warnings;
     }
-    match object {
-        Object::CronJob(object) => {
-            let template = object.spec.job_template.spec.as_ref().map(|spec| &spec.template);
-            let at = Path::root("spec");
-            let at = at.child("jobTemplate");
-            let at = at.child("spec");
-            cron_job::check::warn(object, &mut warnings);
-            if let Some(template) = template {
-                pod::no_effect::template(template, &at.child("template"), &mut warnings);
-            }
-        }
-        Object::Job(object) => {
-            if let Some(spec) = &object.spec {
-                let at = Path::root("spec");
-                pod::no_effect::template(&spec.template, &at.child("template"), &mut warnings);
-            }
-        }
-        Object::Pod(object) => {
-            if let Some(spec) = &object.spec {
-                pod::no_effect::spec(spec, &Path::root("spec"), &mut warnings);
-            }
-        }
-        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => {}
+    if let Object::CronJob(object) = object {
+        cron_job::check::warn(object, &mut warnings);
     }
+    let spec = Path::root("spec");
+    if let Object::Pod(pod) = object
+        && let Some(pod) = &pod.spec
+    {
+        pod::no_effect::spec(pod, &spec, &mut warnings);
+    }
+    let Some(template) = template::of(object) else { return warnings };
+    let (job_template, job) = (spec.child("jobTemplate"), "spec");
+    let at = if object.kind() == Kind::CronJob { job_template.child(job) } else { spec };
+    pod::no_effect::template(template, &at.child("template"), &mut warnings);
     warnings
 }
 

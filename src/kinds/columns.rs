@@ -1,9 +1,13 @@
 //! Tables as `kubectl get` shows them: the columns of each kind, one row an object.
 
-use super::{Kind, Object, config_map, cron_job, event, job, pod, secret};
+use super::{
+    Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, job,
+    namespace, node, persistent_volume_claim, pod, replica_set, secret, service, stateful_set,
+};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
+use std::collections::BTreeMap;
 
 /// One column of a table (`meta.k8s.io/v1 TableColumnDefinition`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +37,20 @@ pub const NONE: &str = "<none>";
 pub fn columns(kind: Kind) -> &'static [Column] {
     match kind {
         Kind::ConfigMap => config_map::columns::COLUMNS,
+        Kind::ControllerRevision => controller_revision::columns::COLUMNS,
         Kind::CronJob => cron_job::columns::COLUMNS,
+        Kind::DaemonSet => daemon_set::columns::COLUMNS,
+        Kind::Deployment => deployment::columns::COLUMNS,
         Kind::Event => event::columns::COLUMNS,
         Kind::Job => job::columns::COLUMNS,
+        Kind::Namespace => namespace::columns::COLUMNS,
+        Kind::Node => node::columns::COLUMNS,
+        Kind::PersistentVolumeClaim => persistent_volume_claim::columns::COLUMNS,
         Kind::Pod => pod::columns::COLUMNS,
+        Kind::ReplicaSet => replica_set::columns::COLUMNS,
         Kind::Secret => secret::columns::COLUMNS,
+        Kind::Service => service::columns::COLUMNS,
+        Kind::StatefulSet => stateful_set::columns::COLUMNS,
     }
 }
 
@@ -45,11 +58,22 @@ pub fn columns(kind: Kind) -> &'static [Column] {
 pub fn cells(object: &Object, now: Timestamp) -> Vec<Cell> {
     let cells = match object {
         Object::ConfigMap(object) => config_map::columns::cells(object, now),
+        Object::ControllerRevision(object) => controller_revision::columns::cells(object, now),
         Object::CronJob(object) => cron_job::columns::cells(object, now),
+        Object::DaemonSet(object) => daemon_set::columns::cells(object, now),
+        Object::Deployment(object) => deployment::columns::cells(object, now),
         Object::Event(object) => event::columns::cells(object, now),
         Object::Job(object) => job::columns::cells(object, now),
+        Object::Namespace(object) => namespace::columns::cells(object, now),
+        Object::Node(object) => node::columns::cells(object, now),
+        Object::PersistentVolumeClaim(object) => {
+            persistent_volume_claim::columns::cells(object, now)
+        }
         Object::Pod(object) => pod::columns::cells(object, now),
+        Object::ReplicaSet(object) => replica_set::columns::cells(object, now),
         Object::Secret(object) => secret::columns::cells(object, now),
+        Object::Service(object) => service::columns::cells(object, now),
+        Object::StatefulSet(object) => stateful_set::columns::cells(object, now),
     };
     debug_assert_eq!(cells.len(), columns(object.kind()).len(), "a cell for each column");
     cells
@@ -128,6 +152,13 @@ pub fn containers(template: &PodTemplateSpec) -> [Cell; 2] {
     let names: Vec<&str> = containers.iter().map(|one| one.name.as_str()).collect();
     let images: Vec<&str> = containers.iter().filter_map(|one| one.image.as_deref()).collect();
     [names.join(",").into(), images.join(",").into()]
+}
+
+/// Labels as kubectl writes them (`FormatLabels`).
+pub fn labels(labels: Option<&BTreeMap<String, String>>) -> Cell {
+    let labels = labels.into_iter().flatten();
+    let parts: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+    or_none(Some(&parts.join(",")))
 }
 
 /// A selector as kubectl writes it (`FormatLabelSelector`).

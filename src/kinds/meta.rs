@@ -2,8 +2,8 @@
 //! annotations, owners and finalizers.
 
 use super::check::{Causes, Path};
-use super::names;
 use super::selector::check_labels;
+use super::{Kind, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// What the API server does to the metadata of a new object: drops what only it may set, and names
 /// what has no name.
 pub fn prepare_create(meta: &mut ObjectMeta, namespace: &str, uid: &str, suffix: &str) {
-    meta.namespace = Some(namespace.to_owned());
+    meta.namespace = Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty());
     meta.uid = Some(uid.to_owned());
     meta.creation_timestamp = None;
     meta.deletion_timestamp = None;
@@ -65,21 +65,29 @@ pub fn tidy(meta: &mut ObjectMeta) {
     meta.generation.take_if(|generation| *generation == 0);
 }
 
-/// The rules of a new object's metadata. All kinds of cronlet are namespaced and named like a DNS
-/// subdomain.
-pub fn check_create(meta: &ObjectMeta, causes: &mut Causes) {
+/// The metadata of a template is there, if empty, and holds nothing empty.
+pub fn tidy_template(metadata: &mut Option<ObjectMeta>) {
+    let metadata = metadata.get_or_insert_default();
+    metadata.creation_timestamp = None;
+    tidy(metadata);
+}
+
+/// The rules of a new object's metadata.
+pub fn check_create(meta: &ObjectMeta, kind: Kind, causes: &mut Causes) {
+    let rule = name_rule(kind);
     let at = Path::root("metadata");
     if let Some(base) = &meta.generate_name {
-        let faults = names::dns_subdomain(&names::mask_trailing_dash(base));
+        let faults = rule(&names::mask_trailing_dash(base));
         causes.invalid_each(&at.child("generateName"), base, faults);
     }
     match &meta.name {
         None => causes.required(&at.child("name"), "name or generateName is required"),
         Some(name) => {
-            causes.invalid_each(&at.child("name"), name, names::dns_subdomain(name));
+            causes.invalid_each(&at.child("name"), name, rule(name));
         }
     }
     match &meta.namespace {
+        None if kind.info().is_cluster_scoped => {}
         None => causes.required(&at.child("namespace"), ""),
         Some(namespace) => {
             causes.invalid_each(&at.child("namespace"), namespace, names::dns_label(namespace));
@@ -142,6 +150,14 @@ pub fn check_annotations(
     let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > ANNOTATIONS_BYTES_MAX {
         causes.too_long(at, ANNOTATIONS_BYTES_MAX);
+    }
+}
+
+/// What a name has to be like.
+fn name_rule(kind: Kind) -> fn(&str) -> names::Faults {
+    match kind {
+        Kind::Namespace | Kind::Service | Kind::StatefulSet => names::dns_label,
+        _ => names::dns_subdomain,
     }
 }
 
@@ -218,7 +234,7 @@ mod tests {
         let mut meta: ObjectMeta = serde_json::from_value(meta).expect("metadata");
         prepare_create(&mut meta, "default", "u", "xxxxx");
         let mut causes = Causes::default();
-        check_create(&meta, &mut causes);
+        check_create(&meta, Kind::Pod, &mut causes);
         causes.found.iter().map(|c| format!("{} {:?}", c.field, c.reason)).collect()
     }
 

@@ -2,7 +2,7 @@
 //!
 //! To add a kind: a folder here and a line in `kinds!`; server, cli and sim read the list.
 
-use k8s_openapi::api::{batch::v1 as batch, core::v1 as core};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
@@ -11,16 +11,26 @@ pub mod admission;
 pub mod check;
 pub mod columns;
 pub mod config_map;
+pub mod controller_revision;
 pub mod cron_job;
+pub mod daemon_set;
+pub mod deployment;
 pub mod event;
 pub mod job;
 pub mod meta;
 pub mod names;
+pub mod namespace;
+pub mod node;
+pub mod persistent_volume_claim;
 pub mod pod;
 pub mod quantity;
 pub mod refused;
+pub mod replica_set;
 pub mod secret;
 pub mod selector;
+pub mod service;
+pub mod stateful_set;
+pub mod template;
 
 /// How a kind is named in URLs, in manifests and on the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,9 +48,27 @@ pub struct KindInfo {
     pub in_all: bool,
     /// Has a `status` subresource.
     pub has_status: bool,
+    /// Belongs to no namespace: its objects' is empty.
+    pub is_cluster_scoped: bool,
+    /// Makes objects and keeps them: its plan sees what it controls.
+    pub controls: bool,
 }
 
 impl KindInfo {
+    /// What each kind has but for its names and what `kinds!` says of it.
+    const PLAIN: KindInfo = KindInfo {
+        group: "",
+        version: "v1",
+        kind: "",
+        plural: "",
+        singular: "",
+        short_names: &[],
+        in_all: false,
+        has_status: false,
+        is_cluster_scoped: false,
+        controls: false,
+    };
+
     /// `batch/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
         match self.group {
@@ -52,8 +80,8 @@ impl KindInfo {
 
 macro_rules! kinds {
     ($($kind:ident: $type:ty = $group:literal, $plural:literal, $singular:literal,
-        [$($short:literal),*], in_all $in_all:literal, status $status:literal;)*) => {
-        /// Every kind that cronlet knows. All are namespaced, version `v1`.
+        [$($short:literal),*], {$($flag:ident),*};)*) => {
+        /// Every kind that cronlet knows, in version `v1`. An owner comes before what it owns.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize)]
         pub enum Kind { $($kind,)* }
@@ -67,11 +95,11 @@ macro_rules! kinds {
 
             pub fn info(self) -> &'static KindInfo {
                 match self {
-                    $(Kind::$kind => &KindInfo {
-                        group: $group, version: "v1", kind: stringify!($kind), plural: $plural,
-                        singular: $singular, short_names: &[$($short),*], in_all: $in_all,
-                        has_status: $status,
-                    },)*
+                    $(Kind::$kind => const { &KindInfo {
+                        group: $group, kind: stringify!($kind), plural: $plural,
+                        singular: $singular, short_names: &[$($short),*], $($flag: true,)*
+                        ..KindInfo::PLAIN
+                    } },)*
                 }
             }
 
@@ -121,12 +149,29 @@ macro_rules! kinds {
 }
 
 kinds! {
-    ConfigMap: core::ConfigMap = "", "configmaps", "configmap", ["cm"], in_all false, status false;
-    CronJob: batch::CronJob = "batch", "cronjobs", "cronjob", ["cj"], in_all true, status true;
-    Event: core::Event = "", "events", "event", ["ev"], in_all false, status false;
-    Job: batch::Job = "batch", "jobs", "job", [], in_all true, status true;
-    Pod: core::Pod = "", "pods", "pod", ["po"], in_all true, status true;
-    Secret: core::Secret = "", "secrets", "secret", [], in_all false, status false;
+    ConfigMap: core::ConfigMap = "", "configmaps", "configmap", ["cm"], {};
+    CronJob: batch::CronJob = "batch", "cronjobs", "cronjob", ["cj"],
+        {in_all, has_status, controls};
+    DaemonSet: apps::DaemonSet = "apps", "daemonsets", "daemonset", ["ds"],
+        {in_all, has_status, controls};
+    Deployment: apps::Deployment = "apps", "deployments", "deployment", ["deploy"],
+        {in_all, has_status, controls};
+    Event: core::Event = "", "events", "event", ["ev"], {};
+    Job: batch::Job = "batch", "jobs", "job", [], {in_all, has_status, controls};
+    Namespace: core::Namespace = "", "namespaces", "namespace", ["ns"],
+        {has_status, is_cluster_scoped};
+    Node: core::Node = "", "nodes", "node", ["no"], {has_status, is_cluster_scoped};
+    ReplicaSet: apps::ReplicaSet = "apps", "replicasets", "replicaset", ["rs"],
+        {in_all, has_status, controls};
+    Secret: core::Secret = "", "secrets", "secret", [], {};
+    Service: core::Service = "", "services", "service", ["svc"], {in_all, has_status};
+    StatefulSet: apps::StatefulSet = "apps", "statefulsets", "statefulset", ["sts"],
+        {in_all, has_status, controls};
+    ControllerRevision: apps::ControllerRevision = "apps", "controllerrevisions",
+        "controllerrevision", [], {};
+    PersistentVolumeClaim: core::PersistentVolumeClaim = "", "persistentvolumeclaims",
+        "persistentvolumeclaim", ["pvc"], {has_status};
+    Pod: core::Pod = "", "pods", "pod", ["po"], {in_all, has_status};
 }
 
 /// What shall be done about an object, given all that may be known. Kinds that only hold data plan
@@ -140,7 +185,19 @@ pub fn plan(
         Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, view),
         Object::Job(job) => job::plan::plan(job, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
-        Object::ConfigMap(_) | Object::Event(_) | Object::Secret(_) => action::Plan::default(),
+        // Their plans plug in here.
+        Object::DaemonSet(_)
+        | Object::Deployment(_)
+        | Object::Namespace(_)
+        | Object::Node(_)
+        | Object::PersistentVolumeClaim(_)
+        | Object::ReplicaSet(_)
+        | Object::StatefulSet(_) => action::Plan::default(),
+        Object::ConfigMap(_)
+        | Object::ControllerRevision(_)
+        | Object::Event(_)
+        | Object::Secret(_)
+        | Object::Service(_) => action::Plan::default(),
     }
 }
 
@@ -167,14 +224,17 @@ pub struct Key {
 }
 
 impl Key {
+    /// The namespace is passed over where the kind has none.
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Key {
+        let namespace = if kind.info().is_cluster_scoped { "" } else { namespace };
         Key { kind, namespace: namespace.into(), name: name.into() }
     }
 }
 
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{} in {}", self.kind.info().singular, self.name, self.namespace)
+        write!(f, "{}/{}", self.kind.info().singular, self.name)?;
+        if self.namespace.is_empty() { Ok(()) } else { write!(f, " in {}", self.namespace) }
     }
 }
 
@@ -189,6 +249,19 @@ impl Object {
 
     pub fn namespace(&self) -> &str {
         self.meta().namespace.as_deref().unwrap_or_default()
+    }
+
+    /// Puts the object into a namespace; one of a cluster-scoped kind has none.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        let is_namespaced = !self.kind().info().is_cluster_scoped;
+        self.meta_mut().namespace = is_namespaced.then(|| namespace.to_owned());
+    }
+
+    /// As [`Object::set_namespace`], where the object names none.
+    pub fn default_namespace(&mut self, namespace: &str) {
+        if self.namespace().is_empty() || self.kind().info().is_cluster_scoped {
+            self.set_namespace(namespace);
+        }
     }
 
     pub fn uid(&self) -> &str {

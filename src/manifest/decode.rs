@@ -198,7 +198,12 @@ fn decode(root: &Node<'_>, kind: Kind, has_duplicates: bool) -> Decoded {
         let result = kind.deserialize(reader);
         let strict = strict_faults(root, &findings, has_duplicates);
         let error = match result {
-            Ok(object) => return Decoded { object: Some(object), mistyped, strict },
+            Ok(mut object) => {
+                if has_no_selector(root) {
+                    object.note_missing_selector();
+                }
+                return Decoded { object: Some(object), mistyped, strict };
+            }
             Err(error) => error,
         };
         let (field, mark) = root.find(error.node).unwrap_or((String::new(), root.mark));
@@ -214,6 +219,12 @@ fn decode(root: &Node<'_>, kind: Kind, has_duplicates: bool) -> Decoded {
         }
         skipped.push(error.node);
     }
+}
+
+/// Whether `spec.selector` is absent, or null, which is the same.
+fn has_no_selector(root: &Node<'_>) -> bool {
+    let selector = root.get("spec").and_then(|spec| spec.get("selector"));
+    selector.is_none_or(|selector| selector.value == Value::Null)
 }
 
 fn strict_faults(

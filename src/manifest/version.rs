@@ -16,14 +16,10 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
             "ComponentStatus",
             "Endpoints",
             "LimitRange",
-            "Namespace",
-            "Node",
             "PersistentVolume",
-            "PersistentVolumeClaim",
             "PodTemplate",
             "ReplicationController",
             "ResourceQuota",
-            "Service",
             "ServiceAccount",
         ],
     ),
@@ -36,7 +32,6 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
         ],
     ),
     ("apiextensions.k8s.io", &["CustomResourceDefinition"]),
-    ("apps", &["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]),
     ("autoscaling", &["HorizontalPodAutoscaler"]),
     ("coordination.k8s.io", &["Lease"]),
     ("discovery.k8s.io", &["EndpointSlice"]),
@@ -157,10 +152,11 @@ mod tests {
         check("v1", "CronJob", Err("CronJob is in \"batch/v1\""));
         check("batch/v1", "Cronjob", Err("did you mean \"CronJob\"?"));
         check("v1", "ConfigMaps", Err("did you mean \"ConfigMap\"?"));
-        check("apps/v1", "Deployment", Err("does not serve it (yet)"));
-        check("extensions/v1beta1", "Deployment", Err("in group apps"));
+        check("apps/v1", "Deployment", Ok((Kind::Deployment, false)));
+        check("v1", "LimitRange", Err("does not serve it (yet)"));
+        check("networking/v1", "Ingress", Err("in group networking.k8s.io"));
         check("apps/v1", "Deploymnt", Err("did you mean \"Deployment\"?"));
-        check("v1", "Nope", Err("cronlet serves ConfigMap, CronJob"));
+        check("v1", "Thingumabob", Err("cronlet serves ConfigMap, CronJob"));
         assert_eq!(list_of("batch/v1", "CronJobList"), Some(Kind::CronJob));
         assert_eq!(list_of("v1", "List"), None);
     }

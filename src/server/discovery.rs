@@ -94,7 +94,7 @@ fn resource(info: &KindInfo) -> meta::APIResource {
         categories: info.in_all.then(|| vec!["all".to_owned()]),
         kind: info.kind.to_owned(),
         name: info.plural.to_owned(),
-        namespaced: true,
+        namespaced: !info.is_cluster_scoped,
         short_names: (!info.short_names.is_empty())
             .then(|| info.short_names.iter().map(owned).collect()),
         singular_name: info.singular.to_owned(),
@@ -107,7 +107,7 @@ fn part(info: &KindInfo, name: &str, verbs: &[&str]) -> meta::APIResource {
     meta::APIResource {
         kind: info.kind.to_owned(),
         name: format!("{}/{name}", info.plural),
-        namespaced: true,
+        namespaced: !info.is_cluster_scoped,
         verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
         ..Default::default()
     }

@@ -113,6 +113,7 @@ impl Call {
         body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         let query = &self.query;
+        let namespace = if kind.info().is_cluster_scoped { Some("") } else { namespace };
         match (&self.method, namespace) {
             (&Method::GET, _) if query.flag("watch") => {
                 watch::watch(gate, kind, namespace, query, self.shape()?)

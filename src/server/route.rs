@@ -90,6 +90,7 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
         all.find(|kind| kind.info().group == group && kind.info().plural == plural)
             .ok_or(Refused::NoSuchPath)
     };
+    // A cluster-scoped kind is looked for in no namespace, any other in one.
     let object = |namespace: &str, plural: &str, name: &str, part: Part| {
         let kind = kind(plural)?;
         let exists = match part {
@@ -97,14 +98,17 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
             Part::Status => kind.info().has_status,
             Part::Log => kind == Kind::Pod,
         };
+        let is_placed = kind.info().is_cluster_scoped == namespace.is_empty();
         let key = Key::new(kind, namespace, name);
-        if exists { Ok(Route::Object { key, part }) } else { Err(Refused::NoSuchPath) }
+        if exists && is_placed { Ok(Route::Object { key, part }) } else { Err(Refused::NoSuchPath) }
     };
     match *rest {
         [] => Ok(Route::Resources { group: group.to_owned() }),
-        ["namespaces", namespace, plural] => {
-            Ok(Route::Collection { kind: kind(plural)?, namespace: Some(namespace.to_owned()) })
-        }
+        ["namespaces", name, "status"] => object("", "namespaces", name, Part::Status),
+        ["namespaces", namespace, plural] => match kind(plural)? {
+            kind if kind.info().is_cluster_scoped => Err(Refused::NoSuchPath),
+            kind => Ok(Route::Collection { kind, namespace: Some(namespace.to_owned()) }),
+        },
         ["namespaces", namespace, plural, name] => object(namespace, plural, name, Part::Whole),
         ["namespaces", namespace, plural, name, "status"] => {
             object(namespace, plural, name, Part::Status)
@@ -113,6 +117,8 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
             object(namespace, plural, name, Part::Log)
         }
         [plural] => Ok(Route::Collection { kind: kind(plural)?, namespace: None }),
+        [plural, name] => object("", plural, name, Part::Whole),
+        [plural, name, "status"] => object("", plural, name, Part::Status),
         _ => Err(Refused::NoSuchPath),
     }
 }
@@ -163,6 +169,18 @@ mod tests {
         check("/api/v1/namespaces/n%73/pods/web", Ok(pod(Part::Whole)));
         check("/api/v1/namespaces/ns/secrets/s/status", Err(404));
         check("/apis/batch/v1/namespaces/ns/jobs/j/log", Err(404));
+        let node = |part| Route::Object { key: Key::new(Kind::Node, "", "n"), part };
+        let namespace = |part| Route::Object { key: Key::new(Kind::Namespace, "", "n"), part };
+        check("/api/v1/nodes", Ok(all(Kind::Node, None)));
+        check("/api/v1/nodes/n", Ok(node(Part::Whole)));
+        check("/api/v1/nodes/n/status", Ok(node(Part::Status)));
+        check("/api/v1/namespaces", Ok(all(Kind::Namespace, None)));
+        check("/api/v1/namespaces/n", Ok(namespace(Part::Whole)));
+        check("/api/v1/namespaces/n/status", Ok(namespace(Part::Status)));
+        check("/api/v1/namespaces/ns/nodes", Err(404));
+        check("/api/v1/namespaces/ns/nodes/n", Err(404));
+        check("/api/v1/pods/web", Err(404));
+        check("/apis/apps/v1/deployments", Ok(all(Kind::Deployment, None)));
         check("/api/v1/jobs", Err(404));
         check("/apis/batch/v1beta1/jobs", Err(404));
         check("/apis/apps/v1/deploymentz", Err(404));

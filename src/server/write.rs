@@ -63,8 +63,9 @@ async fn submit(gate: &Gate, request: Request, dry_run: bool) -> Result<Object, 
 
 /// Sets the namespace of the URL, and refuses an object that names another place than the URL.
 fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Object, Refused> {
+    let is_cluster_scoped = object.kind().info().is_cluster_scoped;
     let named = object.namespace();
-    if !named.is_empty() && named != namespace {
+    if !is_cluster_scoped && !named.is_empty() && named != namespace {
         return Err(Refused::BadRequest(format!(
             "the namespace of the provided object does not match the namespace sent on the request \
              ({named} does not match {namespace})"
@@ -79,7 +80,7 @@ fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Obj
         }
         object.meta_mut().name = Some(name.to_owned());
     }
-    object.meta_mut().namespace = Some(namespace.to_owned());
+    object.set_namespace(namespace);
     Ok(object)
 }
 

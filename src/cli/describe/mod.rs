@@ -73,7 +73,8 @@ fn events_of(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
         object.uid(),
     );
     let query = client::query(&[("fieldSelector", Some(fields))]);
-    get::list(client, Kind::Event, Some(object.namespace()), &query)
+    let namespace = if object.namespace().is_empty() { "default" } else { object.namespace() };
+    get::list(client, Kind::Event, Some(namespace), &query)
 }
 
 fn described(object: &Object, found: &[Object]) -> String {

@@ -1,6 +1,6 @@
 //! What the API server makes of a CronJob before it checks it.
 
-use crate::kinds::{job, pod};
+use crate::kinds::{job, meta, pod};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobStatus};
 
 const SUCCESSFUL_JOBS_HISTORY_LIMIT: i32 = 3;
@@ -14,10 +14,10 @@ pub fn set(cron_job: &mut CronJob) {
     spec.suspend.get_or_insert(false);
     spec.successful_jobs_history_limit.get_or_insert(SUCCESSFUL_JOBS_HISTORY_LIMIT);
     spec.failed_jobs_history_limit.get_or_insert(FAILED_JOBS_HISTORY_LIMIT);
-    job::defaults::tidy_meta(&mut spec.job_template.metadata);
+    meta::tidy_template(&mut spec.job_template.metadata);
     let job = spec.job_template.spec.get_or_insert_default();
     job::defaults::set_failure_policy(job);
-    job::defaults::tidy_meta(&mut job.template.metadata);
+    meta::tidy_template(&mut job.template.metadata);
     pod::defaults::template(&mut job.template);
 }
 

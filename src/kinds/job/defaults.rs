@@ -2,7 +2,6 @@
 
 use crate::kinds::{meta, pod};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -29,7 +28,7 @@ pub fn set(job: &mut Job) {
         if spec.pod_failure_policy.is_some() { "Failed" } else { "TerminatingOrFailed" };
     spec.pod_replacement_policy.get_or_insert_with(|| replacement.into());
     set_failure_policy(spec);
-    tidy_meta(&mut spec.template.metadata);
+    meta::tidy_template(&mut spec.template.metadata);
     pod::defaults::template(&mut spec.template);
 }
 
@@ -50,13 +49,6 @@ pub fn set_failure_policy(spec: &mut JobSpec) {
             pattern.status.get_or_insert_with(|| "True".into());
         }
     }
-}
-
-/// The metadata of a template is there, if empty, and holds nothing empty.
-pub fn tidy_meta(metadata: &mut Option<ObjectMeta>) {
-    let metadata = metadata.get_or_insert_default();
-    metadata.creation_timestamp = None;
-    meta::tidy(metadata);
 }
 
 /// A new Job has run nothing, and selects its pods by its uid unless the user selects them

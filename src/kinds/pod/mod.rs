@@ -44,7 +44,7 @@ pub mod columns;
 
 mod totals;
 
-mod zero;
+pub(in crate::kinds) mod zero;
 
 #[cfg(test)]
 mod tests;

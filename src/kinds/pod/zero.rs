@@ -46,4 +46,4 @@ macro_rules! omit_zeros {
         $($crate::kinds::pod::zero::omit_zero(&mut $owner.$field);)+
     };
 }
-pub(super) use omit_zeros;
+pub(in crate::kinds) use omit_zeros;

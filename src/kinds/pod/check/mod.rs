@@ -26,7 +26,7 @@ mod volumes;
 mod windows;
 
 pub use update::pod_update;
-pub use volumes::claim;
+pub use volumes::claim::check as claim;
 
 use super::zero::{items, text};
 use crate::kinds::check::{Causes, Path};
@@ -57,15 +57,10 @@ pub fn pod(pod: &Pod) -> Causes {
 
 /// The rules of a pod template in the field `at`.
 pub fn template(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) {
+    template_metadata(template, at, causes);
     let (nothing, no_metadata) = (PodSpec::default(), ObjectMeta::default());
     let spec = template.spec.as_ref().unwrap_or(&nothing);
     let metadata = template.metadata.as_ref().unwrap_or(&no_metadata);
-    if let Some(labels) = &metadata.labels {
-        selector::check_labels(labels, &at.child("labels"), causes);
-    }
-    let annotations_at = at.child("annotations");
-    annotations::check_map(metadata, &annotations_at, causes);
-    annotations::check(metadata, spec, &annotations_at, causes);
     let at = at.child("spec");
     spec::check(&Scope::of_template(spec), &at, causes);
     annotations::match_seccomp(metadata, spec, &at, causes);
@@ -73,6 +68,19 @@ pub fn template(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) 
         let why = "ephemeral containers not allowed in pod template";
         causes.forbidden(&at.child("ephemeralContainers"), why);
     }
+}
+
+/// The rules of a pod template's labels and annotations alone.
+pub fn template_metadata(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) {
+    let (nothing, no_metadata) = (PodSpec::default(), ObjectMeta::default());
+    let spec = template.spec.as_ref().unwrap_or(&nothing);
+    let metadata = template.metadata.as_ref().unwrap_or(&no_metadata);
+    if let Some(labels) = &metadata.labels {
+        selector::check_labels(labels, &at.child("labels"), causes);
+    }
+    let at = at.child("annotations");
+    annotations::check_map(metadata, &at, causes);
+    annotations::check(metadata, spec, &at, causes);
 }
 
 /// What a Pod must keep when it is made and whenever it changes.

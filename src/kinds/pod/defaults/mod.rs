@@ -9,6 +9,7 @@ mod spec;
 mod volumes;
 
 pub use admission::refusal;
+pub use volumes::claim;
 
 use super::totals;
 use super::zero::{default_to, flag, items, items_mut};
@@ -35,6 +36,14 @@ pub fn pod(pod: &mut Pod) {
 pub fn template(template: &mut PodTemplateSpec) {
     template.metadata.get_or_insert_default();
     spec::default(template.spec.get_or_insert_default());
+}
+
+/// The status stays; another spec is another generation.
+pub fn prepare_update(old: &Pod, new: &mut Pod) {
+    new.status = old.status.clone();
+    if new.spec != old.spec {
+        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
+    }
 }
 
 /// What is defaulted in Pods alone, so that a new default does not change every stored template.

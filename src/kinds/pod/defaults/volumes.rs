@@ -79,11 +79,12 @@ fn default_image(image: &mut ImageVolumeSource) {
 fn default_claim_template(ephemeral: &mut EphemeralVolumeSource) {
     if let Some(template) = &mut ephemeral.volume_claim_template {
         template.metadata.get_or_insert_default();
-        default_claim(&mut template.spec);
+        claim(&mut template.spec);
     }
 }
 
-fn default_claim(claim: &mut PersistentVolumeClaimSpec) {
+/// A claim, on its own or in a template.
+pub fn claim(claim: &mut PersistentVolumeClaimSpec) {
     claim.volume_mode.get_or_insert_with(|| "Filesystem".into());
     let wanted = claim.resources.get_or_insert_default();
     wanted.limits.as_mut().map(resources::round);

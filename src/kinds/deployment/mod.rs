@@ -1,0 +1,5 @@
+//! Deployment: ReplicaSets, of which the newest takes over step by step.
+
+pub mod check;
+pub mod columns;
+pub mod defaults;

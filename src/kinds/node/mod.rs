@@ -1,0 +1,5 @@
+//! Node: this host.
+
+pub mod check;
+pub mod columns;
+pub mod defaults;

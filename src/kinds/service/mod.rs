@@ -1,0 +1,5 @@
+//! Service: a name for pods.
+
+pub mod check;
+pub mod columns;
+pub mod defaults;

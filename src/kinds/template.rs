@@ -1,0 +1,174 @@
+//! What the kinds of `apps/v1` that make pods share: the rules of their selector and template, and
+//! of numbers that may be percentages.
+
+use super::check::{Causes, Path};
+use super::{Object, meta, names, pod, selector};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Stands, as a label's key, for a selector that a manifest does not name: the types of
+/// Kubernetes' own clients cannot tell it from an empty one, whose refusal is another. No label
+/// has such a key, so that nothing is ever stored with it.
+const NO_SELECTOR: &str = "\u{0}";
+
+impl Object {
+    /// Remembers for the checks that the manifest has no `spec.selector`; of kinds that need one.
+    pub fn note_missing_selector(&mut self) {
+        let absent = || LabelSelector {
+            match_labels: Some(BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())])),
+            match_expressions: None,
+        };
+        match self {
+            Object::DaemonSet(set) => {
+                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
+            }
+            Object::Deployment(deployment) => {
+                Arc::make_mut(deployment).spec.iter_mut().for_each(|spec| spec.selector = absent());
+            }
+            Object::ReplicaSet(set) => {
+                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
+            }
+            Object::StatefulSet(set) => {
+                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The template that an object's pods are made of.
+pub fn of(object: &Object) -> Option<&PodTemplateSpec> {
+    match object {
+        Object::CronJob(object) => {
+            object.spec.job_template.spec.as_ref().map(|spec| &spec.template)
+        }
+        Object::DaemonSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::Deployment(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::Job(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::ReplicaSet(object) => object.spec.as_ref()?.template.as_ref(),
+        Object::StatefulSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+        _ => None,
+    }
+}
+
+/// The manifest had no selector ([`Object::note_missing_selector`]).
+pub fn is_missing(selector: &LabelSelector) -> bool {
+    selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(NO_SELECTOR))
+}
+
+/// The defaults of a template; its metadata is there, if empty.
+pub fn set_defaults(template: &mut PodTemplateSpec) {
+    meta::tidy_template(&mut template.metadata);
+    pod::defaults::template(template);
+}
+
+/// Empty is absent in a selector.
+pub fn tidy_selector(selector: &mut LabelSelector) {
+    selector.match_labels.take_if(|labels| labels.is_empty());
+    selector.match_expressions.take_if(|expressions| expressions.is_empty());
+    for requirement in selector.match_expressions.iter_mut().flatten() {
+        requirement.values.take_if(|values| values.is_empty());
+    }
+}
+
+/// The rules of `spec.selector` of a Deployment, a ReplicaSet and a StatefulSet; `kind` is a word
+/// of the message. True when it can be matched with labels.
+pub fn check_selector(
+    selector: &LabelSelector,
+    kind: &str,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) -> bool {
+    if is_missing(selector) {
+        causes.required(at, "it names the labels of the template, such as matchLabels");
+        return true;
+    }
+    let before = causes.found.len();
+    selector::check(selector, at, causes);
+    if causes.found.len() > before {
+        causes.invalid(at, selector, "invalid label selector");
+        return false;
+    }
+    if selector::is_empty(selector) {
+        causes.invalid(at, selector, format_args!("empty selector is invalid for {kind}"));
+    }
+    true
+}
+
+/// The rules of a template whose pods always restart, and which the selector has to match.
+pub fn check(
+    template: &PodTemplateSpec,
+    wanted: &LabelSelector,
+    kind: &str,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    check_labels(template, wanted, at, causes);
+    pod::check::template(template, at, causes);
+    check_restarts(template, kind, at, causes);
+}
+
+/// The selector has to match the template's labels; an empty one matches any.
+pub fn check_labels(
+    template: &PodTemplateSpec,
+    wanted: &LabelSelector,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    let labels = labels(template.metadata.as_ref());
+    if is_missing(wanted) || !selector::matches(wanted, &labels) {
+        let why = "`selector` does not match template `labels`";
+        causes.invalid(&at.child("metadata").child("labels"), labels, why);
+    }
+}
+
+/// Pods that a controller keeps always restart, and have no deadline.
+pub fn check_restarts(template: &PodTemplateSpec, kind: &str, at: &Path<'_>, causes: &mut Causes) {
+    let Some(spec) = &template.spec else { return };
+    let at = at.child("spec");
+    let policy = spec.restart_policy.as_deref().unwrap_or_default();
+    if policy != "Always" {
+        causes.unsupported(&at.child("restartPolicy"), policy, &["Always"]);
+    }
+    if spec.active_deadline_seconds.is_some() {
+        let why = format_args!("activeDeadlineSeconds in {kind} is not supported");
+        causes.forbidden(&at.child("activeDeadlineSeconds"), why);
+    }
+}
+
+/// A number that is not negative, or a percentage.
+pub fn check_number_or_percent(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
+    match value {
+        IntOrString::Int(number) => meta::nonnegative(Some(*number), at, causes),
+        IntOrString::String(text) => causes.invalid_each(at, text, names::percent(text)),
+    }
+}
+
+/// Of a percentage: at most 100.
+pub fn check_at_most_all(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
+    if let Some(percent) = percent(value)
+        && percent > 100
+    {
+        causes.invalid(at, format!("{percent}%"), "must not be greater than 100%");
+    }
+}
+
+/// Neither a number nor a percentage above zero.
+pub fn is_zero(value: &IntOrString) -> bool {
+    match value {
+        IntOrString::Int(number) => *number == 0,
+        IntOrString::String(text) => percent(value).or_else(|| text.parse().ok()).unwrap_or(0) == 0,
+    }
+}
+
+fn percent(value: &IntOrString) -> Option<i64> {
+    let IntOrString::String(text) = value else { return None };
+    if names::percent(text).is_empty() { text.strip_suffix('%')?.parse().ok() } else { None }
+}
+
+fn labels(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {
+    metadata.and_then(|metadata| metadata.labels.clone()).unwrap_or_default()
+}
