@@ -3,7 +3,7 @@
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use std::ffi::CString;
-use std::io;
+use std::io::{self, Read};
 
 /// Where a fork returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +99,13 @@ pub fn started_ticks(pid: Pid) -> Option<u64> {
     Stat::read(pid).map(|stat| stat.started_ticks)
 }
 
-/// This boot's id: a process recorded under another one is gone.
-pub fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+/// This boot's id: a process recorded under another one is gone. It is read once.
+pub fn boot_id() -> &'static str {
+    static ID: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ID.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    })
 }
 
 /// What `/proc/<pid>/stat` tells, as far as it is needed here.
@@ -115,7 +118,11 @@ struct Stat {
 
 impl Stat {
     fn read(pid: Pid) -> Option<Stat> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+        let path = format!("/proc/{}/stat", pid.as_raw_pid());
+        // The kernel makes the line anew for each look: one is enough, it is never this long.
+        let mut buffer = [0; 1024];
+        let length = std::fs::File::open(path).ok()?.read(&mut buffer).ok()?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
         // The program's name is in parentheses and may hold anything, also parentheses.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         Some(Stat {

@@ -22,21 +22,25 @@ pub fn block_and_watch_children() -> io::Result<OwnedFd> {
     }
 }
 
-/// Every signal at its default and none blocked: what a program expects to be born with.
+/// Every signal at its default: what a program expects to be born with, as far as it inherits it.
 pub fn reset_all() {
-    let none = empty_set();
     let default_action = [0u64; 4];
     // SAFETY: an all-zero kernel sigaction (handler, flags, restorer, mask: at most 32 bytes) is
     // SIG_DFL; the system call is made directly because the C library keeps two signals, which may
-    // be inherited ignored, to itself. Numbers that cannot be set are refused without harm. The set
-    // is initialised.
+    // be inherited ignored, to itself. Numbers that cannot be set are refused without harm.
     unsafe {
         for signal in 1..=libc::SIGRTMAX() {
             let (action, old) = (default_action.as_ptr(), std::ptr::null::<u64>());
             libc::syscall(libc::SYS_rt_sigaction, signal, action, old, 8);
         }
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
+}
+
+/// No signal is blocked.
+pub fn unblock_all() {
+    let none = empty_set();
+    // SAFETY: the set is initialised and lives through the call.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
 }
 
 /// Ended children are not kept for a `wait`: for the zygote, whose children end long after it.

@@ -285,7 +285,7 @@ impl Records {
             records.file.write_all(b"\n")?;
         }
         let pid = rustix::process::getpid().as_raw_pid();
-        records.append(Record::Shim { boot: boot_id(), pid }, false)?;
+        records.append(Record::Shim { boot: boot_id().to_owned(), pid }, false)?;
         Ok(records)
     }
 

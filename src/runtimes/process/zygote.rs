@@ -23,6 +23,8 @@ const MESSAGE_BYTES_MAX: usize = 16 << 10;
 pub fn zygote_main() -> ! {
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"cronlet-zygote");
+    // The shims and their programs inherit what is set here; a shim minds its children itself.
+    signals::reset_all();
     signals::ignore_children();
     warm_up();
     let Ok(socket) = take_socket() else { process::exit_now(2) };

@@ -2,6 +2,7 @@
 
 use super::hook::HookRun;
 use super::log::Log;
+use super::message::Message;
 use super::spawn::Refusal;
 use crate::host::cgroups::Cgroup;
 use crate::host::{process, signals};
@@ -25,6 +26,8 @@ pub struct Container {
     pub refusal: Option<Refusal>,
     pub streams: [Stream; 2],
     pub log: Log,
+    /// Where the program writes its termination message.
+    pub message: Option<Message>,
     pub hook: Option<HookRun>,
     pub stop: Option<Stop>,
     pub ended: Option<Ended>,

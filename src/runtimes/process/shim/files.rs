@@ -9,12 +9,14 @@
 //! As root each container has a mount namespace, if only for its termination message: it costs some
 //! 100 µs.
 
+use super::message::Message;
 use super::spawn::{Refusal, words};
 use super::view::{self, Show};
 use crate::host::mounts;
 use crate::kinds::pod::observed::{Launch, Mount, MountSource};
 use crate::runtimes::process::place::{self, Place};
 use crate::volumes::{self, empty_dir, host_path, sub_path};
+use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,8 +40,7 @@ pub struct Space {
 /// What was made ready for one launch.
 pub struct Files {
     mounts: Vec<Ready>,
-    /// On the host and in the container.
-    message: Option<(PathBuf, PathBuf)>,
+    message: Option<Message>,
     read_only_root: bool,
     /// Where a root is built.
     scratch: PathBuf,
@@ -75,7 +76,7 @@ impl Space {
             mounts.push(Ready { mount: without_content(mount), source });
         }
         let message = match is_root || !plain {
-            true => Some((make_message(place, launch)?, PathBuf::from(at))),
+            true => Some(Message::make(place, launch, at)?),
             false => None,
         };
         Ok(Files {
@@ -196,23 +197,15 @@ fn no_namespace(error: impl Into<io::Error>) -> Refusal {
     ))
 }
 
-/// The file for the program's termination message: its user, whoever that is, may write to it.
-fn make_message(place: &Place, launch: &Launch) -> Result<PathBuf, Refusal> {
-    let path = place.message(&launch.container, launch.attempt);
-    let made = fs::write(&path, "")
-        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o666)));
-    made.map_err(|e| Refusal::run(format!("making the termination message: {}", words(e))))?;
-    Ok(path)
-}
-
 impl Files {
     /// In the child: makes the view and moves into it.
     pub fn enter(&self) -> Result<(), Refusal> {
         if self.mounts.is_empty() && self.message.is_none() && !self.read_only_root {
             return Ok(());
         }
-        if let Some((_, at)) = &self.message
+        if let Some(at) = self.message.as_ref().map(Message::at)
             && at == Path::new(MESSAGE_PATH)
+            && !at.exists()
         {
             // One empty file on the host's devtmpfs, to mount over: cheaper than a /dev of each
             // container's own.
@@ -221,15 +214,29 @@ impl Files {
                 return Ok(());
             }
         }
+        // While the file is still in a mount of this namespace.
+        let message = match self.message.as_ref().map(Message::copy) {
+            Some(Err(_)) if self.optional => return Ok(()),
+            other => other.transpose().map_err(no_namespace)?,
+        };
         match mounts::unshare() {
             Ok(()) => {}
             Err(_) if self.optional => return Ok(()),
             Err(error) => return Err(no_namespace(error)),
         }
-        view::make(self.shows()?, self.read_only_root, &self.scratch)
+        view::make(self.shows(message)?, self.read_only_root, &self.scratch)?;
+        if let Some(message) = &self.message {
+            message.open_to_all();
+        }
+        Ok(())
     }
 
-    fn shows(&self) -> Result<Vec<Show>, Refusal> {
+    /// What the container wrote as its last words is read from here.
+    pub fn into_message(self) -> Option<Message> {
+        self.message
+    }
+
+    fn shows(&self, message: Option<OwnedFd>) -> Result<Vec<Show>, Refusal> {
         let mut shows = Vec::new();
         for ready in &self.mounts {
             let mount = &ready.mount;
@@ -242,9 +249,8 @@ impl Files {
             // The kubelet mounts volumes of files read-only always.
             shows.push(Show::new(mount.at.as_ref(), source, mount.read_only || files)?);
         }
-        if let Some((source, at)) = &self.message {
-            let source = sub_path::open(source, None).map_err(Refusal::run)?;
-            shows.push(Show::new(at, source, false)?);
+        if let (Some(tree), Some(message)) = (message, &self.message) {
+            shows.push(Show::of_tree(message.at(), tree)?);
         }
         Ok(shows)
     }

@@ -76,10 +76,11 @@ impl Shim {
             status: Some(status),
             refusal: None,
             streams: [Stream::new(out, log::Stream::Stdout), Stream::new(err, log::Stream::Stderr)],
-            log: Log::open(self.place.log(&launch.container, launch.attempt)),
+            log: Log::new(self.place.log(&launch.container, launch.attempt)),
             hook: None,
             stop: None,
             ended: None,
+            message: files.into_message(),
             launch: files::without_contents(launch),
         })
     }
@@ -133,6 +134,9 @@ impl Shim {
         match super::read(pipe, &mut self.buffer) {
             Ok(_) => {
                 container.status = None;
+                if let Some(message) = &container.message {
+                    message.drop_name();
+                }
                 container.refusal = serde_json::from_slice(&self.buffer).ok();
                 if container.refusal.is_none() {
                     self.note_started(name);

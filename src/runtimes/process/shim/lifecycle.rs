@@ -2,6 +2,7 @@
 
 use super::container::{Container, Ended, GRACE_AFTER_HOOK, Stop, StopStep};
 use super::hook::{Occasion, exit_code};
+use super::message::{self, Message};
 use super::spawn::Refusal;
 use super::{Shim, launch, log, strays};
 use crate::host::process;
@@ -10,11 +11,7 @@ use crate::runtimes::process::place::Place;
 use crate::runtimes::process::records::Record;
 use crate::runtimes::process::wire::FromShim;
 use rustix::process::{Pid, WaitStatus};
-use std::io::Read;
 use std::time::{Duration, Instant};
-
-/// Kubernetes' bound of a termination message.
-const MESSAGE_BYTES_MAX: usize = 4096;
 
 impl Shim {
     /// preStop, TERM, and KILL when the grace is over; a later order may shorten it.
@@ -241,16 +238,12 @@ fn reason_of(code: i32, ended: &Ended) -> &'static str {
 
 fn message_of(container: &Container, code: i32, place: &Place) -> String {
     let (name, attempt) = (&container.launch.container, container.attempt());
-    let mut bytes = Vec::new();
-    // The program may have put anything there: a pipe must not hold the shim up.
-    if let Ok(file) = std::fs::File::open(place.message(name, attempt)) {
-        let _ = file.take(MESSAGE_BYTES_MAX as u64).read_to_end(&mut bytes);
-    }
+    let bytes = container.message.as_ref().map_or_else(Vec::new, Message::read);
     if bytes.is_empty() && container.launch.message_from_logs && code != 0 {
         return log::tail(&place.log(name, attempt));
     }
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    while text.len() > MESSAGE_BYTES_MAX {
+    while text.len() > message::BYTES_MAX {
         text.pop();
     }
     text

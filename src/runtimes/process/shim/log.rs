@@ -22,11 +22,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens it as far as the disk lets: output that cannot be kept is counted.
-    pub fn open(path: PathBuf) -> Log {
-        let mut log = Log { path, file: None, bytes: 0, lost_lines: 0 };
-        log.file = log.append_to().ok();
-        log
+    /// The file is made with the first line: many programs print nothing, and a file costs more
+    /// than the rest of a short run. Output that the disk has no room for is counted.
+    pub fn new(path: PathBuf) -> Log {
+        Log { path, file: None, bytes: 0, lost_lines: 0 }
     }
 
     fn append_to(&mut self) -> io::Result<File> {
@@ -60,10 +59,11 @@ impl Log {
     }
 
     fn put(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(self.append_to()?);
+        }
         if self.bytes > 0 && self.bytes + lines.len() as u64 > FILE_BYTES_MAX {
             self.rotate()?;
-        }
-        if self.file.is_none() {
             self.file = Some(self.append_to()?);
         }
         let file = self.file.as_mut().expect("opened above");
@@ -126,7 +126,7 @@ mod tests {
     fn files_are_rotated_and_the_tail_is_the_newest() {
         let folder = tempfile::tempdir().expect("tempdir");
         let path = folder.path().join("main.0.log");
-        let mut log = Log::open(path.clone());
+        let mut log = Log::new(path.clone());
         let stamp = "1970-01-01T00:00:00.000000000Z stdout F ";
         let line = format!("{stamp}{}\n", "x".repeat(1 << 10));
         for _ in 0..70_000 {

@@ -19,6 +19,7 @@ mod launch;
 mod lifecycle;
 mod link;
 pub mod log;
+mod message;
 pub mod spawn;
 mod view;
 

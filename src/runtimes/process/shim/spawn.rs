@@ -71,7 +71,7 @@ fn prepare(
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Result<Strings, Refusal> {
     let strings = strings(launch, argv)?;
-    signals::reset_all();
+    signals::unblock_all();
     rustix::process::setsid().map_err(|e| Refusal::run(format!("setsid: {e}")))?;
     let joined = birth.cgroup.join(birth.born_inside);
     joined.map_err(|e| Refusal::run(format!("joining the cgroup: {e}")))?;

@@ -24,6 +24,8 @@ use std::path::{Component, Path, PathBuf};
 pub struct Show {
     at: PathBuf,
     source: OwnedFd,
+    /// The source is a copied tree already.
+    is_tree: bool,
     is_folder: bool,
     read_only: bool,
 }
@@ -36,7 +38,14 @@ impl Show {
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let plain = |c: &Component<'_>| matches!(c, Component::Normal(_));
         let clean: PathBuf = at.components().filter(plain).collect();
-        Ok(Show { at: Path::new("/").join(clean), source, is_folder, read_only })
+        let at = Path::new("/").join(clean);
+        Ok(Show { at, source, is_tree: false, is_folder, read_only })
+    }
+
+    /// As [`Show::new`], of a tree that was copied before, and that is not read-only.
+    pub fn of_tree(at: &Path, tree: OwnedFd) -> Result<Show, Refusal> {
+        let show = Show::new(at, tree, false)?;
+        Ok(Show { is_tree: true, ..show })
     }
 
     fn failed(&self, doing: &str) -> impl Fn(io::Error) -> Refusal {
@@ -76,6 +85,9 @@ pub fn make(mut shows: Vec<Show>, read_only_root: bool, scratch: &Path) -> Resul
 }
 
 fn copy(show: &Show) -> io::Result<OwnedFd> {
+    if show.is_tree {
+        return Ok(rustix::io::fcntl_dupfd_cloexec(&show.source, 3)?);
+    }
     let tree = mounts::copy_tree(show.source.as_fd())?;
     if show.read_only {
         mounts::set_read_only(tree.as_fd(), true)?;
