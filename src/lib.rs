@@ -12,6 +12,7 @@
 //! | [`store`] | objects, resource versions, owners, watch; redb underneath, on the `Disk` door |
 //! | [`engine`] | the one loop: drain events, plan what is dirty or due, commit, hand out effects |
 //! | [`volumes`] | volumes on disk, one file a type; a runtime shows them in its containers |
+//! | [`probes`] | how containers are asked whether they are well; the `Prober` door |
 //! | [`runtimes`] | HOW: `process/` has host programs under shims; the `Runtime` door |
 //! | [`host`] | pidfd, cgroups, namespaces, mounts: all unsafe code lives here |
 //! | [`server`] | the Kubernetes-shaped HTTP API on a unix socket |
@@ -21,8 +22,9 @@
 //!
 //! # Arrows
 //! Imports go only towards the left: `time, seed <- manifest <- kinds <- store <- engine <- server
-//! <- daemon`; `host <- volumes <- runtimes`, which also see `kinds` and `time`; only `daemon` and
-//! `sim` see them all; `cli` sees `kinds`, `manifest` and the API. `tests/tidy` enforces this.
+//! <- daemon`; `host <- volumes, probes <- runtimes`, which also see `kinds`, `seed` and `time`;
+//! only `daemon` and `sim` see them all; `cli` sees `kinds`, `manifest` and the API. `tests/tidy`
+//! enforces this.
 //!
 //! # Invariants
 //! - A plan has no clock, no I/O, no await and no randomness; planning twice is harmless.
@@ -47,6 +49,8 @@ pub mod engine;
 pub mod host;
 
 pub mod volumes;
+
+pub mod probes;
 
 pub mod runtimes;
 

@@ -4,6 +4,7 @@
 //! ([`folder`]) and the API's. They meet in the [`inbox`].
 
 use crate::engine::{Engine, Event};
+use crate::probes::ProbeThread;
 use crate::runtimes::Runtime;
 use crate::runtimes::process::{self, ProcessRuntime};
 use crate::seed::Seed;
@@ -88,6 +89,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
     let store = Store::open(FileDisk::new(&state_file))
         .map_err(|source| DaemonError::State { path: state_file.clone(), source })?;
     let mut runtime = start_runtime(&options.state, inbox.clone())?;
+    let prober = start_prober(&runtime, inbox.clone());
     let recovered = runtime.recover().map_err(|error| DaemonError::Runtime(error.into()))?;
     let state_error = |source| DaemonError::State { path: state_file.clone(), source };
     let engine =
@@ -114,6 +116,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
     let pump = pump::Pump {
         engine,
         runtime,
+        prober,
         inbox,
         metrics,
         at_shutdown: config.shutdown.pods,
@@ -138,6 +141,11 @@ fn start_runtime(state: &Path, inbox: Arc<Inbox>) -> Result<ProcessRuntime, Daem
         .map_err(|error| DaemonError::Runtime(error.into()))?;
     runtime.cannot().iter().for_each(|what| tracing::warn!("{what}"));
     Ok(runtime)
+}
+
+fn start_prober(runtime: &ProcessRuntime, inbox: Arc<Inbox>) -> ProbeThread {
+    let report = move |report| inbox.send_event(Event::Report(report));
+    ProbeThread::new(Arc::new(runtime.exec_door()), report)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), DaemonError> {

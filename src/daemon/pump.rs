@@ -7,7 +7,9 @@ use super::inbox::{Committed, Inbox, Message};
 use super::report;
 use super::systemd::Notifier;
 use crate::engine::{Effects, Engine, Event};
+use crate::kinds::pod::observed::Order;
 use crate::kinds::refused::Refused;
+use crate::probes::Prober;
 use crate::runtimes::Runtime;
 use crate::server::{Ask, Metrics};
 use crate::store::DiskError;
@@ -26,9 +28,10 @@ const DISK_RETRY: SignedDuration = SignedDuration::from_secs(1);
 const REST_AFTER: Duration = Duration::from_secs(5);
 
 /// What the engine's thread works with.
-pub struct Pump<R> {
+pub struct Pump<R, P> {
     pub engine: Engine,
     pub runtime: R,
+    pub prober: P,
     pub inbox: Arc<Inbox>,
     pub metrics: Arc<Metrics>,
     pub at_shutdown: PodsAtShutdown,
@@ -60,7 +63,7 @@ struct News {
     shutdown: bool,
 }
 
-impl<R: Runtime> Pump<R> {
+impl<R: Runtime, P: Prober> Pump<R, P> {
     /// Runs until it is told to leave. The first turn waits for the first news, which is what the
     /// jobs folder says: a schedule that was edited while the daemon was away must not run by its
     /// old times.
@@ -176,7 +179,15 @@ impl<R: Runtime> Pump<R> {
 
     fn carry_out(&mut self, effects: Effects, news: &mut News) -> Option<Timestamp> {
         for order in effects.orders {
-            self.runtime.order(order);
+            match order {
+                Order::Probe { pod_uid, probes } => self.prober.watch(&pod_uid, probes),
+                order => {
+                    if let Order::Clean { pod_uid } = &order {
+                        self.prober.watch(pod_uid, Arc::default());
+                    }
+                    self.runtime.order(order);
+                }
+            }
         }
         for (id, reply) in effects.replies {
             news.answer(id, reply);

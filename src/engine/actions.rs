@@ -173,6 +173,15 @@ impl Engine {
                 (pod_uid.clone(), container.clone(), grace_seconds + 1)
             }
             Order::Clean { pod_uid } => (pod_uid.clone(), String::new(), 0),
+            Order::Probe { pod_uid, .. } => {
+                // The later one says all that the earlier did.
+                let same = |given: &Order| {
+                    matches!(given, Order::Probe { pod_uid: uid, .. }
+                    if uid == pod_uid)
+                };
+                self.turn.effects.orders.retain(|given| !same(given));
+                return self.turn.effects.orders.push(order);
+            }
         };
         if self.turn.orders_given.insert(identity) {
             self.turn.effects.orders.push(order);

@@ -49,7 +49,7 @@ impl Engine {
             self.dirty.extend(seen.key.clone());
         }
         if let Some(Object::Pod(pod)) = seen.key.as_ref().and_then(|key| self.store.get(key))
-            && let Some(note) = events::of_report(&pod, &report)
+            && let Some(note) = events::of_report(&pod, &seen.observed, &report)
         {
             self.note(&Object::Pod(pod), note);
         }
@@ -63,9 +63,9 @@ impl Engine {
                 let new = || Seen { key: Some(key), observed: PodObserved::default() };
                 Some(&mut self.seen.entry(launch.pod_uid.clone()).or_insert_with(new).observed)
             }
-            Order::Stop { pod_uid, .. } | Order::Clean { pod_uid } => {
-                self.seen.get_mut(pod_uid).map(|seen| &mut seen.observed)
-            }
+            Order::Stop { pod_uid, .. }
+            | Order::Probe { pod_uid, .. }
+            | Order::Clean { pod_uid } => self.seen.get_mut(pod_uid).map(|seen| &mut seen.observed),
         };
         if let Some(observed) = observed {
             observed.ordered(order);

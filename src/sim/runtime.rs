@@ -254,7 +254,7 @@ impl Runtime for SimRuntime {
         let observed = |(uid, pod): (&String, &BTreeMap<String, Process>)| {
             let containers =
                 pod.iter().map(|(name, p)| (name.clone(), p.observed(uid, name))).collect();
-            (uid.clone(), PodObserved { containers, cleaned: false })
+            (uid.clone(), PodObserved { containers, ..PodObserved::default() })
         };
         Ok(host.pods.iter().map(observed).collect())
     }
@@ -267,6 +267,8 @@ impl Runtime for SimRuntime {
                 host.stop(&pod_uid, &container, attempt);
             }
             Order::Clean { pod_uid } => host.clean(&pod_uid),
+            // Its pods have no probes.
+            Order::Probe { .. } => {}
         }
     }
 }

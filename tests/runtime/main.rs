@@ -1,6 +1,7 @@
 //! Host programs under the real runtime: real shims, real files, real signals.
 
 mod ends;
+mod execs;
 mod hooks;
 mod limits;
 mod ordinary;

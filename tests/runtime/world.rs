@@ -3,6 +3,7 @@
 use cronlet::kinds::pod::observed::{
     Exit, Launch, News, Order, PodObserved, Report, ResourceLimits,
 };
+use cronlet::probes::exec::{Exec, Run};
 use cronlet::runtimes::Runtime;
 use cronlet::runtimes::process::{Options, ProcessRuntime, log_files};
 use std::collections::HashMap;
@@ -56,6 +57,11 @@ impl World {
 
     pub fn order(&mut self, order: Order) {
         self.runtime.as_mut().expect("open").order(order);
+    }
+
+    /// Runs a program in a container, as its probes do.
+    pub fn exec(&self, run: Run) {
+        self.runtime.as_ref().expect("open").exec_door().run(run);
     }
 
     pub fn start(&mut self, launch: &Launch) {

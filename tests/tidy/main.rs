@@ -18,16 +18,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["time", "seed", "manifest", "kinds"]),
     ("engine", &["time", "seed", "manifest", "kinds", "store"]),
     ("host", &["time"]),
-    ("runtimes", &["time", "kinds", "host"]),
+    ("probes", &["time", "seed", "kinds", "host"]),
+    ("runtimes", &["time", "kinds", "host", "probes"]),
     ("server", &["time", "seed", "manifest", "kinds", "store", "engine"]),
     ("cli", &["time", "manifest", "kinds", "server"]),
     (
         "daemon",
-        &["time", "seed", "manifest", "kinds", "store", "engine", "host", "runtimes", "server"],
+        &[
+            "time", "seed", "manifest", "kinds", "store", "engine", "host", "probes", "runtimes",
+            "server",
+        ],
     ),
     (
         "sim",
-        &["time", "seed", "manifest", "kinds", "store", "engine", "host", "runtimes", "server"],
+        &[
+            "time", "seed", "manifest", "kinds", "store", "engine", "host", "probes", "runtimes",
+            "server",
+        ],
     ),
 ];
 

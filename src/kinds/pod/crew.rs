@@ -1,6 +1,7 @@
 //! A pod's containers as the plan sees them: what each is for, and how it stands.
 
 use super::observed::{ContainerState, Exit, HookState, PodObserved};
+use super::probe::{self, Verdicts};
 use super::restart;
 use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::{
@@ -31,6 +32,8 @@ pub struct Member<'a> {
     pub streak: u32,
     pub failures: u32,
     pub stopping: Option<i64>,
+    /// What its probes came to, before the daemon's last start too.
+    pub verdicts: Verdicts,
     /// What the pod's status says now.
     pub shown: Option<&'a ContainerStatus>,
 }
@@ -114,11 +117,18 @@ impl<'a> Crew<'a> {
         self.members.iter().filter(failed).find_map(Member::exit)
     }
 
+    /// Has one of its probes had this container killed so that it runs again, whatever its exit
+    /// code?
+    pub fn killed_to_restart(&self, member: &Member) -> bool {
+        probe::fatal(member).is_some() && restart::after_kill(member.container, self.spec)
+    }
+
     /// Will a container that has ended run again, as far as its restart policy goes?
     pub fn restarts(&self, member: &Member) -> bool {
         let Some(exit) = member.exit() else { return false };
         match member.role {
             Role::Sidecar => true,
+            Role::Main if self.killed_to_restart(member) => true,
             Role::Init if exit.code == 0 => false,
             Role::Init | Role::Main => restart::runs_again(member.container, self.spec, exit.code),
         }
@@ -150,7 +160,20 @@ impl<'a> Member<'a> {
         let last = seen.last.as_ref().map(Cow::Borrowed).or_else(shown_last);
         let (attempt, streak, failures) = (seen.attempt, seen.streak, seen.failures);
         let stopping = seen.stopping;
-        Member { container, role, attempt, state, last, streak, failures, stopping, shown }
+        let mut member = Member {
+            container,
+            role,
+            attempt,
+            state,
+            last,
+            streak,
+            failures,
+            stopping,
+            verdicts: seen.verdicts,
+            shown,
+        };
+        member.remember();
+        member
     }
 
     /// A container that the runtime knows nothing of: it never ran, or its traces are lost and the
@@ -170,8 +193,33 @@ impl<'a> Member<'a> {
             Some(_) => shown.and_then(last_exit).map(Cow::Owned),
             None => None,
         };
-        let (failures, stopping) = (0, None);
-        Member { container, role, attempt, state, last, streak, failures, stopping, shown }
+        Member {
+            container,
+            role,
+            attempt,
+            state,
+            last,
+            streak,
+            failures: 0,
+            stopping: None,
+            verdicts: Verdicts::default(),
+            shown,
+        }
+    }
+
+    /// What the status shows of this very attempt holds until a probe says otherwise.
+    fn remember(&mut self) {
+        let State::Running { id, .. } = self.state else { return };
+        let Some(shown) = self.shown.filter(|shown| shown.container_id.as_deref() == Some(id))
+        else {
+            return;
+        };
+        if shown.started == Some(true) {
+            self.verdicts.startup.get_or_insert(true);
+        }
+        if shown.ready {
+            self.verdicts.readiness.get_or_insert(true);
+        }
     }
 
     /// Runs, or may at any moment.
@@ -191,9 +239,24 @@ impl<'a> Member<'a> {
         self.exit().is_some_and(|exit| exit.code == 0)
     }
 
-    /// Runs, and its postStart hook is through.
+    /// Since when it runs, if its postStart hook is through.
+    pub fn hooked_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Running { post_start: HookState::Done, started_at, .. } => Some(started_at),
+            _ => None,
+        }
+    }
+
+    /// Runs, its postStart hook is through and its startup probe has passed.
     pub fn has_started(&self) -> bool {
-        matches!(self.state, State::Running { post_start: HookState::Done, .. })
+        let probed = self.container.startup_probe.is_some();
+        self.hooked_at().is_some() && (!probed || self.verdicts.startup == Some(true))
+    }
+
+    /// Has started, and may take traffic.
+    pub fn is_ready(&self) -> bool {
+        let probed = self.container.readiness_probe.is_some();
+        self.has_started() && (!probed || self.verdicts.readiness == Some(true))
     }
 
     /// Has ever run.

@@ -1,10 +1,12 @@
 //! A pod's events, in the kubelet's words. Each goes with the one change that it tells of, so that
 //! none is told twice.
 
-use super::crew::{Crew, Member};
+use super::crew::{Crew, Member, Role};
 use super::launch::Problem;
-use super::lifecycle::{Ending, Steps, Why};
-use super::observed::{News, Report};
+use super::lifecycle::{Ending, Steps, Stop, Why};
+use super::observed::{News, PodObserved, Report};
+use super::probe::{ProbeKind, Probed, Told};
+use super::restart;
 use super::status::{self, Problems};
 use crate::kinds::action::{Note, Plan, Severity};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
@@ -69,10 +71,22 @@ pub fn of_steps(crew: &Crew, steps: &Steps, ending: Option<&Ending>, plan: &mut 
     if late && crew.members.iter().all(|member| member.stopping.is_none()) {
         plan.event(Severity::Normal, "DeadlineExceeded", status::DEADLINE_MESSAGE);
     }
-    for (member, _) in steps.stops.iter().filter(|(member, _)| member.stopping.is_none()) {
-        let message = format!("Stopping container {}", member.container.name);
-        plan.event_at(&member.field_path(), Severity::Normal, "Killing", message);
+    for stop in steps.stops.iter().filter(|stop| stop.member.stopping.is_none()) {
+        let message = stop_message(crew, stop);
+        plan.event_at(&stop.member.field_path(), Severity::Normal, "Killing", message);
     }
+}
+
+fn stop_message(crew: &Crew, stop: &Stop) -> String {
+    let (container, name) = (stop.member.container, &stop.member.container.name);
+    let Some(failed) = stop.failed else { return format!("Stopping container {name}") };
+    let probe = failed.name().to_lowercase();
+    if stop.member.role == Role::Sidecar {
+        return format!("Init container {name} failed {probe} probe");
+    }
+    let again = restart::after_kill(container, crew.spec);
+    let more = if again { ", will be restarted" } else { "" };
+    format!("Container {name} failed {probe} probe{more}")
 }
 
 /// Names that are no names of environment variables.
@@ -84,15 +98,33 @@ pub fn of_warnings(member: &Member, warnings: Vec<String>, plan: &mut Plan) {
 }
 
 /// What a report tells of that leaves no trace in a status.
-pub fn of_report(pod: &Pod, report: &Report) -> Option<Note> {
-    let News::PreStopFailed(_) = &report.news else { return None };
+pub fn of_report(pod: &Pod, observed: &PodObserved, report: &Report) -> Option<Note> {
+    let (reason, message) = match &report.news {
+        News::PreStopFailed(_) => ("FailedPreStopHook", "PreStopHook failed".to_owned()),
+        // What is said of a container that has ended meanwhile is no news.
+        News::Probed(probed) if observed.is_running(report) => probed_words(probed)?,
+        _ => return None,
+    };
     let init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
     let is_init = init.into_iter().any(|container| container.name == report.container);
     let field = if is_init { "initContainers" } else { "containers" };
     Some(Note {
         severity: Severity::Warning,
-        reason: "FailedPreStopHook",
-        message: "PreStopHook failed".into(),
+        reason,
+        message,
         field_path: format!("spec.{field}{{{}}}", report.container),
+    })
+}
+
+fn probed_words(probed: &Probed) -> Option<(&'static str, String)> {
+    let kind: ProbeKind = probed.kind;
+    let told = probed.told.as_ref()?;
+    Some(match told {
+        Told::Failed(why) => ("Unhealthy", format!("{} probe failed: {why}", kind.name())),
+        Told::Warned(why) => ("ProbeWarning", format!("{} probe warning: {why}", kind.name())),
+        Told::Errored(why) => {
+            let kind = kind.name();
+            ("Unhealthy", format!("{kind} probe errored and resulted in unknown state: {why}"))
+        }
     })
 }

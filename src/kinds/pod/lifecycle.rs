@@ -1,6 +1,7 @@
 //! The order in which a pod's containers start and stop.
 
 use super::crew::{Crew, Member, Role, State};
+use super::probe::{self, ProbeKind};
 use super::restart;
 use crate::kinds::action::View;
 use crate::time::{SignedDuration, Timestamp};
@@ -83,9 +84,17 @@ pub fn deadline(spec: &PodSpec, started: Timestamp, view: &View) -> Option<Times
 pub struct Steps<'c, 'a> {
     /// Members and the attempt to start.
     pub starts: Vec<(&'c Member<'a>, u32)>,
-    /// Members and their grace in seconds.
-    pub stops: Vec<(&'c Member<'a>, i64)>,
+    pub stops: Vec<Stop<'c, 'a>>,
     pub wakes: Vec<Timestamp>,
+}
+
+/// A member to stop.
+#[derive(Debug)]
+pub struct Stop<'c, 'a> {
+    pub member: &'c Member<'a>,
+    pub grace_seconds: i64,
+    /// The probe that it failed, if that is why.
+    pub failed: Option<ProbeKind>,
 }
 
 /// What to start in a pod that goes on.
@@ -94,6 +103,7 @@ pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
     if view.quiet {
         return steps;
     }
+    crew.members.iter().for_each(|member| steps.kill_failed(member, crew.spec));
     let begun = crew.mains_begun();
     let mut ordered_later = begun;
     let mut openers: Vec<(&Member, bool)> = Vec::new();
@@ -149,9 +159,7 @@ impl<'c, 'a> Steps<'c, 'a> {
             State::Failed { at, .. } => {
                 (member.attempt, *at, restart::retry(member.failures.max(1)))
             }
-            State::Exited(exit) => {
-                (member.attempt + 1, exit.finished_at, restart::backoff(member.streak))
-            }
+            State::Exited(exit) => (member.attempt + 1, exit.finished_at, restart::wait(member)),
         };
         if view.elapsed(since) >= wait {
             self.starts.push((member, attempt));
@@ -163,7 +171,18 @@ impl<'c, 'a> Steps<'c, 'a> {
     /// Asks a member to stop, unless it was asked to stop as soon or sooner.
     fn stop(&mut self, member: &'c Member<'a>, ending: &Ending, view: &View) {
         if member.stopping.is_none_or(|asked| ending.grace_seconds < asked) {
-            self.stops.push((member, ending.left_seconds(view)));
+            let grace_seconds = ending.left_seconds(view);
+            self.stops.push(Stop { member, grace_seconds, failed: None });
+        }
+    }
+
+    /// Stops a member that failed its startup or liveness probe.
+    fn kill_failed(&mut self, member: &'c Member<'a>, spec: &PodSpec) {
+        let Some(failed) = probe::fatal(member) else { return };
+        if member.is_active() && member.stopping.is_none() {
+            let own = probe::grace_seconds(member.container, failed);
+            let grace_seconds = own.unwrap_or_else(|| grace_seconds(spec));
+            self.stops.push(Stop { member, grace_seconds, failed: Some(failed) });
         }
     }
 }

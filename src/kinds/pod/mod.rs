@@ -8,6 +8,10 @@ pub mod crew;
 
 pub mod restart;
 
+pub mod probe;
+
+pub mod address;
+
 pub mod status;
 
 pub mod phase;

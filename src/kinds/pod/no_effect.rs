@@ -18,7 +18,6 @@ const HOST_NETWORK: &str = "pods use the network of the host";
 const HOST_NAMES: &str = "names are resolved as the host does";
 const HOST_PROCESSES: &str = "pods see the processes of the host";
 const NO_SANDBOX: &str = "containers are plain processes, without this confinement";
-const NO_PROBES: &str = "probes are not run; a container that runs counts as ready";
 const NO_TERMINAL: &str = "containers have no terminal or input";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
@@ -64,10 +63,7 @@ const POD_SECURITY: &[Row<PodSecurityContext>] = &[
 
 const CONTAINER: &[Row<Container>] = &[
     ("imagePullPolicy", |c| c.image_pull_policy.is_some(), HOST_PROGRAMS),
-    ("livenessProbe", |c| c.liveness_probe.is_some(), NO_PROBES),
-    ("readinessProbe", |c| c.readiness_probe.is_some(), NO_PROBES),
     ("resizePolicy", |c| c.resize_policy.is_some(), "containers are not resized"),
-    ("startupProbe", |c| c.startup_probe.is_some(), NO_PROBES),
     ("stdin", |c| c.stdin.is_some(), NO_TERMINAL),
     ("stdinOnce", |c| c.stdin_once.is_some(), NO_TERMINAL),
     ("tty", |c| c.tty.is_some(), NO_TERMINAL),

@@ -1,8 +1,10 @@
 //! What a pod's plan and its runtime say to each other: orders down, reports up, and what is known
 //! meanwhile.
 
+use super::probe::{Probe, Probed, Verdicts};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is known of a pod's containers besides its status: kept in memory by the engine, rebuilt
 /// from the runtime after a restart (`Runtime::recover`).
@@ -12,6 +14,8 @@ pub struct PodObserved {
     pub containers: BTreeMap<String, ContainerObserved>,
     /// All containers are gone and the pod's folder is removed or never was.
     pub cleaned: bool,
+    /// The probes that were ordered of this daemon's prober.
+    pub probing: Arc<[Probe]>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +32,8 @@ pub struct ContainerObserved {
     pub failures: u32,
     /// The shortest grace with which this attempt was asked to stop; `None`: it was not.
     pub stopping: Option<i64>,
+    /// What this daemon's probes of this attempt came to.
+    pub verdicts: Verdicts,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +94,8 @@ impl PodObserved {
                     seen.stopping = Some(grace);
                 }
             }
-            Order::Clean { .. } => {}
+            Order::Probe { probes, .. } => self.probing = probes.clone(),
+            Order::Clean { .. } => self.probing = Arc::default(),
         }
     }
 
@@ -104,6 +111,15 @@ impl PodObserved {
             *seen = ContainerObserved { last, streak, ..ContainerObserved::new(launch.attempt) };
         }
         seen.state = ContainerState::Starting;
+    }
+
+    /// Does the report speak of what runs now?
+    pub fn is_running(&self, report: &Report) -> bool {
+        let seen = self.containers.get(&report.container);
+        seen.is_some_and(|seen| {
+            let runs = matches!(seen.state, ContainerState::Running { .. });
+            seen.attempt == report.attempt && runs
+        })
     }
 
     fn container(&mut self, name: &str, attempt: u32) -> &mut ContainerObserved {
@@ -142,8 +158,15 @@ impl ContainerObserved {
 
     /// An attempt that was ordered just now.
     pub fn new(attempt: u32) -> ContainerObserved {
-        let state = ContainerState::Starting;
-        ContainerObserved { attempt, state, last: None, streak: 0, failures: 0, stopping: None }
+        ContainerObserved {
+            attempt,
+            state: ContainerState::Starting,
+            last: None,
+            streak: 0,
+            failures: 0,
+            stopping: None,
+            verdicts: Verdicts::default(),
+        }
     }
 
     fn take(&mut self, news: &News) -> bool {
@@ -179,6 +202,11 @@ impl ContainerObserved {
             News::Exited(exit) => {
                 self.streak = if exit.was_steady() { 1 } else { self.streak.saturating_add(1) };
                 self.state = ContainerState::Exited(exit.clone());
+            }
+            News::Probed(probed) => {
+                let (runs, kind) =
+                    (matches!(self.state, ContainerState::Running { .. }), probed.kind);
+                return probed.verdict.is_some_and(|v| runs && self.verdicts.set(kind, v));
             }
             News::PreStopFailed(_) | News::Cleaned => return false,
         }
@@ -222,6 +250,8 @@ pub enum News {
         at: Timestamp,
     },
     Exited(Exit),
+    /// From the prober.
+    Probed(Probed),
     /// Answers `Order::Clean`: nothing of the pod is left (`container` is empty).
     Cleaned,
 }
@@ -236,6 +266,8 @@ pub enum Order {
     /// kills at once. A later one with less grace shortens it. An attempt that is not running yet
     /// is not started any more (`News::Failed`) or killed as soon as it is.
     Stop { pod_uid: String, container: String, attempt: u32, grace_seconds: i64 },
+    /// The probes that shall run from now on, all of this pod's: for the prober.
+    Probe { pod_uid: String, probes: Arc<[Probe]> },
     /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned`
     /// always, also where the runtime knows nothing of the pod.
     Clean { pod_uid: String },
@@ -283,6 +315,39 @@ impl std::fmt::Debug for Launch {
 pub enum Hook {
     Exec(Vec<String>),
     Sleep { seconds: i64 },
+}
+
+/// What a probe does (`ProbeHandler`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handler {
+    HttpGet(HttpGet),
+    TcpSocket(Address),
+    /// A program in the container.
+    Exec(Vec<String>),
+    /// `grpc.health.v1.Health/Check`
+    Grpc {
+        address: Address,
+        service: String,
+    },
+    /// It says nothing that could be asked; why.
+    Unknown(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HttpGet {
+    /// Without a look at the certificate.
+    pub https: bool,
+    pub address: Address,
+    /// With the query, if any.
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Address {
+    /// A name or an IP address.
+    pub host: String,
+    pub port: u16,
 }
 
 /// cgroup limits of one container (`resources`); `None`: no limit.

@@ -6,7 +6,7 @@ use super::launch::{Launched, launch};
 use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::status::{self, Problems};
-use super::{events, restart};
+use super::{events, probe, restart};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Plan, View};
 use crate::time::Timestamp;
@@ -22,6 +22,7 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     let going = pod.metadata.deletion_timestamp.is_some();
     let Some(spec) = &pod.spec else { return plan };
     if is_ended(pod) {
+        watch(pod, observed, Vec::new(), &mut plan);
         if going {
             clean(pod, observed, &mut plan);
         }
@@ -85,13 +86,21 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
         plan.push(Action::Order(Order::Start(Box::new(launched.launch))));
     }
     events::of_steps(&crew, &steps, ending.as_ref(), plan);
-    for (member, grace_seconds) in &steps.stops {
+    for stop in &steps.stops {
         plan.push(Action::Order(Order::Stop {
             pod_uid: uid(pod),
-            container: member.container.name.clone(),
-            attempt: member.attempt,
-            grace_seconds: *grace_seconds,
+            container: stop.member.container.name.clone(),
+            attempt: stop.member.attempt,
+            grace_seconds: stop.grace_seconds,
         }));
+    }
+    watch(pod, observed, probe::wanted(pod, &crew, ending.is_some(), view.settings), plan);
+}
+
+/// Tells the prober when other probes shall run than before.
+fn watch(pod: &Pod, observed: &PodObserved, wanted: Vec<probe::Probe>, plan: &mut Plan) {
+    if *observed.probing != *wanted {
+        plan.push(Action::Order(Order::Probe { pod_uid: uid(pod), probes: wanted.into() }));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether a container that ended runs again, and how long it waits before.
 
+use super::crew::Member;
+use super::probe;
 use crate::time::SignedDuration;
 use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, PodSpec};
 
@@ -20,6 +22,26 @@ pub fn runs_again(container: &Container, spec: &PodSpec, code: i32) -> bool {
         Some("OnFailure") => code != 0,
         _ => true,
     }
+}
+
+/// Does a container run again that was killed by its probe?
+pub fn after_kill(container: &Container, spec: &PodSpec) -> bool {
+    container.restart_policy.as_deref().or(spec.restart_policy.as_deref()) != Some("Never")
+}
+
+/// The wait before a container that has ended runs again.
+///
+/// The kubelet kills and restarts in one go what fails its probes, so it weighs the end before
+/// that one: a container that was killed runs again at once, unless the one before ended too
+/// shortly before.
+pub fn wait(member: &Member) -> SignedDuration {
+    if probe::fatal(member).is_none() {
+        return backoff(member.streak);
+    }
+    let wait = backoff(member.streak.saturating_sub(1));
+    let ends = member.exit().zip(member.last.as_deref());
+    let lived = ends.map(|(exit, last)| exit.finished_at.duration_since(last.finished_at));
+    if lived.is_some_and(|lived| lived <= wait) { wait } else { SignedDuration::ZERO }
 }
 
 fn matches(rule: &ContainerRestartRule, code: i32) -> bool {

@@ -55,7 +55,8 @@ pub fn status(
     let late = over && ending.is_some_and(|ending| ending.why == Why::Deadline);
     let conditions = conditions::conditions(pod, crew, &statuses, phase, now);
     let started = statuses.iter().any(|status| status.container_id.is_some());
-    let ip = started.then(|| view.settings.host_ip.clone());
+    let own_ip = old.and_then(|old| old.pod_ip.clone());
+    let ip = own_ip.or_else(|| started.then(|| view.settings.host_ip.clone()));
     let mains = statuses.split_off(statuses.len() - crew.spec.containers.len());
     PodStatus {
         conditions: Some(conditions),
@@ -160,8 +161,8 @@ fn container(
             let state = ContainerState { running, ..Default::default() };
             let last = member.last.as_deref();
             let sketch = Sketch { id: Some(id), last, ..Sketch::of(member, state) };
-            let ready = member.role != Role::Init;
-            Sketch { ready, started: true, ..sketch }.finish()
+            let ready = member.role != Role::Init && member.is_ready();
+            Sketch { ready, started: member.has_started(), ..sketch }.finish()
         }
         State::Failed { reason, message, .. } => {
             let state = match problem {
@@ -203,8 +204,13 @@ fn exited(
         let state = waiting(problem.reason, Some(&problem.message));
         return Sketch { state, ..again }.finish();
     }
-    let wait = restart::backoff(member.streak);
-    if !ending && crew.restarts(member) && !wait.is_zero() && is_shown(member, exit) {
+    let (wait, killed) = (restart::wait(member), crew.killed_to_restart(member));
+    if killed && !ending && wait.is_zero() {
+        // As the kubelet, which kills and restarts in one go.
+        return member.shown.cloned().unwrap_or_else(|| again.finish());
+    }
+    let told = killed || is_shown(member, exit);
+    if !ending && crew.restarts(member) && !wait.is_zero() && told {
         let message = format!(
             "back-off {} restarting failed container={} pod={}",
             go_duration(wait.as_secs()),

@@ -1,6 +1,7 @@
 //! The daemon's end: one thread that holds the sockets of all shims, passes orders on and reports
 //! up.
 
+use super::exec::Runs;
 use super::place::Place;
 use super::records::{Past, Record};
 use super::settle::{self, settle};
@@ -9,6 +10,7 @@ use super::zygote::COMMAND;
 use crate::host::cgroups::Layout;
 use crate::host::sockets;
 use crate::kinds::pod::observed::{News, Order, Report};
+use crate::probes::exec::Run;
 use crate::time::Timestamp;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
@@ -24,6 +26,7 @@ use std::sync::{Arc, Mutex};
 /// What the keeper is told.
 pub enum Told {
     Order(Order),
+    Exec(Run),
     /// A shim that was found alive, after a start of the daemon.
     Adopt {
         pod_uid: String,
@@ -69,6 +72,7 @@ pub struct Keeper {
     pods: HashMap<u64, Pod>,
     by_uid: HashMap<String, u64>,
     next_token: u64,
+    runs: Runs,
 }
 
 struct Zygote {
@@ -120,6 +124,7 @@ impl Keeper {
             pods: HashMap::new(),
             by_uid: HashMap::new(),
             next_token: TOKEN_FIRST_POD,
+            runs: Runs::default(),
         };
         keeper.zygote()?;
         Ok(keeper)
@@ -156,6 +161,7 @@ impl Keeper {
             match told {
                 Told::Quit => return false,
                 Told::Order(order) => self.pass(order),
+                Told::Exec(run) => self.exec(run),
                 Told::Adopt { pod_uid, socket, live } => {
                     if let Err(error) = self.add_pod(&pod_uid, socket, live) {
                         tracing::error!(pod_uid, %error, "a running pod cannot be watched");
@@ -188,7 +194,19 @@ impl Keeper {
                     self.report(&pod_uid, "", 0, News::Cleaned);
                 }
             }
+            // The prober's.
+            Order::Probe { .. } => {}
         }
+    }
+
+    /// Without a shim nothing of the pod runs: the run is dropped.
+    fn exec(&mut self, run: Run) {
+        let Some(token) = self.by_uid.get(&run.pod_uid).copied() else { return };
+        let order = self.runs.add(token, run);
+        let pod = self.pods.get_mut(&token).expect("a token that is known by uid");
+        pod.unsent.extend(wire::frame(&order));
+        pod.flush();
+        self.mind_output(token);
     }
 
     /// A stop for a pod without a shim: nothing of it runs.
@@ -298,6 +316,10 @@ impl Keeper {
                 self.report(&uid, &container, attempt, News::PreStopFailed(message));
                 false
             }
+            FromShim::Executed { id, ran } => {
+                self.runs.end(id, ran);
+                false
+            }
             FromShim::Cleaned { error } => {
                 if let Some(error) = error {
                     tracing::warn!(pod_uid = uid, error, "the pod's folder was not removed");
@@ -310,6 +332,7 @@ impl Keeper {
     }
 
     fn forget(&mut self, token: u64) -> Option<Pod> {
+        self.runs.forget(token);
         let pod = self.pods.remove(&token)?;
         self.by_uid.remove(&pod.uid);
         Some(pod)
@@ -336,7 +359,7 @@ impl Keeper {
             let seen = match &pending.order {
                 ToShim::Start(launch) => past.begun(&launch.container, launch.attempt),
                 ToShim::Stop { container, attempt, .. } => past.begun(container, *attempt),
-                ToShim::Clean => false,
+                ToShim::Clean | ToShim::Exec { .. } => false,
             };
             if seen {
                 continue;
@@ -372,6 +395,8 @@ impl Keeper {
                 tracing::warn!(pod_uid = uid, why, "the pod's folder was not removed");
                 self.report(uid, "", 0, News::Cleaned);
             }
+            // Nothing of it is kept to be tried again.
+            ToShim::Exec { .. } => {}
         }
     }
 
@@ -522,7 +547,7 @@ impl Pod {
             ToShim::Stop { container, attempt: stopped, .. } => {
                 !ends || container != name || *stopped > attempt
             }
-            ToShim::Clean => true,
+            ToShim::Clean | ToShim::Exec { .. } => true,
         });
     }
 }

@@ -23,6 +23,7 @@
 //! An attempt that is in the records is never begun again, only told again: orders may be repeated
 //! at will.
 
+mod exec;
 mod keeper;
 mod place;
 mod records;
@@ -31,6 +32,7 @@ mod shim;
 mod wire;
 mod zygote;
 
+pub use exec::ExecDoor;
 pub use place::{log_files, log_path};
 pub use zygote::{COMMAND as ZYGOTE_COMMAND, zygote_main};
 
@@ -113,6 +115,11 @@ impl ProcessRuntime {
     /// What this host does not let us do, one sentence each, for the daemon to log.
     pub fn cannot(&self) -> &[String] {
         &self.cannot
+    }
+
+    /// How probes run programs in containers.
+    pub fn exec_door(&self) -> ExecDoor {
+        ExecDoor { inbox: self.inbox.clone() }
     }
 
     fn recover_pod(&self, uid: &str) -> Result<PodObserved, settle::Error> {

@@ -6,6 +6,7 @@
 use super::records::Record;
 use crate::host::cgroups::Layout;
 use crate::kinds::pod::observed::Launch;
+use crate::probes::exec::Ran;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -28,8 +29,20 @@ pub struct NoShim {
 #[derive(Serialize, Deserialize)]
 pub enum ToShim {
     Start(Box<Launch>),
-    Stop { container: String, attempt: u32, grace_seconds: i64 },
+    Stop {
+        container: String,
+        attempt: u32,
+        grace_seconds: i64,
+    },
     Clean,
+    /// Run a program in the container; answered by `Executed` of the same `id`.
+    Exec {
+        id: u64,
+        container: String,
+        attempt: u32,
+        command: Vec<String>,
+        timeout_milliseconds: u64,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +57,10 @@ pub enum FromShim {
     },
     Cleaned {
         error: Option<String>,
+    },
+    Executed {
+        id: u64,
+        ran: Ran,
     },
 }
 

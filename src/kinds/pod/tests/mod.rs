@@ -4,10 +4,11 @@
 //! has a line for all that was decided: `start main#0`, `stop main#0 30s`, `clean`, `remove`, `wake
 //! 12`, events as `Started{main}`, and each status as phase, conditions (upper case: true;
 //! `P`odReadyToStartContainers, `I`nitialized, `R`eady, `C`ontainersReady, `S`cheduled) and
-//! containers (`run*` ready, `end(code reason)`, `wait(reason)`, `#` restarts, `<` the last exit
-//! code).
+//! containers (`run*` ready, `run~` not started by its probe, `end(code reason)`, `wait(reason)`,
+//! `#` restarts, `<` the last exit code). `probe` names all probes that shall run.
 
 use super::observed::{Exit, HookState, News, Order, PodObserved, Report};
+use super::probe::{Probe, ProbeKind, Probed, Told};
 use super::{plan, queue, status};
 use crate::kinds::action::{Action, Others, Plan, Settings, View};
 use crate::kinds::{Key, Object};
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 mod ending;
 mod folding;
 mod launching;
+mod probing;
 mod queueing;
 mod restarting;
 mod starting;
@@ -87,6 +89,8 @@ impl World {
             }
             ["delete", grace] => self.delete(grace.parse().expect("seconds")),
             ["quiet"] => self.quiet = true,
+            ["passes", name, kind] => self.probed(name, kind, true),
+            ["fails", name, kind] => self.probed(name, kind, false),
             ["cleaned"] => self.report("", News::Cleaned),
             ["forget-last"] => {
                 self.observed.containers.values_mut().for_each(|seen| seen.last = None);
@@ -112,6 +116,14 @@ impl World {
         let attempt = self.observed.containers.get(name).map_or(0, |seen| seen.attempt);
         let (pod_uid, container) = ("u".to_owned(), name.to_owned());
         self.observed.reported(&Report { pod_uid, container, attempt, news });
+    }
+
+    /// A probe came to its verdict.
+    fn probed(&mut self, name: &str, kind: &str, passed: bool) {
+        let of_kind = |one: &ProbeKind| one.name().eq_ignore_ascii_case(kind);
+        let kind = ProbeKind::ALL.into_iter().find(of_kind).expect("a kind");
+        let told = (!passed).then(|| Told::Failed("no".into()));
+        self.report(name, News::Probed(Probed { kind, verdict: Some(passed), told }));
     }
 
     fn id(&self, name: &str) -> String {
@@ -207,6 +219,7 @@ impl World {
                             format!("stop {container}#{attempt} {grace_seconds}s")
                         }
                         Order::Clean { .. } => "clean".to_owned(),
+                        Order::Probe { probes, .. } => show_probes(&probes),
                     }
                 }
                 Action::Remove => "remove".to_owned(),
@@ -215,6 +228,14 @@ impl World {
             self.answer.push(line);
         }
     }
+}
+
+fn show_probes(probes: &[Probe]) -> String {
+    let one = |probe: &Probe| {
+        format!(" {} {}#{}", probe.kind.name().to_lowercase(), probe.container, probe.attempt)
+    };
+    let all: Vec<String> = probes.iter().map(one).collect();
+    format!("probe{}", all.join(","))
 }
 
 fn show(pod: &Pod) -> String {
@@ -255,6 +276,9 @@ fn show_container(status: &ContainerStatus) -> String {
         }
         _ => panic!("not one state: {state:?}"),
     };
+    if state.running.is_some() && status.started != Some(true) {
+        text.push('~');
+    }
     if status.ready {
         text.push('*');
     }

@@ -180,9 +180,16 @@ fn a_step_of_the_clock_neither_ends_a_wait_nor_a_pod() {
 fn a_failed_pre_stop_hook_is_told() {
     let world = play(simple("Always"), &["0 bind", "1 started main"]);
     let report = |news| Report { pod_uid: "u".into(), container: "main".into(), attempt: 0, news };
-    let note = events::of_report(&world.pod, &report(News::PreStopFailed("exit 1".into())));
+    let note = events::of_report(
+        &world.pod,
+        &world.observed,
+        &report(News::PreStopFailed("exit 1".into())),
+    );
     let note = note.expect("an event");
     assert_eq!((note.reason, &*note.message), ("FailedPreStopHook", "PreStopHook failed"));
     assert_eq!(note.field_path, "spec.containers{main}");
-    assert_eq!(events::of_report(&world.pod, &report(News::PostStart(Ok(())))), None);
+    assert_eq!(
+        events::of_report(&world.pod, &world.observed, &report(News::PostStart(Ok(())))),
+        None
+    );
 }

@@ -1,5 +1,6 @@
 //! One running attempt of a container: its process, its output, its stop, its end.
 
+use super::exec::ExecRun;
 use super::hook::HookRun;
 use super::log::Log;
 use super::message::Message;
@@ -29,6 +30,8 @@ pub struct Container {
     /// Where the program writes its termination message.
     pub message: Option<Message>,
     pub hook: Option<HookRun>,
+    /// Programs of its probes.
+    pub execs: Vec<ExecRun>,
     pub stop: Option<Stop>,
     pub ended: Option<Ended>,
 }
@@ -105,9 +108,15 @@ impl Container {
         }
     }
 
+    /// Who asked hears no more of them.
+    fn end_execs(&mut self) {
+        self.execs.drain(..).for_each(|run| run.kill());
+    }
+
     /// The main process was reaped.
     pub fn note_end(&mut self, status: WaitStatus) {
         self.end_hook();
+        self.end_execs();
         let out_of_memory =
             self.launch.limits.memory_bytes_max.is_some() && self.cgroup.out_of_memory();
         let (at, since) = (Timestamp::now(), Instant::now());
@@ -143,7 +152,8 @@ impl Container {
         }
         let stop = self.stop.as_ref().filter(|s| s.step != StopStep::Killed).map(|s| s.deadline);
         let hook = self.hook.as_ref().and_then(|hook| hook.until);
-        stop.into_iter().chain(hook).min()
+        let execs = self.execs.iter().map(|run| run.deadline);
+        stop.into_iter().chain(hook).chain(execs).min()
     }
 
     /// Asks the program to end.

@@ -78,6 +78,7 @@ impl Shim {
             streams: [Stream::new(out, log::Stream::Stdout), Stream::new(err, log::Stream::Stderr)],
             log: Log::new(self.place.log(&launch.container, launch.attempt)),
             hook: None,
+            execs: Vec::new(),
             stop: None,
             ended: None,
             message: files.into_message(),
@@ -207,6 +208,9 @@ pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, Ow
     Ok((pid, output))
 }
 
+/// With this code, a child that did not become its program.
+pub(super) const NOT_RUN_CODE: i32 = 126;
+
 /// The child's ends of its pipes, closed here once it has them.
 struct Ends {
     output: OwnedFd,
@@ -235,7 +239,7 @@ fn bear(
             let refusal = spawn::become_program(launch, argv, &birth, enter);
             let text = serde_json::to_vec(&refusal).expect("a refusal is plain data");
             let _ = rustix::io::write(&ends.status, &text);
-            process::exit_now(126)
+            process::exit_now(NOT_RUN_CODE)
         }
         Err(error) => {
             let words = words(error);

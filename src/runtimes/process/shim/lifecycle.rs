@@ -85,7 +85,7 @@ impl Shim {
                 if let Some(container) = self.containers.get_mut(&name) {
                     container.note_end(status);
                 }
-            } else {
+            } else if !self.reap_exec(pid, status) {
                 self.reap_hook(pid, status);
             }
         }
@@ -132,6 +132,7 @@ impl Shim {
         let names: Vec<String> = self.containers.keys().cloned().collect();
         for name in names {
             self.look_at_hook(&name, now);
+            self.look_at_execs(&name, now);
             self.look_at_stop(&name, now);
             self.look_at_end(&name, now);
         }

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod container;
+pub mod exec;
 mod files;
 pub mod hook;
 mod launch;
@@ -176,6 +177,9 @@ impl Shim {
             if let Some(hook) = &container.hook {
                 of(Source::Hook, &hook.output);
             }
+            for run in &container.execs {
+                of(Source::Exec(run.pid), &run.output);
+            }
         }
     }
 
@@ -217,6 +221,10 @@ impl Shim {
                 self.stop(&container, attempt, grace_seconds);
             }
             ToShim::Clean => self.clean(),
+            ToShim::Exec { id, container, attempt, command, timeout_milliseconds } => {
+                let timeout = Duration::from_millis(timeout_milliseconds);
+                self.exec(id, (&container, attempt), &command, timeout);
+            }
         }
     }
 
@@ -228,6 +236,11 @@ impl Shim {
             Source::Hook => {
                 if let Some(hook) = &mut container.hook {
                     hook.take_output(&mut self.buffer);
+                }
+            }
+            Source::Exec(pid) => {
+                if let Some(run) = container.execs.iter_mut().find(|run| run.pid == pid) {
+                    run.take_output(&mut self.buffer);
                 }
             }
         }
@@ -296,6 +309,7 @@ enum Source {
     Status,
     Stream(usize),
     Hook,
+    Exec(Pid),
 }
 
 /// Children of the shim that are no container's main process: what a container left behind.
@@ -303,7 +317,8 @@ fn strays(containers: &BTreeMap<String, Container>) -> Vec<Pid> {
     let known = |pid: &Pid| {
         containers.values().any(|c| {
             let hook = c.hook.as_ref().and_then(|hook| hook.pid);
-            (c.ended.is_none() && c.pid == *pid) || hook == Some(*pid)
+            let probe = c.execs.iter().any(|run| run.pid == *pid);
+            (c.ended.is_none() && c.pid == *pid) || hook == Some(*pid) || probe
         })
     };
     let own = rustix::process::getpid();
