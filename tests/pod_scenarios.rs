@@ -63,6 +63,10 @@ impl Others for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
+
+    fn orphans(&self, _: cronlet::kinds::Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
 }
 
 /// The pod, played again.

@@ -106,24 +106,16 @@ impl Engine {
         }
     }
 
-    /// Stages the object and makes dirty who may care: itself and its controller.
+    /// Stages the object and makes dirty who may care: itself and its kin.
     pub(super) fn put(&mut self, object: Object) {
         let key = object.key();
-        if self.store.get(&key).as_ref() == Some(&object) {
+        let before = self.store.get(&key);
+        if before.as_ref() == Some(&object) {
             return;
         }
-        self.touch_controller(&object);
+        self.touch_kin(before.as_ref(), &object);
         self.store.put(object);
         self.dirty.insert(key);
-    }
-
-    pub(super) fn touch_controller(&mut self, object: &Object) {
-        let owners = object.meta().owner_references.iter().flatten();
-        for owner in owners.filter(|owner| owner.controller == Some(true)) {
-            if let Some(kind) = Kind::from_name(&owner.kind) {
-                self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
-            }
-        }
     }
 
     fn record(&mut self, mut run: Run) {

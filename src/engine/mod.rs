@@ -23,6 +23,7 @@ mod due;
 mod dump;
 mod garbage;
 mod history;
+mod kin;
 mod notes;
 mod observe;
 mod queue;
@@ -306,5 +307,9 @@ impl Engine {
 impl Others for Store {
     fn get(&self, key: &Key) -> Option<Object> {
         Store::get(self, key)
+    }
+
+    fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
+        Store::orphans(self, kind, namespace)
     }
 }

@@ -21,6 +21,10 @@ pub struct View<'a> {
 /// Reads any object: ConfigMaps and Secrets that a pod names, a Job whose name is wanted.
 pub trait Others {
     fn get(&self, key: &Key) -> Option<Object>;
+
+    /// The objects of a kind that no controller owns, of the kinds that may be adopted
+    /// ([`super::controller::adopters`]).
+    fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object>;
 }
 
 impl View<'_> {

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod check;
 pub mod columns;
 pub mod config_map;
+pub mod controller;
 pub mod controller_revision;
 pub mod cron_job;
 pub mod daemon_set;
@@ -183,15 +184,15 @@ pub fn plan(
 ) -> action::Plan {
     match object {
         Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, view),
+        Object::Deployment(deployment) => deployment::plan::plan(deployment, view),
         Object::Job(job) => job::plan::plan(job, view),
+        Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
         // Their plans plug in here.
         Object::DaemonSet(_)
-        | Object::Deployment(_)
         | Object::Namespace(_)
         | Object::Node(_)
         | Object::PersistentVolumeClaim(_)
-        | Object::ReplicaSet(_)
         | Object::StatefulSet(_) => action::Plan::default(),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)

@@ -6,7 +6,7 @@
 //! published state as it was.
 
 use crate::kinds::action::Run;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Object, controller};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -100,6 +100,13 @@ impl Store {
         keys.iter().filter_map(|key| self.get(key)).filter(owns).collect()
     }
 
+    /// The objects of a kind and a namespace that a controller may adopt.
+    pub fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
+        let mut orphans = self.owned(kind.info().plural);
+        orphans.retain(|object| object.namespace() == namespace);
+        orphans
+    }
+
     /// Stages the object as it shall be.
     pub fn put(&mut self, object: Object) {
         for uid in owner_uids(&object) {
@@ -174,8 +181,12 @@ impl Store {
     }
 }
 
+/// The uids of an object's owners; one that a controller may adopt is owned by the word for its
+/// like.
 fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
-    object.meta().owner_references.iter().flatten().map(|owner| owner.uid.as_str())
+    let owners = object.meta().owner_references.iter().flatten();
+    let word = controller::is_orphan(object).then_some(object.kind().info().plural);
+    owners.map(|owner| owner.uid.as_str()).chain(word)
 }
 
 #[cfg(test)]

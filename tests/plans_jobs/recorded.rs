@@ -77,6 +77,10 @@ impl Others for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
+
+    fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
 }
 
 impl<'a> Replay<'a> {

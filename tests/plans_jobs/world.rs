@@ -75,6 +75,10 @@ impl Others for Map<'_> {
     fn get(&self, key: &Key) -> Option<Object> {
         self.0.get(key).cloned()
     }
+
+    fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
 }
 
 impl World {

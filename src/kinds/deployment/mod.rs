@@ -3,3 +3,16 @@
 pub mod check;
 pub mod columns;
 pub mod defaults;
+
+pub mod plan;
+
+pub mod bounds;
+pub mod conditions;
+pub mod hash;
+mod progress;
+pub mod revisions;
+pub mod rollback;
+mod rolling;
+mod scale;
+mod sets;
+mod status;

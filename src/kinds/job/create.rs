@@ -3,15 +3,13 @@
 use super::failure_policy::{self, Verdict};
 use super::pods;
 use crate::kinds::action::View;
-use crate::kinds::{Key, Kind};
-use crate::seed::Seed;
+use crate::kinds::controller;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hasher};
 
 /// The environment variable that tells a container its index.
 const INDEX_VARIABLE: &str = "JOB_COMPLETION_INDEX";
@@ -45,22 +43,9 @@ pub fn pod(job: &Job, index: Option<u32>, replaced: Option<&Pod>, name: String) 
     Pod { metadata, spec: Some(spec), status: None }
 }
 
-/// A name that looks drawn by lot as the API server's do, and yet is the same when the same plan
-/// runs again: so the second time the pod exists already, and nothing is made.
+/// A name for the pod, the same one when the same plan runs again.
 pub fn free_name(job: &Job, index: Option<u32>, nth: u64, view: &View) -> String {
-    let base = base_name(job, index);
-    let mut hash = DefaultHasher::new();
-    hash.write(job.metadata.uid.as_deref().unwrap_or_default().as_bytes());
-    hash.write_i128(view.now.as_nanosecond());
-    hash.write_u64(nth);
-    let mut seed = Seed::new(hash.finish());
-    loop {
-        let name = format!("{base}{}", seed.suffix());
-        let namespace = job.metadata.namespace.as_deref().unwrap_or_default();
-        if view.others.get(&Key::new(Kind::Pod, namespace, &name)).is_none() {
-            return name;
-        }
-    }
+    controller::free_name(&job.metadata, &base_name(job, index), nth, view)
 }
 
 fn base_name(job: &Job, index: Option<u32>) -> String {

@@ -1,9 +1,12 @@
 //! What a Job asks of its pods: which are active, failed, counted; when they ended; which go first.
 
+use crate::kinds::pod::standing::{ready_condition, ready_since, restarts_max};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::JobSpec;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use std::cmp::{Ordering, Reverse};
+
+pub use crate::kinds::pod::standing::{has_ended, is_active, is_ready, is_terminating, phase};
 
 /// Holds a pod back until its Job has counted it.
 pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
@@ -13,28 +16,6 @@ pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
 /// How often an index failed in a way that `podFailurePolicy` ignores.
 pub const INDEX_FAILURES_IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
-
-pub fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
-}
-
-pub fn has_ended(pod: &Pod) -> bool {
-    matches!(phase(pod), "Succeeded" | "Failed")
-}
-
-pub fn is_going(pod: &Pod) -> bool {
-    pod.metadata.deletion_timestamp.is_some()
-}
-
-/// Pending or running, and not being deleted.
-pub fn is_active(pod: &Pod) -> bool {
-    !has_ended(pod) && !is_going(pod)
-}
-
-/// Being deleted, and not yet ended.
-pub fn is_terminating(pod: &Pod) -> bool {
-    !has_ended(pod) && is_going(pod)
-}
 
 pub fn succeeded(pod: &Pod) -> bool {
     phase(pod) == "Succeeded"
@@ -66,10 +47,6 @@ pub fn counted(pod: &Pod) -> Pod {
         }
     }
     pod
-}
-
-pub fn is_ready(pod: &Pod) -> bool {
-    ready_since(pod).is_some()
 }
 
 /// The completion index of an Indexed Job's pod.
@@ -123,18 +100,8 @@ pub fn removal_order(a: &Pod, b: &Pod) -> Ordering {
         .then_with(|| Reverse(created(a)).cmp(&Reverse(created(b))))
 }
 
-fn ready_since(pod: &Pod) -> Option<Timestamp> {
-    ready_condition(pod.status.as_ref()?, "True")
-}
-
 fn unready_since(pod: &Pod) -> Option<Timestamp> {
     ready_condition(pod.status.as_ref()?, "False").filter(|at| *at != Timestamp::UNIX_EPOCH)
-}
-
-fn ready_condition(status: &PodStatus, wanted: &str) -> Option<Timestamp> {
-    let ready = status.conditions.iter().flatten().find(|one| one.type_ == "Ready")?;
-    let since = ready.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-    (ready.status == wanted).then_some(since)
 }
 
 fn ended_by_containers(pod: &Pod) -> Option<Timestamp> {
@@ -151,16 +118,4 @@ fn deletion_asked_at(pod: &Pod) -> Option<Timestamp> {
     let at = pod.metadata.deletion_timestamp.as_ref()?.0;
     let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or(0);
     at.checked_sub(SignedDuration::from_secs(grace)).ok()
-}
-
-/// The most restarts of any container: of the main ones, then of the sidecars.
-fn restarts_max(pod: &Pod) -> (i32, i32) {
-    let status = pod.status.as_ref();
-    let most = |statuses: Option<&Vec<ContainerStatus>>| {
-        statuses.into_iter().flatten().map(|status| status.restart_count).max().unwrap_or(0)
-    };
-    (
-        most(status.and_then(|status| status.container_statuses.as_ref())),
-        most(status.and_then(|status| status.init_container_statuses.as_ref())),
-    )
 }

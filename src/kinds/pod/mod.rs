@@ -16,6 +16,8 @@ pub mod status;
 
 pub mod phase;
 
+pub mod standing;
+
 pub mod conditions;
 
 pub mod events;

@@ -20,6 +20,10 @@ impl Others for Shelf {
         };
         Some(key.kind.read_json(&serde_json::to_vec(&object).expect("JSON")).expect("an object"))
     }
+
+    fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
 }
 
 fn settings() -> Settings {

@@ -33,6 +33,10 @@ impl Others for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
+
+    fn orphans(&self, _: crate::kinds::Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
 }
 
 pub struct World {

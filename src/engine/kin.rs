@@ -1,0 +1,37 @@
+//! Who has to be planned because an object changed: the controller that owns it, the one that did,
+//! and those that may adopt it.
+
+use super::Engine;
+use crate::kinds::controller::{adopters, is_orphan};
+use crate::kinds::{Key, Kind, Object};
+
+impl Engine {
+    pub(super) fn touch_kin(&mut self, before: Option<&Object>, now: &Object) {
+        self.touch_controller(now);
+        if let Some(before) = before.filter(|old| old.controller_uid() != now.controller_uid()) {
+            self.touch_controller(before);
+        }
+        let was_known = before
+            .is_some_and(|before| is_orphan(before) && before.meta().labels == now.meta().labels);
+        if is_orphan(now) && !was_known {
+            self.touch_adopters(now);
+        }
+    }
+
+    fn touch_controller(&mut self, object: &Object) {
+        let owners = object.meta().owner_references.iter().flatten();
+        for owner in owners.filter(|owner| owner.controller == Some(true)) {
+            if let Some(kind) = Kind::from_name(&owner.kind) {
+                self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
+            }
+        }
+    }
+
+    /// Which of them take it, their plans find out.
+    fn touch_adopters(&mut self, orphan: &Object) {
+        for kind in adopters(orphan.kind()) {
+            let keys = self.store.keys(*kind).into_iter();
+            self.dirty.extend(keys.filter(|key| *key.namespace == *orphan.namespace()));
+        }
+    }
+}

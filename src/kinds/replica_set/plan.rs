@@ -1,0 +1,146 @@
+//! The ReplicaSet controller: as many pods of one template as wanted, no more and no less.
+//!
+//! Follows `replica_set.go` of Kubernetes 1.36. Kubernetes makes pods in batches of 1, 2, 4 and so
+//! on, so that a template that the API server refuses costs one call and not five hundred. Here the
+//! first pod is admitted before any is made: admission depends on the template alone, so what the
+//! first is refused for all are.
+
+use super::status::{self, Counts, Failure};
+use crate::kinds::action::{Action, Plan, Severity, View};
+use crate::kinds::admission::{self, Identity};
+use crate::kinds::controller::Controller;
+use crate::kinds::pod::standing::{self, Usefulness};
+use crate::kinds::{Kind, Object};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
+use k8s_openapi::api::core::v1::Pod;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// `BurstReplicas`: more pods than this wait for the next plan, which follows at once.
+const PODS_PER_PLAN_MAX: usize = 500;
+
+/// More pods of one ReplicaSet than this do not run, whatever `replicas` says: it is one host.
+const ACTIVE_MAX: usize = 10_000;
+
+/// Decides what a ReplicaSet needs now. `view.owned` are its pods.
+pub fn plan(set: &ReplicaSet, view: &View) -> Plan {
+    let mut plan = Plan::default();
+    let Some(spec) = &set.spec else { return plan };
+    let controller =
+        Controller { kind: Kind::ReplicaSet, meta: &set.metadata, selector: &spec.selector };
+    let is = |object: &Object, wanted: fn(&Pod) -> bool| match object {
+        Object::Pod(pod) => wanted(pod),
+        _ => false,
+    };
+    let active = controller.claim(Kind::Pod, view, &mut plan, |pod| is(pod, standing::is_active));
+    let mut terminating = controller.claimed(Kind::Pod, view);
+    terminating.retain(|pod| is(pod, standing::is_terminating));
+    let mut sync = Sync { set, spec, controller, view, plan, active: pods(active) };
+    let failure = sync.manage();
+    sync.write(terminating.len(), failure);
+    sync.plan
+}
+
+fn pods(objects: Vec<Object>) -> Vec<Arc<Pod>> {
+    let pod = |object| match object {
+        Object::Pod(pod) => Some(pod),
+        _ => None,
+    };
+    objects.into_iter().filter_map(pod).collect()
+}
+
+struct Sync<'a> {
+    set: &'a ReplicaSet,
+    spec: &'a ReplicaSetSpec,
+    controller: Controller<'a>,
+    view: &'a View<'a>,
+    plan: Plan,
+    /// Neither ended nor going.
+    active: Vec<Arc<Pod>>,
+}
+
+impl Sync<'_> {
+    /// Makes pods, or asks some to go (`manageReplicas`).
+    fn manage(&mut self) -> Failure {
+        if self.set.metadata.deletion_timestamp.is_some() || self.view.quiet {
+            return Failure::Unknown;
+        }
+        let wanted = usize::try_from(self.spec.replicas.unwrap_or(1)).unwrap_or(0);
+        let (active, possible) = (self.active.len(), wanted.min(ACTIVE_MAX));
+        match active.cmp(&possible) {
+            Ordering::Less => return self.create((possible - active).min(PODS_PER_PLAN_MAX)),
+            Ordering::Greater => self.delete((active - possible).min(PODS_PER_PLAN_MAX)),
+            Ordering::Equal if wanted > ACTIVE_MAX => {
+                return self.fail(format!("more than {ACTIVE_MAX} pods do not run on one host"));
+            }
+            Ordering::Equal => {}
+        }
+        Failure::None
+    }
+
+    fn create(&mut self, missing: usize) -> Failure {
+        let template = self.spec.template.clone().unwrap_or_default();
+        for nth in 0..missing {
+            let pod = self.controller.pod(&template, nth as u64, self.view);
+            if nth == 0
+                && let Err(message) = admitted(pod.clone())
+            {
+                return self.fail(message);
+            }
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            self.plan.push(Action::Create(pod.into()));
+            self.plan.event(Severity::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
+        }
+        Failure::None
+    }
+
+    /// Told once: the condition says it as long as it lasts.
+    fn fail(&mut self, message: String) -> Failure {
+        if !status::has_failed(self.set) {
+            let told = format!("Error creating: {message}");
+            self.plan.event(Severity::Warning, "FailedCreate", told);
+        }
+        Failure::Create(message)
+    }
+
+    fn delete(&mut self, surplus: usize) {
+        let (view, min_ready_seconds) = (self.view, self.spec.min_ready_seconds.unwrap_or(0));
+        let mut least_first = self.active.clone();
+        least_first.sort_by_cached_key(|pod| Usefulness::of(pod, min_ready_seconds, view));
+        for pod in least_first.into_iter().take(surplus) {
+            let key = Object::Pod(pod).key();
+            self.plan.event(
+                Severity::Normal,
+                "SuccessfulDelete",
+                format!("Deleted pod: {}", key.name),
+            );
+            self.plan.push(Action::Delete(key));
+        }
+    }
+
+    /// Writes the status if it changed. It counts the pods as they were found, as in Kubernetes:
+    /// the next plan, which follows at once, counts those that this one made.
+    fn write(&mut self, terminating: usize, failure: Failure) {
+        let counts = Counts::of(&self.active, terminating, self.spec, self.view);
+        if let Some(at) = counts.next_available_at {
+            self.plan.wake(at);
+        }
+        let status = status::next(self.set, &counts, failure, self.view.now);
+        if self.set.status.as_ref() != Some(&status) {
+            let mut set = self.set.clone();
+            set.status = Some(status);
+            self.plan.push(Action::Put(set.into()));
+        }
+    }
+}
+
+/// Whether the API server would take the pod, and if not, why.
+fn admitted(pod: Pod) -> Result<(), String> {
+    let object = Object::from(pod);
+    let identity = Identity { uid: "00000000-0000-4000-8000-000000000000", suffix: "" };
+    let namespace = object.namespace().to_owned();
+    match admission::create(object, &namespace, &identity) {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(refused.to_string()),
+    }
+}

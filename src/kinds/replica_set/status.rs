@@ -1,0 +1,113 @@
+//! `status` of a ReplicaSet: counts of its pods, and the condition `ReplicaFailure`.
+
+use crate::kinds::action::View;
+use crate::kinds::pod::standing::{self, Availability};
+use crate::kinds::selector;
+use crate::time::Timestamp;
+use k8s_openapi::api::apps::v1::{
+    ReplicaSet, ReplicaSetCondition, ReplicaSetSpec, ReplicaSetStatus,
+};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use std::sync::Arc;
+
+const REPLICA_FAILURE: &str = "ReplicaFailure";
+
+/// How the making of pods went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    None,
+    /// Not tried: what was known stays.
+    Unknown,
+    /// The API server refuses the pod: why.
+    Create(String),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    active: i32,
+    fully_labeled: i32,
+    ready: i32,
+    available: i32,
+    terminating: i32,
+    /// When the next ready pod has been so for `minReadySeconds`.
+    pub next_available_at: Option<Timestamp>,
+}
+
+impl Counts {
+    pub fn of(
+        active: &[Arc<Pod>],
+        terminating: usize,
+        spec: &ReplicaSetSpec,
+        view: &View,
+    ) -> Counts {
+        let template = spec.template.as_ref().and_then(|template| template.metadata.as_ref());
+        let labels = template.and_then(|meta| meta.labels.clone());
+        let wanted = LabelSelector { match_labels: labels, match_expressions: None };
+        let mut counts = Counts {
+            active: count(active.len()),
+            terminating: count(terminating),
+            ..Counts::default()
+        };
+        for pod in active {
+            let labels = pod.metadata.labels.clone().unwrap_or_default();
+            counts.fully_labeled += i32::from(selector::matches(&wanted, &labels));
+            let availability =
+                standing::availability(pod, spec.min_ready_seconds.unwrap_or(0), view);
+            counts.ready += i32::from(availability != Availability::Unready);
+            counts.available += i32::from(availability == Availability::Available);
+            if let Availability::From(at) = availability {
+                counts.next_available_at =
+                    Some(counts.next_available_at.map_or(at, |sooner| sooner.min(at)));
+            }
+        }
+        counts
+    }
+}
+
+/// The status that follows (`calculateStatus`).
+pub(super) fn next(
+    set: &ReplicaSet,
+    counts: &Counts,
+    failure: Failure,
+    now: Timestamp,
+) -> ReplicaSetStatus {
+    let before = set.status.as_ref().and_then(|status| status.conditions.clone());
+    let mut conditions = before.unwrap_or_default();
+    match failure {
+        Failure::Unknown => {}
+        Failure::None => conditions.retain(|one| one.type_ != REPLICA_FAILURE),
+        Failure::Create(_) if has_failed(set) => {}
+        Failure::Create(message) => {
+            let whole = Timestamp::from_second(now.as_second()).expect("whole seconds in range");
+            conditions.retain(|one| one.type_ != REPLICA_FAILURE);
+            conditions.push(ReplicaSetCondition {
+                type_: REPLICA_FAILURE.to_owned(),
+                status: "True".to_owned(),
+                reason: Some("FailedCreate".to_owned()),
+                message: Some(message),
+                last_transition_time: Some(Time(whole)),
+            });
+        }
+    }
+    let some = |count: i32| (count != 0).then_some(count);
+    ReplicaSetStatus {
+        replicas: counts.active,
+        fully_labeled_replicas: some(counts.fully_labeled),
+        ready_replicas: some(counts.ready),
+        available_replicas: some(counts.available),
+        terminating_replicas: Some(counts.terminating),
+        observed_generation: set.metadata.generation,
+        conditions: (!conditions.is_empty()).then_some(conditions),
+    }
+}
+
+/// Has the condition `ReplicaFailure`.
+pub(super) fn has_failed(set: &ReplicaSet) -> bool {
+    let conditions = set.status.iter().flat_map(|status| &status.conditions);
+    conditions.flatten().any(|one| one.type_ == REPLICA_FAILURE)
+}
+
+fn count(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,10 @@
+//! The plans of ReplicaSets and Deployments, in a small world whose pods do as a script says.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod world;
+
+mod replica_sets;
+
+mod recorded;
