@@ -20,6 +20,7 @@ const SERVED: &[Kind] = &[
     Kind::Pod,
     Kind::ReplicaSet,
     Kind::Secret,
+    Kind::Service,
     Kind::StatefulSet,
 ];
 
@@ -38,23 +39,25 @@ fn answer(kind: Kind, input: &Value) -> Value {
     match admitted {
         Ok(admitted) => json!({
             "code": 201,
-            "output": serde_json::to_value(&admitted.object).expect("an object"),
+            "output": admitted.shown(),
         }),
-        Err(refused) => {
-            let status = refused.status();
-            let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
-            let mut causes: Vec<(String, String)> = causes
-                .into_iter()
-                .map(|cause| (cause.field.unwrap_or_default(), cause.reason.unwrap_or_default()))
-                .collect();
-            causes.sort();
-            let causes: Vec<Value> = causes
-                .into_iter()
-                .map(|(field, reason)| json!({"field": field, "reason": reason}))
-                .collect();
-            json!({"code": status.code, "error": {"causes": causes, "reason": status.reason}})
-        }
+        Err(refused) => refusal(&refused),
     }
+}
+
+fn refusal(refused: &Refused) -> Value {
+    let status = refused.status();
+    let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
+    let mut causes: Vec<(String, String)> = causes
+        .into_iter()
+        .map(|cause| (cause.field.unwrap_or_default(), cause.reason.unwrap_or_default()))
+        .collect();
+    causes.sort();
+    let causes: Vec<Value> = causes
+        .into_iter()
+        .map(|(field, reason)| json!({"field": field, "reason": reason}))
+        .collect();
+    json!({"code": status.code, "error": {"causes": causes, "reason": status.reason}})
 }
 
 #[test]
@@ -90,6 +93,162 @@ fn the_oracle_agrees() {
         }
     }
     report(&scores, &not_served);
+}
+
+/// A Service as created: what settles its addresses and families, and what is refused.
+#[test]
+fn services_and_their_addresses() {
+    let check = |spec: Value, want: Result<Value, &[&str]>| {
+        let object = json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "s"}, "spec": spec});
+        let found = answer(Kind::Service, &object);
+        match want {
+            Ok(part) => {
+                let output = &found["output"]["spec"];
+                for (field, value) in part.as_object().expect("fields") {
+                    assert_eq!(&output[field], value, "{field} of {spec}: {found}");
+                }
+            }
+            Err(causes) => assert_eq!(causes_of(&found), causes, "{spec}"),
+        }
+    };
+    let port = json!([{"port": 80}]);
+    let allocated = "<allocated>";
+    check(
+        json!({"clusterIP": "None", "ports": port, "selector": {"a": "b"}}),
+        Ok(json!({"clusterIPs": ["None"], "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack"})),
+    );
+    check(
+        json!({"clusterIP": "None"}),
+        Ok(json!({"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"})),
+    );
+    check(
+        json!({"type": "ExternalName", "externalName": "a.example.com."}),
+        Ok(json!({"clusterIP": null, "ipFamilies": null, "internalTrafficPolicy": null})),
+    );
+    check(
+        json!({"type": "LoadBalancer", "ports": port, "externalTrafficPolicy": "Local"}),
+        Ok(json!({"allocateLoadBalancerNodePorts": true, "healthCheckNodePort": allocated,
+            "clusterIP": allocated})),
+    );
+    check(json!({}), Err(&["spec.ports FieldValueRequired"]));
+    check(
+        json!({"type": "ExternalName", "clusterIP": "10.0.0.1"}),
+        Err(&["spec.clusterIPs FieldValueForbidden", "spec.externalName FieldValueRequired"]),
+    );
+    // Addresses come first: nothing else is told of beside them.
+    check(json!({"clusterIP": "x"}), Err(&["spec.clusterIPs[0] FieldValueInvalid"]));
+    check(
+        json!({"type": "NodePort", "ports": [{"port": 0, "nodePort": 80}]}),
+        Err(&["spec.ports[0].nodePort FieldValueInvalid"]),
+    );
+    check(
+        json!({"ports": port, "ipFamilyPolicy": "RequireDualStack"}),
+        Err(&["spec.ipFamilyPolicy FieldValueInvalid"]),
+    );
+    check(
+        json!({"type": "NodePort", "clusterIP": "None", "ports": port}),
+        Err(&["spec.clusterIPs[0] FieldValueInvalid"]),
+    );
+    check(
+        json!({"ports": [{"name": "a", "port": 80}, {"name": "a", "port": 80}]}),
+        Err(&["spec.ports[1] FieldValueDuplicate", "spec.ports[1].name FieldValueDuplicate"]),
+    );
+    check(
+        json!({"ports": port, "externalTrafficPolicy": "Local", "loadBalancerClass": "x"}),
+        Err(&[
+            "spec.externalTrafficPolicy FieldValueInvalid",
+            "spec.loadBalancerClass FieldValueForbidden",
+        ]),
+    );
+}
+
+/// What may not change once an object is made, as the API server refuses it.
+#[test]
+fn what_an_update_may_not_touch() {
+    let check = |kind: Kind, old: Value, change: Value, want: &[&str]| {
+        let read = |value: &Value| kind.deserialize(value.clone()).expect("an object");
+        let old = admission::create(read(&old), "default", &IDENTITY).expect("good").object;
+        let mut new = serde_json::to_value(&old).expect("JSON");
+        merge(&mut new, &change);
+        let found = match admission::update(&old, read(&new)) {
+            Ok(_) => Vec::new(),
+            Err(refused) => causes_of(&refusal(&refused)),
+        };
+        assert_eq!(found, want, "{kind:?} {change}");
+    };
+    let labels = json!({"app": "a"});
+    let pod = json!({"metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "m", "image": "i", "command": ["x"]}]}});
+    let set = json!({"metadata": {"name": "w"},
+        "spec": {"selector": {"matchLabels": labels}, "template": pod}});
+    let other = json!({"spec": {"selector": {"matchLabels": {"app": "b"}}}});
+    let moved = json!({"spec": {"selector": {"matchLabels": {"app": "b"}},
+        "template": {"metadata": {"labels": {"app": "b"}}}}});
+    for kind in [Kind::Deployment, Kind::ReplicaSet, Kind::DaemonSet] {
+        check(kind, set.clone(), json!({"spec": {"minReadySeconds": 3}}), &[]);
+        check(kind, set.clone(), moved.clone(), &["spec.selector FieldValueInvalid"]);
+        let both =
+            ["spec.selector FieldValueInvalid", "spec.template.metadata.labels FieldValueInvalid"];
+        check(kind, set.clone(), other.clone(), &both);
+    }
+    let stateful =
+        |change: Value, want: &[&str]| check(Kind::StatefulSet, set.clone(), change, want);
+    for allowed in [
+        json!({"replicas": 3}),
+        json!({"ordinals": {"start": 2}}),
+        json!({"updateStrategy": {"rollingUpdate": {"partition": 1}}}),
+        json!({"revisionHistoryLimit": 1}),
+        json!({"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}),
+        json!({"minReadySeconds": 5}),
+    ] {
+        stateful(json!({"spec": allowed}), &[]);
+    }
+    stateful(json!({"spec": {"serviceName": "x"}}), &["spec FieldValueForbidden"]);
+    stateful(json!({"spec": {"podManagementPolicy": "Parallel"}}), &["spec FieldValueForbidden"]);
+    let claim = json!({"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}}}});
+    let claimed = |change: Value, want: &[&str]| {
+        check(Kind::PersistentVolumeClaim, claim.clone(), change, want);
+    };
+    claimed(json!({"metadata": {"labels": {"a": "b"}}}), &[]);
+    claimed(json!({"spec": {"accessModes": ["ReadWriteMany"]}}), &["spec FieldValueForbidden"]);
+    claimed(
+        json!({"spec": {"volumeMode": "Block"}}),
+        &["spec FieldValueForbidden", "volumeMode FieldValueInvalid"],
+    );
+    let service = json!({"metadata": {"name": "s"},
+        "spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 80}]}});
+    let served = |change: Value, want: &[&str]| {
+        check(Kind::Service, service.clone(), change, want);
+    };
+    served(json!({"spec": {"selector": {"a": "b"}}}), &[]);
+    served(json!({"spec": {"clusterIP": null, "clusterIPs": null}}), &[]);
+    let address = "10.0.0.2";
+    served(
+        json!({"spec": {"clusterIP": address, "clusterIPs": [address]}}),
+        &["spec.clusterIPs[0] FieldValueInvalid"],
+    );
+}
+
+const IDENTITY: admission::Identity<'_> = admission::Identity { uid: "u-1", suffix: "xxxxx" };
+
+fn causes_of(answer: &Value) -> Vec<String> {
+    let causes = answer["error"]["causes"].as_array().cloned().unwrap_or_default();
+    let text = |cause: &Value, part: &str| cause[part].as_str().unwrap_or_default().to_owned();
+    causes
+        .iter()
+        .map(|cause| format!("{} {}", text(cause, "field"), text(cause, "reason")))
+        .collect()
+}
+
+/// As a merge patch.
+fn merge(value: &mut Value, change: &Value) {
+    let Value::Object(fields) = change else { return value.clone_from(change) };
+    for (name, change) in fields {
+        merge(&mut value[name.as_str()], change);
+    }
 }
 
 fn report(scores: &BTreeMap<String, Score>, not_served: &BTreeMap<String, usize>) {

@@ -4,8 +4,9 @@ use super::failure::Failure;
 use super::yaml;
 use crate::kinds::admission::{self, Admitted};
 use crate::kinds::refused::Refused;
+use crate::kinds::template;
 use crate::kinds::{Key, Object};
-use crate::manifest::{self, Document, ManifestError, Problem};
+use crate::manifest::{self, Document, ManifestError, Problem, Versions};
 use std::collections::HashMap;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,12 @@ pub struct Args {
     /// Refuse what has warnings
     #[arg(long)]
     pub warnings_as_errors: bool,
+    /// Convert what Kubernetes no longer takes, and print the corrected manifests
+    ///
+    /// apps/v1beta1, apps/v1beta2 and extensions/v1beta1 become apps/v1, and a missing
+    /// spec.selector becomes the labels of the template. What was found goes to standard error.
+    #[arg(long)]
+    pub fix: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -63,6 +70,7 @@ pub fn good_objects(files: &[PathBuf], namespace: &str) -> std::io::Result<(Vec<
         output: Output::Trouble,
         namespace: namespace.to_owned(),
         warnings_as_errors: false,
+        fix: false,
     };
     let mut checking = Checking::new(&args, std::io::stderr(), std::io::stderr());
     for file in files {
@@ -132,7 +140,8 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     }
 
     fn text(&mut self, bytes: &[u8], source: &str) -> std::io::Result<()> {
-        let documents = manifest::read(bytes, source);
+        let versions = if self.args.fix { Versions::Removed } else { Versions::Served };
+        let documents = manifest::read_versions(bytes, source, versions);
         if documents.is_empty() {
             writeln!(self.err, "{source}: holds no manifests")?;
         }
@@ -147,9 +156,13 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     }
 
     fn document(&mut self, document: Document, bytes: &[u8], source: &str) -> std::io::Result<()> {
-        let Document { object, line, mut warnings, .. } = document;
+        let Document { mut object, line, mut warnings, .. } = document;
         let place = Place { bytes, source, line, what: what(&object) };
-        let written = (self.args.output == Output::Trouble).then(|| object.clone());
+        if self.args.fix {
+            warnings.extend(template::fix_selector(&mut object).map(str::to_owned));
+        }
+        let is_wanted = self.args.fix || self.args.output == Output::Trouble;
+        let written = is_wanted.then(|| object.clone());
         let result = admission::preview(object, &self.args.namespace).and_then(|admitted| {
             warnings.extend(admitted.warnings);
             let twice = self.seen_before(&admitted.object, &place);
@@ -166,10 +179,15 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
             }
         });
         match result {
-            Ok(admitted) => {
-                self.kept.extend(written);
-                self.show_good(&admitted, &place)
-            }
+            Ok(admitted) => match written {
+                Some(object) if self.args.fix => {
+                    self.show_corrected(&object, &admitted.warnings, &place)
+                }
+                written => {
+                    self.kept.extend(written);
+                    self.show_good(&admitted, &place)
+                }
+            },
             Err(refused) => self.show_refused(&refused, &place),
         }
     }
@@ -203,43 +221,40 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
                 for warning in &admitted.warnings {
                     writeln!(self.err, "Warning: {source}:{line}: {what}: {warning}")?;
                 }
-                self.value(&admitted.object)
+                self.value(&admitted.shown())
             }
         }
     }
 
+    /// The manifest as it is written, but for what was converted.
+    fn show_corrected(
+        &mut self,
+        object: &Object,
+        warnings: &[String],
+        place: &Place<'_>,
+    ) -> std::io::Result<()> {
+        self.good += 1;
+        let Place { source, line, what, .. } = place;
+        for warning in warnings {
+            writeln!(self.err, "{source}:{line}: {what} warning: {warning}")?;
+        }
+        self.value(object)
+    }
+
     fn show_refused(&mut self, refused: &Refused, place: &Place<'_>) -> std::io::Result<()> {
         self.refused += 1;
-        if matches!(self.args.output, Output::Json | Output::Yaml) {
-            return self.value(&refused.status());
+        match self.args.output {
+            _ if self.args.fix => self.err.write_all(place.why(refused).as_bytes()),
+            Output::Table | Output::Trouble => self.out.write_all(place.why(refused).as_bytes()),
+            _ => self.value(&refused.status()),
         }
-        let Place { source, line, what, .. } = place;
-        let Refused::Invalid { causes, .. } = refused else {
-            return writeln!(self.out, "{source}:{line}: {what} refused: {refused}");
-        };
-        for cause in causes {
-            let (field, message) = (&cause.field, &cause.message);
-            match place.spot(field) {
-                Some(spot) => {
-                    let Problem { line, column, snippet, .. } = spot;
-                    writeln!(
-                        self.out,
-                        "{source}:{line}:{column}: {what} refused: {field}: {message}"
-                    )?;
-                    if !snippet.is_empty() {
-                        writeln!(self.out, "{snippet}")?;
-                    }
-                }
-                None => writeln!(self.out, "{source}:{line}: {what} refused: {field}: {message}")?,
-            }
-        }
-        Ok(())
     }
 
     /// A document that is no object of its kind.
     fn broken(&mut self, error: &ManifestError) -> std::io::Result<()> {
         self.refused += 1;
         match self.args.output {
+            _ if self.args.fix => self.err.write_all(error.report().to_string().as_bytes()),
             Output::Table | Output::Trouble => write!(self.out, "{}", error.report()),
             _ => self.value(&Refused::from(error).status()),
         }
@@ -247,13 +262,13 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
 
     fn value(&mut self, value: &impl serde::Serialize) -> std::io::Result<()> {
         match self.args.output {
-            Output::Yaml => {
-                let value = serde_json::to_value(value)?;
-                write!(self.out, "---\n{}", yaml::document(&value))
-            }
-            _ => {
+            Output::Json => {
                 serde_json::to_writer(&mut self.out, value)?;
                 writeln!(self.out)
+            }
+            Output::Yaml | Output::Table | Output::Trouble => {
+                let value = serde_json::to_value(value)?;
+                write!(self.out, "---\n{}", yaml::document(&value))
             }
         }
     }
@@ -261,9 +276,13 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
     /// The exit code.
     fn finish(&mut self) -> std::io::Result<u8> {
         let documents = self.good + self.refused;
-        if self.args.output == Output::Table && documents > 1 {
-            let (good, refused) = (self.good, self.refused);
-            writeln!(self.out, "{documents} documents: {good} ok, {refused} refused")?;
+        let (good, refused) = (self.good, self.refused);
+        let summary = format!("{documents} documents: {good} ok, {refused} refused\n");
+        match self.args.output {
+            _ if documents < 2 => {}
+            _ if self.args.fix => self.err.write_all(summary.as_bytes())?,
+            Output::Table => self.out.write_all(summary.as_bytes())?,
+            Output::Json | Output::Yaml | Output::Trouble => {}
         }
         Ok(match (self.unreadable, self.refused) {
             (0, 0) => 0,
@@ -277,6 +296,29 @@ impl Place<'_> {
     /// Where a field is written, or the nearest thing above it.
     fn spot(&self, field: &str) -> Option<Problem> {
         manifest::place(self.bytes, self.source, self.line, field)
+    }
+
+    /// Lines that say why the document is refused, each with its place.
+    fn why(&self, refused: &Refused) -> String {
+        let Place { source, line, what, .. } = self;
+        let Refused::Invalid { causes, .. } = refused else {
+            return format!("{source}:{line}: {what} refused: {refused}\n");
+        };
+        let mut text = String::new();
+        for cause in causes {
+            let (field, message) = (&cause.field, &cause.message);
+            let refused = format!("{what} refused: {field}: {message}");
+            text += &match self.spot(field) {
+                Some(Problem { line, column, snippet, .. }) if snippet.is_empty() => {
+                    format!("{source}:{line}:{column}: {refused}\n")
+                }
+                Some(Problem { line, column, snippet, .. }) => {
+                    format!("{source}:{line}:{column}: {refused}\n{snippet}\n")
+                }
+                None => format!("{source}:{line}: {refused}\n"),
+            };
+        }
+        text
     }
 
     /// Where the field is written that a warning begins with.
@@ -384,6 +426,37 @@ mod tests {
     }
 
     #[test]
+    fn old_manifests_are_corrected_on_demand() {
+        let old = concat!(
+            "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: web}\n",
+            "spec:\n  template:\n    metadata: {labels: {app: web}}\n",
+            "    spec: {containers: [{name: m, image: i}]}\n",
+        );
+        let (out, _, exit) = check(old, &[]);
+        assert!(out.contains("or let `cronlet check --fix` convert the manifest"), "{out}");
+        assert_eq!(exit, 1);
+        let unselected = old.replace("extensions/v1beta1", "apps/v1");
+        let (out, _, exit) = check(&unselected, &[]);
+        assert!(out.contains("spec.selector: Required value: "), "{out}");
+        assert!(out.contains("`cronlet check --fix` adds it"), "{out}");
+        assert_eq!(exit, 1);
+        for text in [old, &unselected] {
+            let (fixed, err, exit) = check(text, &["--fix"]);
+            assert!(err.contains("deployment/web warning: spec.selector: added"), "{err}");
+            assert_eq!(err.contains("extensions/v1beta1 Deployment is read as"), text == old);
+            assert!(fixed.contains("apiVersion: apps/v1\n"), "{fixed}");
+            assert!(fixed.contains("  selector:\n    matchLabels:\n      app: web\n"), "{fixed}");
+            assert!(!fixed.contains("replicas"), "no defaults: {fixed}");
+            assert_eq!(exit, 0);
+            assert_eq!(check(&fixed, &[]).2, 0, "{fixed}");
+        }
+        let bad = old.replace("name: web", "name: WEB");
+        let (out, err, exit) = check(&bad, &["--fix"]);
+        assert!(out.is_empty() && err.contains("metadata.name: Invalid value"), "{out}{err}");
+        assert_eq!(exit, 1);
+    }
+
+    #[test]
     fn what_cannot_be_read_exits_with_2() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("huge.yaml");
@@ -396,6 +469,7 @@ mod tests {
             output: Output::Table,
             namespace: "default".into(),
             warnings_as_errors: false,
+            fix: false,
         };
         let mut err = Vec::new();
         let mut checking = Checking::new(&args, Vec::new(), &mut err);

@@ -17,6 +17,19 @@ pub struct Admitted {
     pub warnings: Vec<String>,
 }
 
+impl Admitted {
+    /// The object's JSON for a look ahead ([`preview`]): placeholders stand for what creation
+    /// allocates.
+    pub fn shown(&self) -> serde_json::Value {
+        let mut shown =
+            serde_json::to_value(&self.object).expect("Kubernetes' types always serialize");
+        if let Object::Service(service) = &self.object {
+            service::addresses::show_allocated(service, &mut shown);
+        }
+        shown
+    }
+}
+
 /// What a new object is told apart by.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity<'a> {
@@ -62,6 +75,12 @@ pub fn create(
     }
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
+    if let Object::Service(service) = &mut object {
+        service::addresses::settle(None, Arc::make_mut(service), &mut causes);
+        if !causes.found.is_empty() {
+            return admitted(object, causes, warnings);
+        }
+    }
     prepare_create(&mut object);
     meta::check_create(object.meta(), object.kind(), &mut causes);
     match &object {
@@ -171,11 +190,15 @@ fn update_of_kind(old: &Object, new: &mut Object, causes: &mut Causes) {
         }
         (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
             persistent_volume_claim::defaults::prepare_update(old, Arc::make_mut(new));
-            persistent_volume_claim::check::create(new, causes);
+            persistent_volume_claim::check::update(old, new, causes);
         }
         (Object::Service(old), Object::Service(new)) => {
-            service::defaults::prepare_update(old, Arc::make_mut(new));
-            service::check::create(new, causes);
+            let service = Arc::make_mut(new);
+            service::defaults::prepare_update(old, service);
+            service::addresses::settle(Some(old), service, causes);
+            if causes.found.is_empty() {
+                service::check::update(old, new, causes);
+            }
         }
         _ => unreachable!("same_object compared the kinds"),
     }

@@ -17,26 +17,23 @@ const NO_SELECTOR: &str = "\u{0}";
 impl Object {
     /// Remembers for the checks that the manifest has no `spec.selector`; of kinds that need one.
     pub fn note_missing_selector(&mut self) {
-        let absent = || LabelSelector {
-            match_labels: Some(BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())])),
-            match_expressions: None,
-        };
-        match self {
-            Object::DaemonSet(set) => {
-                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
-            }
-            Object::Deployment(deployment) => {
-                Arc::make_mut(deployment).spec.iter_mut().for_each(|spec| spec.selector = absent());
-            }
-            Object::ReplicaSet(set) => {
-                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
-            }
-            Object::StatefulSet(set) => {
-                Arc::make_mut(set).spec.iter_mut().for_each(|spec| spec.selector = absent());
-            }
-            _ => {}
+        if let Some(selector) = selector_mut(self) {
+            let labels = BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())]);
+            *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
         }
     }
+}
+
+/// Makes a missing `spec.selector` what it was in versions that did not want one: the labels of the
+/// template. Says what it did.
+pub fn fix_selector(object: &mut Object) -> Option<&'static str> {
+    let labels = labels(of(object)?.metadata.as_ref());
+    let selector = selector_mut(object)?;
+    if !is_missing(selector) || labels.is_empty() {
+        return None;
+    }
+    *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
+    Some("spec.selector: added: it has the labels of spec.template")
 }
 
 /// The template that an object's pods are made of.
@@ -83,7 +80,8 @@ pub fn check_selector(
     causes: &mut Causes,
 ) -> bool {
     if is_missing(selector) {
-        causes.required(at, "it names the labels of the template, such as matchLabels");
+        let why = "it has to match the labels of the template; `cronlet check --fix` adds it";
+        causes.required(at, why);
         return true;
     }
     let before = causes.found.len();
@@ -161,6 +159,16 @@ pub fn is_zero(value: &IntOrString) -> bool {
     match value {
         IntOrString::Int(number) => *number == 0,
         IntOrString::String(text) => percent(value).or_else(|| text.parse().ok()).unwrap_or(0) == 0,
+    }
+}
+
+fn selector_mut(object: &mut Object) -> Option<&mut LabelSelector> {
+    match object {
+        Object::DaemonSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::Deployment(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::ReplicaSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::StatefulSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::error::{BodyError, ManifestError, Problem, Source};
 use super::reader::{Findings, Reader};
 use super::tree::{Mark, Node, Value};
-use super::version::{self, Meaning, nearest};
+use super::version::{self, Meaning, Versions, nearest};
 use super::yaml::Tree;
 use super::{Document, may_hold_secret};
 use crate::kinds::{Kind, Object};
@@ -62,6 +62,7 @@ pub fn document(
     item_of: Option<Kind>,
     has_duplicates: bool,
     source: Source<'_>,
+    versions: Versions,
     name: Arc<str>,
 ) -> Result<Document, ManifestError> {
     let text = |field: &str| root.get(field).and_then(Node::text).unwrap_or_default();
@@ -79,7 +80,7 @@ pub fn document(
             problems,
         }
     };
-    let meaning = kind_of(root, item_of).map_err(|fault| fail(vec![fault]))?;
+    let meaning = kind_of(root, item_of, versions).map_err(|fault| fail(vec![fault]))?;
     let decoded = decode(root, meaning.kind, has_duplicates);
     let mut faults = decoded.mistyped;
     faults.extend(decoded.strict.into_iter().map(|(fault, hint)| {
@@ -104,7 +105,8 @@ pub fn body(
     strictness: Strictness,
 ) -> Result<(Object, Vec<String>), BodyError> {
     let info = kind.info();
-    let meaning = kind_of(&tree.root, Some(kind)).map_err(|fault| BodyError(fault.message))?;
+    let meaning = kind_of(&tree.root, Some(kind), Versions::Served)
+        .map_err(|fault| BodyError(fault.message))?;
     if meaning.kind != kind {
         return Err(BodyError(format!(
             "the object provided is unrecognized (must be of type {}): it is a {}",
@@ -143,7 +145,7 @@ fn by_path(fault: &Fault) -> String {
     format!("{what} field {:?}", fault.field)
 }
 
-fn kind_of(root: &Node<'_>, item_of: Option<Kind>) -> Result<Meaning, Fault> {
+fn kind_of(root: &Node<'_>, item_of: Option<Kind>, versions: Versions) -> Result<Meaning, Fault> {
     let fail = |mark: Mark, message: String| Err(Fault { mark, field: String::new(), message });
     if !matches!(root.value, Value::Map(_)) {
         let expected = "expected a mapping with apiVersion and kind";
@@ -166,7 +168,7 @@ fn kind_of(root: &Node<'_>, item_of: Option<Kind>) -> Result<Meaning, Fault> {
         .map_or_else(|| of.map(|of| of.api_version()).unwrap_or_default(), str::to_owned);
     let kind_name = kind.and_then(Node::text).unwrap_or(of.map_or("", |of| of.kind));
     let mark = kind.map_or(root.mark, |node| node.mark);
-    version::meaning(&api_version, kind_name).or_else(|message| fail(mark, message))
+    version::meaning(&api_version, kind_name, versions).or_else(|message| fail(mark, message))
 }
 
 fn missing(root: &Node<'_>, name: &str) -> String {

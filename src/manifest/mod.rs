@@ -36,6 +36,7 @@ pub use decode::Strictness;
 pub use error::{BodyError, ManifestError, Problem};
 pub use file::{BYTES_MAX, files, load, read_file};
 pub use plain::read_plain;
+pub use version::Versions;
 
 /// One object of a manifest, as written: defaults and checks are admission's.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,11 +55,20 @@ const LIST_DEPTH_MAX: usize = 3;
 /// Reads every document of a YAML or JSON text, in order; the items of a `List` count as documents.
 /// `source` names the text in errors.
 pub fn read(bytes: &[u8], source: &str) -> Vec<Result<Document, ManifestError>> {
+    read_versions(bytes, source, Versions::Served)
+}
+
+/// As [`read`], of versions that Kubernetes has removed too if so wanted.
+pub fn read_versions(
+    bytes: &[u8],
+    source: &str,
+    versions: Versions,
+) -> Vec<Result<Document, ManifestError>> {
     let text = match file::text(bytes, source) {
         Ok(text) => text,
         Err(error) => return vec![Err(error)],
     };
-    let mut reading = Reading { text, name: source.into(), found: Vec::new() };
+    let mut reading = Reading { text, name: source.into(), versions, found: Vec::new() };
     for chunk in split::chunks(text) {
         reading.chunk(&chunk);
     }
@@ -128,6 +138,7 @@ fn bad_body(kind: Kind, error: &YamlError) -> BodyError {
 struct Reading<'s> {
     text: &'s str,
     name: Arc<str>,
+    versions: Versions,
     found: Vec<Result<Document, ManifestError>>,
 }
 
@@ -174,7 +185,8 @@ impl<'s> Reading<'s> {
             return;
         }
         let name = Arc::clone(&self.name);
-        self.found.push(decode::document(root, item_of, has_duplicates, source, name));
+        let versions = self.versions;
+        self.found.push(decode::document(root, item_of, has_duplicates, source, versions, name));
     }
 }
 

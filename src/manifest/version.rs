@@ -7,6 +7,23 @@ use crate::kinds::Kind;
 const OLDER: &[(&str, Kind)] =
     &[("batch/v1beta1", Kind::CronJob), ("batch/v2alpha1", Kind::CronJob)];
 
+/// Versions that Kubernetes has removed, of kinds that it has in another: read on demand alone, for
+/// what they left out is wanted now.
+const REMOVED: &[(&str, &[Kind])] = &[
+    ("apps/v1beta1", &[Kind::ControllerRevision, Kind::Deployment, Kind::StatefulSet]),
+    (
+        "apps/v1beta2",
+        &[
+            Kind::ControllerRevision,
+            Kind::DaemonSet,
+            Kind::Deployment,
+            Kind::ReplicaSet,
+            Kind::StatefulSet,
+        ],
+    ),
+    ("extensions/v1beta1", &[Kind::DaemonSet, Kind::Deployment, Kind::ReplicaSet]),
+];
+
 /// Kinds that Kubernetes has and cronlet has not, with their group.
 const NOT_SERVED: &[(&str, &[&str])] = &[
     (
@@ -57,8 +74,17 @@ pub struct Meaning {
     pub is_older: bool,
 }
 
+/// Which versions of a kind are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// Those that Kubernetes serves, and older ones that said the same.
+    Served,
+    /// Removed ones too.
+    Removed,
+}
+
 /// The kind that is meant, or why there is none.
-pub fn meaning(api_version: &str, kind: &str) -> Result<Meaning, String> {
+pub fn meaning(api_version: &str, kind: &str, versions: Versions) -> Result<Meaning, String> {
     if let Some(kind) = served(api_version, kind) {
         return Ok(Meaning { kind, is_older: false });
     }
@@ -67,12 +93,21 @@ pub fn meaning(api_version: &str, kind: &str) -> Result<Meaning, String> {
     {
         return Ok(Meaning { kind: *kind, is_older: true });
     }
-    Err(no_match(api_version, kind))
+    match (removed(api_version, kind), versions) {
+        (Some(kind), Versions::Removed) => Ok(Meaning { kind, is_older: true }),
+        (Some(present), Versions::Served) => Err(format!(
+            "no matches for kind {kind:?} in version {api_version:?}: Kubernetes has removed this \
+             version; write {:?}, or let `cronlet check --fix` convert the manifest",
+            present.info().api_version()
+        )),
+        (None, _) => Err(no_match(api_version, kind)),
+    }
 }
 
 /// The kind whose list this is, such as `CronJobList`.
 pub fn list_of(api_version: &str, kind: &str) -> Option<Kind> {
-    meaning(api_version, kind.strip_suffix("List")?).ok().map(|meaning| meaning.kind)
+    let kind = kind.strip_suffix("List")?;
+    meaning(api_version, kind, Versions::Removed).ok().map(|meaning| meaning.kind)
 }
 
 /// The name among `known` that `name` was probably meant to be.
@@ -107,6 +142,11 @@ fn served(api_version: &str, kind: &str) -> Option<Kind> {
     Kind::ALL.iter().find(fits).copied()
 }
 
+fn removed(api_version: &str, kind: &str) -> Option<Kind> {
+    let (_, kinds) = REMOVED.iter().find(|(removed, _)| *removed == api_version)?;
+    kinds.iter().find(|one| one.info().kind == kind).copied()
+}
+
 fn no_match(api_version: &str, kind: &str) -> String {
     let base = format!("no matches for kind {kind:?} in version {api_version:?}");
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
@@ -138,7 +178,7 @@ mod tests {
     #[test]
     fn versions_and_kinds() {
         let check = |api_version: &str, kind: &str, want: Result<(Kind, bool), &str>| match (
-            meaning(api_version, kind),
+            meaning(api_version, kind, Versions::Served),
             want,
         ) {
             (Ok(found), Ok(want)) => assert_eq!((found.kind, found.is_older), want, "{kind}"),
@@ -153,6 +193,10 @@ mod tests {
         check("batch/v1", "Cronjob", Err("did you mean \"CronJob\"?"));
         check("v1", "ConfigMaps", Err("did you mean \"ConfigMap\"?"));
         check("apps/v1", "Deployment", Ok((Kind::Deployment, false)));
+        check("extensions/v1beta1", "Deployment", Err("`cronlet check --fix` convert"));
+        check("extensions/v1beta1", "StatefulSet", Err("StatefulSet is in \"apps/v1\""));
+        let fixed = meaning("apps/v1beta2", "DaemonSet", Versions::Removed);
+        assert_eq!(fixed, Ok(Meaning { kind: Kind::DaemonSet, is_older: true }));
         check("v1", "LimitRange", Err("does not serve it (yet)"));
         check("networking/v1", "Ingress", Err("in group networking.k8s.io"));
         check("apps/v1", "Deploymnt", Err("did you mean \"Deployment\"?"));

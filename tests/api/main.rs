@@ -39,7 +39,8 @@ fn discovery_names_every_kind() {
     assert_eq!(server.get("/readyz").text(), "ok");
     assert_eq!(server.get("/version").json()["major"], "1");
     assert_eq!(server.get("/api").json()["versions"], json!(["v1"]));
-    assert_eq!(server.get("/apis").json()["groups"][0]["name"], "batch");
+    let groups = server.get("/apis").json()["groups"].clone();
+    assert_eq!([&groups[0]["name"], &groups[1]["name"]], ["apps", "batch"]);
     assert_eq!(server.get("/apis/batch").json()["kind"], "APIGroup");
     for kind in cronlet::kinds::Kind::ALL {
         let info = kind.info();
@@ -51,10 +52,27 @@ fn discovery_names_every_kind() {
         let all = resources["resources"].as_array().expect("a list");
         let found = all.iter().find(|one| one["name"] == info.plural).expect("the kind");
         assert_eq!(found["kind"], info.kind);
-        assert_eq!(found["namespaced"], true);
+        assert_eq!(found["namespaced"], !info.is_cluster_scoped);
         let status = format!("{}/status", info.plural);
         assert_eq!(all.iter().any(|one| one["name"] == *status), info.has_status, "{status}");
     }
+}
+
+#[test]
+fn what_has_no_namespace() {
+    let server = Server::start();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    let created = server.post("/api/v1/namespaces", &namespace);
+    assert_eq!(created.code, 201, "{}", created.text());
+    assert_eq!(created.json()["metadata"]["namespace"], Value::Null);
+    assert_eq!(server.post("/api/v1/namespaces", &namespace).code, 409);
+    assert_eq!(server.get("/api/v1/namespaces/shop").json()["status"]["phase"], "Active");
+    let list = server.get("/api/v1/namespaces").json();
+    let names =
+        list["items"].as_array().expect("a list").iter().map(|one| &one["metadata"]["name"]);
+    assert!(names.clone().any(|name| name == "shop"), "{list}");
+    assert_eq!(server.get("/api/v1/namespaces/shop/namespaces").code, 404);
+    assert_eq!(server.get("/api/v1/configmaps/x").code, 404);
 }
 
 #[test]

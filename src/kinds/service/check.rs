@@ -1,16 +1,287 @@
-//! The rules of a Service.
+//! The rules of a Service (Kubernetes' `ValidateService` and `ValidateServiceUpdate`).
 
+use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, addresses, is_external, is_headless, is_of};
 use crate::kinds::check::{Causes, Path};
-use crate::kinds::names;
-use k8s_openapi::api::core::v1::Service;
+use crate::kinds::{names, selector};
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeSet;
 
-/// The rules of a new Service, after its defaults; those of `metadata` are checked elsewhere.
+const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+const TYPES: &[&str] = &["ClusterIP", EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT];
+const AFFINITIES: &[&str] = &["ClientIP", "None"];
+const POLICIES: &[&str] = &["Cluster", "Local"];
+const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameNode", "PreferSameZone"];
+const AFFINITY_SECONDS_MAX: i32 = 86_400;
+/// The kubelet's own port, which nothing may hand out.
+const KUBELET_PORT: i32 = 10_250;
+
+/// The rules of a new Service, after its defaults and [`addresses::settle`]; those of `metadata`
+/// are checked elsewhere.
 pub fn create(service: &Service, causes: &mut Causes) {
     let Some(spec) = &service.spec else { return };
     let at = Path::root("spec");
+    check_type(spec, &at, causes);
+    check_ports(spec, &at, causes);
+    if let Some(labels) = &spec.selector {
+        selector::check_labels(labels, &at.child("selector"), causes);
+    }
+    check_affinity(spec, &at, causes);
+    if !is_of(spec, EXTERNAL_NAME) {
+        addresses::check(spec, causes);
+    }
+    for (i, address) in spec.external_ips.iter().flatten().enumerate() {
+        check_external_address(address, &at.child("externalIPs").index(i), causes);
+    }
+    check_balancer(spec, &at, causes);
+    check_traffic(spec, &at, causes);
+}
+
+/// The rules of a change, after [`super::defaults::prepare_update`]: addresses stay.
+pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
+    create(new, causes);
+    let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
+    let at = Path::root("spec");
+    if is_of(had, LOAD_BALANCER)
+        && is_of(spec, LOAD_BALANCER)
+        && had.load_balancer_class != spec.load_balancer_class
+    {
+        let class = spec.load_balancer_class.as_deref().unwrap_or_default();
+        causes.invalid(&at.child("loadBalancerClass"), class, "may not change once set");
+    }
+    if is_of(had, EXTERNAL_NAME) || is_of(spec, EXTERNAL_NAME) {
+        return;
+    }
+    if is_headless(had) && is_headless(spec) {
+        return;
+    }
+    check_kept(&had.cluster_ips, &spec.cluster_ips, &at.child("clusterIPs"), causes);
+    if is_headless(had) == is_headless(spec) {
+        check_kept(&had.ip_families, &spec.ip_families, &at.child("ipFamilies"), causes);
+    }
+}
+
+/// The first of a list stays once it is set; a second one may come and go.
+fn check_kept(
+    had: &Option<Vec<String>>,
+    has: &Option<Vec<String>>,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    let first = |list: &Option<Vec<String>>| list.as_ref().and_then(|list| list.first().cloned());
+    match (first(had), first(has)) {
+        (Some(_), None) => causes.invalid(&at.index(0), "", "the first can not be unset"),
+        (Some(old), Some(new)) if old != new => {
+            causes.invalid(&at.index(0), new, "may not change once set");
+        }
+        _ => {}
+    }
+}
+
+fn check_type(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let kind = spec.type_.as_deref().unwrap_or_default();
+    if !TYPES.contains(&kind) {
+        causes.unsupported(&at.child("type"), kind, TYPES);
+    }
+    if (kind == NODE_PORT || kind == LOAD_BALANCER) && is_headless(spec) {
+        let why = format!("may not be set to 'None' for {kind} services");
+        causes.invalid(&at.child("clusterIPs").index(0), "None", why);
+    }
+    if kind != EXTERNAL_NAME {
+        return;
+    }
+    let why = "may not be set for ExternalName services";
+    for (field, is_set) in [
+        ("clusterIPs", spec.cluster_ips.is_some()),
+        ("ipFamilies", spec.ip_families.is_some()),
+        ("ipFamilyPolicy", spec.ip_family_policy.is_some()),
+    ] {
+        if is_set {
+            causes.forbidden(&at.child(field), why);
+        }
+    }
+    let name = spec.external_name.as_deref().unwrap_or_default();
+    match name.strip_suffix('.').unwrap_or(name) {
+        "" => causes.required(&at.child("externalName"), ""),
+        name => {
+            causes.invalid_each(&at.child("externalName"), name, names::dns_subdomain(name));
+        }
+    }
+}
+
+fn check_ports(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let ports = spec.ports.as_deref().unwrap_or_default();
     let at = at.child("ports");
-    for (i, port) in spec.ports.iter().flatten().enumerate() {
+    if ports.is_empty() && !is_headless(spec) && !is_of(spec, EXTERNAL_NAME) {
+        causes.required(&at, "");
+    }
+    let (mut seen, mut of_node) = (BTreeSet::new(), BTreeSet::new());
+    for (i, port) in ports.iter().enumerate() {
         let at = at.index(i);
-        causes.invalid_each(&at.child("port"), port.port, names::port_number(port.port.into()));
+        if port.port == KUBELET_PORT && is_of(spec, LOAD_BALANCER) {
+            let why = "may not expose port 10250 externally since it is used by kubelet";
+            causes.invalid(&at, port.port, why);
+        }
+        check_port(port, &ports[..i], ports.len() > 1, &at, causes);
+        if let Some(number) = port.node_port {
+            if is_of(spec, "ClusterIP") {
+                let why = "may not be used when `type` is 'ClusterIP'";
+                causes.forbidden(&at.child("nodePort"), why);
+            }
+            if !of_node.insert((&port.protocol, number)) {
+                causes.duplicate(&at.child("nodePort"), number);
+            }
+        }
+        if !seen.insert((&port.protocol, port.port)) {
+            let protocol = port.protocol.as_deref().unwrap_or_default();
+            causes.duplicate(&at, format!("{}/{protocol}", port.port));
+        }
+    }
+}
+
+fn check_port(
+    port: &ServicePort,
+    before: &[ServicePort],
+    needs_name: bool,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    match port.name.as_deref() {
+        None if needs_name => causes.required(&at.child("name"), ""),
+        None => {}
+        Some(name) => {
+            causes.invalid_each(&at.child("name"), name, names::dns_label(name));
+            if before.iter().any(|one| one.name == port.name) {
+                causes.duplicate(&at.child("name"), name);
+            }
+        }
+    }
+    causes.invalid_each(&at.child("port"), port.port, names::port_number(port.port.into()));
+    let protocol = port.protocol.as_deref().unwrap_or_default();
+    if !PROTOCOLS.contains(&protocol) {
+        causes.unsupported(&at.child("protocol"), protocol, PROTOCOLS);
+    }
+    let target_at = at.child("targetPort");
+    match &port.target_port {
+        Some(IntOrString::Int(number)) => {
+            causes.invalid_each(&target_at, number, names::port_number((*number).into()));
+        }
+        Some(IntOrString::String(name)) => {
+            causes.invalid_each(&target_at, name, names::port_name(name));
+        }
+        None => {}
+    }
+    if let Some(protocol) = &port.app_protocol {
+        causes.invalid_each(&at.child("appProtocol"), protocol, names::qualified_name(protocol));
+    }
+}
+
+fn check_affinity(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let affinity = spec.session_affinity.as_deref().unwrap_or_default();
+    if !AFFINITIES.contains(&affinity) {
+        return causes.unsupported(&at.child("sessionAffinity"), affinity, AFFINITIES);
+    }
+    let config = spec.session_affinity_config.as_ref();
+    let client = config.and_then(|config| config.client_ip.as_ref());
+    let Some(seconds) = client.and_then(|client| client.timeout_seconds) else { return };
+    if !(1..=AFFINITY_SECONDS_MAX).contains(&seconds) {
+        let at = at.child("sessionAffinityConfig");
+        let at = at.child("clientIP");
+        let why = format!("must be greater than 0 and less than {AFFINITY_SECONDS_MAX}");
+        causes.invalid(&at.child("timeoutSeconds"), seconds, why);
+    }
+}
+
+/// Neither nothing nor this host itself nor its link.
+fn check_external_address(address: &str, at: &Path<'_>, causes: &mut Causes) {
+    let faults = names::ip_address(address);
+    if !faults.is_empty() {
+        return causes.invalid_each(at, address, faults);
+    }
+    let why = match address.parse::<std::net::IpAddr>() {
+        Ok(ip) if ip.is_unspecified() => "may not be unspecified (0.0.0.0 or ::)",
+        Ok(ip) if ip.is_loopback() => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        Ok(std::net::IpAddr::V4(ip)) if ip.is_link_local() => {
+            "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+        }
+        Ok(std::net::IpAddr::V6(ip)) if ip.is_unicast_link_local() => {
+            "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+        }
+        _ => return,
+    };
+    causes.invalid(at, address, why);
+}
+
+fn check_balancer(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let is_balanced = is_of(spec, LOAD_BALANCER);
+    // Kubernetes spells this field so.
+    let ranges_at = at.child("LoadBalancerSourceRanges");
+    let only = "may only be used when `type` is 'LoadBalancer'";
+    for (field, is_set) in [
+        (&ranges_at, spec.load_balancer_source_ranges.is_some()),
+        (
+            &at.child("allocateLoadBalancerNodePorts"),
+            spec.allocate_load_balancer_node_ports.is_some(),
+        ),
+        (&at.child("loadBalancerClass"), spec.load_balancer_class.is_some()),
+    ] {
+        if is_set && !is_balanced {
+            causes.forbidden(field, only);
+        }
+    }
+    for range in spec.load_balancer_source_ranges.iter().flatten() {
+        if !is_range(range.trim()) {
+            let why = "must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24";
+            causes.invalid(&ranges_at, range, why);
+        }
+    }
+    if let Some(class) = spec.load_balancer_class.as_deref().filter(|_| is_balanced) {
+        causes.invalid_each(&at.child("loadBalancerClass"), class, names::qualified_name(class));
+    }
+}
+
+fn is_range(range: &str) -> bool {
+    let Some((address, bits)) = range.split_once('/') else { return false };
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let bits_max = if address.is_ipv4() { 32 } else { 128 };
+    bits.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
+}
+
+fn check_traffic(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let outer_at = at.child("externalTrafficPolicy");
+    let outer = spec.external_traffic_policy.as_deref();
+    match outer {
+        Some(policy) if !is_external(spec) => {
+            let why = "may only be set for externally-accessible services";
+            causes.invalid(&outer_at, policy, why);
+        }
+        Some(policy) if !POLICIES.contains(&policy) => {
+            causes.unsupported(&outer_at, policy, POLICIES);
+        }
+        None if is_external(spec) => causes.required(&outer_at, ""),
+        _ => {}
+    }
+    let health_at = at.child("healthCheckNodePort");
+    match spec.health_check_node_port {
+        Some(port) if !is_of(spec, LOAD_BALANCER) || outer != Some("Local") => {
+            let why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` \
+                       is 'Local'";
+            causes.invalid(&health_at, port, why);
+        }
+        Some(port) => causes.invalid_each(&health_at, port, names::port_number(port.into())),
+        None => {}
+    }
+    let inner_at = at.child("internalTrafficPolicy");
+    match spec.internal_traffic_policy.as_deref() {
+        None if !is_of(spec, EXTERNAL_NAME) => causes.required(&inner_at, ""),
+        Some(policy) if !POLICIES.contains(&policy) => {
+            causes.unsupported(&inner_at, policy, POLICIES);
+        }
+        _ => {}
+    }
+    if let Some(distribution) = spec.traffic_distribution.as_deref()
+        && !DISTRIBUTIONS.contains(&distribution)
+    {
+        causes.unsupported(&at.child("trafficDistribution"), distribution, DISTRIBUTIONS);
     }
 }
