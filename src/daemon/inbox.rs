@@ -1,16 +1,21 @@
 //! How other threads reach the engine's: a queue, and a descriptor that wakes its poll.
 
-use crate::engine::Event;
+use crate::engine::{Event, FileChange, FileOutcome};
 use crate::server::Ask;
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard};
 
 /// What the engine's thread is told.
 pub enum Message {
-    /// Events that belong into one turn, so into one commit; `done` is told when they are
-    /// committed, and closed without a word when they could not be.
-    Events { events: Vec<Event>, done: Option<std::sync::mpsc::SyncSender<Committed>> },
+    Events(Vec<Event>),
+    /// Changes that belong into one turn, so into one commit. Whoever sends them waits for what
+    /// became of each; the channel closes without a word when they could not be committed.
+    Files {
+        changes: Vec<FileChange>,
+        done: SyncSender<Vec<FileOutcome>>,
+    },
     /// From the API.
     Ask(Ask),
     /// Write the state dump (SIGUSR1).
@@ -18,9 +23,6 @@ pub enum Message {
     /// Leave, with the pods as the configuration says.
     Shutdown,
 }
-
-/// The replies to the requests among some events, in their order.
-pub type Committed = Vec<Result<crate::kinds::Object, crate::kinds::refused::Refused>>;
 
 /// Many senders, one receiver. Senders never wait: what they send is bounded by what they are (one
 /// report for each change of a container, one request for each open connection).
@@ -41,7 +43,7 @@ impl Inbox {
     }
 
     pub fn send_event(&self, event: Event) {
-        self.send(Message::Events { events: vec![event], done: None });
+        self.send(Message::Events(vec![event]));
     }
 
     /// Everything that was sent since, in order.

@@ -12,6 +12,7 @@ use crate::server::{self, Ask, Gate, Metrics};
 use crate::store::{FileDisk, Reader, Store};
 use config::Config;
 use inbox::{Inbox, Message};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -123,6 +124,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
         dump_path: options.state.join("dump.json"),
         notifier: systemd::Notifier::from_environment(),
         watchdog: systemd::watchdog_period(),
+        disk_faults: BTreeSet::new(),
     };
     let ended = pump.run().map_err(|error| DaemonError::Host("to wait", error.into()));
     let _ = std::fs::remove_file(&options.socket);
@@ -251,7 +253,7 @@ impl Files {
         let notifier = systemd::Notifier::from_environment();
         let scan = self.scan(false);
         // Nothing may have changed: the engine's first turn waits for this.
-        self.inbox.send(Message::Events { events: Vec::new(), done: None });
+        self.inbox.send(Message::Events(Vec::new()));
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
         notifier.ready();
         loop {

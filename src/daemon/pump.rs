@@ -3,19 +3,20 @@
 
 use super::alarm::Alarm;
 use super::config::PodsAtShutdown;
-use super::inbox::{Committed, Inbox, Message};
+use super::inbox::{Inbox, Message};
 use super::report;
 use super::systemd::Notifier;
-use crate::engine::{Effects, Engine, Event};
+use crate::engine::{Effects, Engine, Event, FileOutcome};
+use crate::kinds::Object;
 use crate::kinds::pod::observed::Order;
 use crate::kinds::refused::Refused;
 use crate::probes::Prober;
 use crate::runtimes::Runtime;
-use crate::server::{Ask, Metrics};
+use crate::server::{Ask, Metrics, Reply};
 use crate::store::DiskError;
 use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -38,27 +39,18 @@ pub struct Pump<R, P> {
     pub dump_path: PathBuf,
     pub notifier: Notifier,
     pub watchdog: Option<Duration>,
-}
-
-/// Who waits for the answer to a request.
-enum Waiting {
-    Api(crate::server::Reply<crate::kinds::Object>),
-    /// The n-th request of some events that were sent together.
-    Batch(usize),
-}
-
-struct Batch {
-    left: usize,
-    replies: Committed,
-    done: SyncSender<Committed>,
+    /// What was said of the disk since it last took something: once is enough.
+    pub disk_faults: BTreeSet<String>,
 }
 
 /// What one look into the inbox brings.
 #[derive(Default)]
 struct News {
     events: Vec<Event>,
-    waiting: BTreeMap<u64, Waiting>,
-    batches: Vec<Batch>,
+    /// Who waits for the answers to requests.
+    waiting: BTreeMap<u64, Reply<Object>>,
+    /// Who waits for what becomes of files: one thread, which sends no more meanwhile.
+    folder: Option<SyncSender<Vec<FileOutcome>>>,
     dump: bool,
     shutdown: bool,
 }
@@ -144,14 +136,15 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         let mut next_id = 0;
         for message in self.inbox.take() {
             match message {
-                Message::Events { events, done: None } => news.events.extend(events),
-                Message::Events { events, done: Some(done) } => {
-                    news.take_batch(events, done, &mut next_id);
+                Message::Events(events) => news.events.extend(events),
+                Message::Files { changes, done } => {
+                    news.events.extend(changes.into_iter().map(Event::File));
+                    news.folder = Some(done);
                 }
                 Message::Ask(Ask::Change { request, reply }) => {
                     next_id += 1;
                     news.events.push(Event::Request { id: next_id, request });
-                    news.waiting.insert(next_id, Waiting::Api(reply));
+                    news.waiting.insert(next_id, reply);
                 }
                 Message::Ask(Ask::Reload { .. }) => unreachable!("the folder's thread reloads"),
                 Message::Ask(Ask::Dump { reply }) => drop(reply.send(Ok(self.engine.dump()))),
@@ -178,6 +171,9 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     }
 
     fn carry_out(&mut self, effects: Effects, news: &mut News) -> Option<Timestamp> {
+        if effects.wrote && !std::mem::take(&mut self.disk_faults).is_empty() {
+            tracing::info!("the state can be written again");
+        }
         for order in effects.orders {
             match order {
                 Order::Probe { pod_uid, probes } => self.prober.watch(&pod_uid, probes),
@@ -192,25 +188,33 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         for (id, reply) in effects.replies {
             news.answer(id, reply);
         }
-        news.finish();
+        if let Some(folder) = news.folder.take() {
+            let _ = folder.send(effects.files);
+        }
         report::turn(&effects.runs, &effects.notes, &self.metrics);
         effects.wake_at
     }
 
     fn disk_failed(&mut self, error: &DiskError, news: &mut News) {
         let words = report::chain(error);
-        tracing::error!(
-            error = words,
-            "the state cannot be written: nothing is started until it can"
-        );
+        let what = "the state cannot be written: nothing is started until it can";
+        self.tell_once(what, &words);
         let ids: Vec<u64> = news.waiting.keys().copied().collect();
         for id in ids {
             news.answer(id, Err(Refused::Internal(words.clone())));
         }
-        // Who sent a batch sees by its end without an answer that nothing of it was committed.
-        news.batches.clear();
+        // It sees by the end without an answer that nothing was committed.
+        news.folder = None;
         if let Err(error) = self.engine.recover_disk() {
-            tracing::error!(error = report::chain(&error), "the state cannot be read again");
+            self.tell_once("the state cannot be read again", &report::chain(&error));
+        }
+    }
+
+    fn tell_once(&mut self, what: &str, error: &str) {
+        let line = format!("{what}: {error}");
+        if !self.disk_faults.contains(&line) {
+            tracing::error!("{line}");
+            self.disk_faults.insert(line);
         }
     }
 
@@ -224,37 +228,10 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
 }
 
 impl News {
-    fn take_batch(&mut self, events: Vec<Event>, done: SyncSender<Committed>, next_id: &mut u64) {
-        let mut left = 0;
-        for mut event in events {
-            if let Event::Request { id, .. } = &mut event {
-                *next_id += 1;
-                *id = *next_id;
-                left += 1;
-                self.waiting.insert(*id, Waiting::Batch(self.batches.len()));
-            }
-            self.events.push(event);
-        }
-        self.batches.push(Batch { left, replies: Vec::with_capacity(left), done });
-    }
-
-    fn answer(&mut self, id: u64, reply: Result<crate::kinds::Object, Refused>) {
-        match self.waiting.remove(&id) {
+    fn answer(&mut self, id: u64, reply: Result<Object, Refused>) {
+        if let Some(waiting) = self.waiting.remove(&id) {
             // Whoever asked may be gone, and no longer cares.
-            Some(Waiting::Api(sender)) => drop(sender.send(reply)),
-            Some(Waiting::Batch(at)) => {
-                self.batches[at].left -= 1;
-                self.batches[at].replies.push(reply);
-            }
-            None => {}
-        }
-    }
-
-    /// Tells those who sent several events together that all are committed, or refused.
-    fn finish(&mut self) {
-        for batch in self.batches.drain(..) {
-            debug_assert_eq!(batch.left, 0, "each request is answered once");
-            let _ = batch.done.send(batch.replies);
+            let _ = waiting.send(reply);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Engine {
             return;
         }
         match self.admit(object) {
-            Ok(object) => self.create(object),
+            Ok(admitted) => self.create(admitted.object),
             Err(refused) => {
                 let note = Note {
                     severity: Severity::Warning,

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod actions;
 mod due;
 mod dump;
+mod files;
 mod garbage;
 mod history;
 mod kin;
@@ -31,6 +32,8 @@ mod requests;
 
 use due::Due;
 use observe::Seen;
+
+pub use files::{FileChange, FileOutcome, Manifest};
 
 /// What happened in the world.
 #[derive(Debug, Clone)]
@@ -44,11 +47,9 @@ pub enum Event {
     Report(Report),
     ClockStepped(ClockStep),
     Settings(Box<Settings>),
-    /// Which objects a manifest file made; `None`: the file is gone and forgotten.
-    Source {
-        file: String,
-        record: Option<SourceRecord>,
-    },
+    /// A manifest file changed; what became of it comes in `Effects::files`, in the order of
+    /// these events.
+    File(FileChange),
     /// Stop scheduling: no new runs and no restarts; what was asked to stop still stops.
     Quiesce,
     /// Stop every pod by its grace period; they are not restarted (a service that drains).
@@ -97,10 +98,13 @@ pub struct DeleteOptions {
 pub struct Effects {
     pub orders: Vec<Order>,
     pub replies: Vec<(u64, Result<Object, Refused>)>,
+    pub files: Vec<FileOutcome>,
     /// Runs that changed, for the log line of each.
     pub runs: Vec<Run>,
     /// Events of this turn: what they are about, and what they say.
     pub notes: Vec<(Key, Note)>,
+    /// There was something to put on disk.
+    pub wrote: bool,
     /// When to call `handle` again though nothing happened.
     pub wake_at: Option<Timestamp>,
 }
@@ -183,28 +187,31 @@ impl Engine {
     }
 
     /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call
-    /// again. The events are kept, but not what someone asked for: whoever did is to be told of
-    /// the error.
+    /// again. The events are kept, but not what someone or a file asked for: whoever did is to be
+    /// told of the error.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
         self.turn = Turn { now, ..Turn::default() };
-        let mut events_of_turn = std::mem::take(&mut self.unsettled);
-        events_of_turn.extend(events);
+        let mut kept = Vec::new();
         if self.fresh {
             self.clean_strangers();
         }
-        for event in &events_of_turn {
-            self.absorb(event.clone());
+        for event in std::mem::take(&mut self.unsettled).into_iter().chain(events) {
+            // Who asked for something is told when it fails, and a file is read again.
+            if !matches!(event, Event::Request { .. } | Event::File(_)) {
+                kept.push(event.clone());
+            }
+            self.absorb(event);
         }
         self.dirty.extend(self.due.pop(now));
         self.plan_all();
         self.keep_history();
         match self.store.commit() {
-            Ok(_) => {
+            Ok(wrote) => {
                 self.fresh = false;
-                Ok(self.settle())
+                Ok(Effects { wrote, ..self.settle() })
             }
             Err(error) => {
-                self.unsettle(events_of_turn);
+                self.unsettle(kept);
                 Err(error)
             }
         }
@@ -213,9 +220,6 @@ impl Engine {
     /// After a failed commit: forgets what the turn decided, and keeps what happened.
     fn unsettle(&mut self, events: Vec<Event>) {
         self.unsettled = events;
-        // A file is said to be read when what it made was: both come again, or neither.
-        let asked = |event: &Event| matches!(event, Event::Request { .. } | Event::Source { .. });
-        self.unsettled.retain(|event| !asked(event));
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
@@ -264,7 +268,10 @@ impl Engine {
                 self.settings = *settings;
                 self.everything_is_dirty();
             }
-            Event::Source { file, record } => self.store.put_source(&file, record),
+            Event::File(change) => {
+                let outcome = self.take_in(change);
+                self.turn.effects.files.push(outcome);
+            }
             Event::Quiesce => self.quiet = true,
             Event::Drain => self.drain(),
         }

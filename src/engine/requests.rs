@@ -2,12 +2,19 @@
 
 use super::{DeleteOptions, Engine, Request};
 use crate::kinds::action::View;
+use crate::kinds::admission::Admitted;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object, admission, cron_job};
 use std::sync::Arc;
 
 /// Where objects go that name no namespace.
 const DEFAULT_NAMESPACE: &str = "default";
+
+/// An object that was admitted, and what it replaces.
+pub(super) struct Applied {
+    pub old: Option<Object>,
+    pub new: Object,
+}
 
 impl Engine {
     /// Carries out one request, or leaves everything as it was.
@@ -25,26 +32,33 @@ impl Engine {
     }
 
     fn request_create(&mut self, object: Object) -> Result<Object, Refused> {
+        let new = self.admit_new(object)?.object;
+        Ok(self.put_applied(Applied { old: None, new }))
+    }
+
+    fn admit_new(&mut self, object: Object) -> Result<Admitted, Refused> {
         let admitted = self.admit(object)?;
-        let key = admitted.key();
-        if self.store.get(&key).is_some() {
-            return Err(Refused::AlreadyExists(key));
+        let key = admitted.object.key();
+        match self.store.get(&key) {
+            Some(_) => Err(Refused::AlreadyExists(key)),
+            None => Ok(admitted),
         }
-        self.create(admitted);
-        self.current(&key)
     }
 
     fn request_update(&mut self, object: Object) -> Result<Object, Refused> {
         let key = object.key();
         let old = self.current(&key)?;
-        check_preconditions(&old, &object)?;
-        let mut new = admission::update(&old, object)?.object;
-        if let (Object::CronJob(old), Object::CronJob(new)) = (&old, &mut new) {
+        let new = self.admit_update(&old, object)?.object;
+        Ok(self.put_applied(Applied { old: Some(old), new }))
+    }
+
+    fn admit_update(&self, old: &Object, object: Object) -> Result<Admitted, Refused> {
+        check_preconditions(old, &object)?;
+        let mut admitted = admission::update(old, object)?;
+        if let (Object::CronJob(old), Object::CronJob(new)) = (old, &mut admitted.object) {
             cron_job::keep_records(old, Arc::make_mut(new), self.turn.now);
         }
-        self.put(new);
-        self.collect_if_gone(&key);
-        self.store.get(&key).map_or(Ok(old), Ok)
+        Ok(admitted)
     }
 
     fn request_update_status(&mut self, object: Object) -> Result<Object, Refused> {
@@ -77,32 +91,53 @@ impl Engine {
         Ok(self.store.get(key).unwrap_or(object))
     }
 
-    fn request_apply(&mut self, mut object: Object, dry_run: bool) -> Result<Object, Refused> {
-        object.default_namespace(DEFAULT_NAMESPACE);
-        let key = object.key();
-        let Some(old) = self.store.get(&key) else {
-            if dry_run {
-                return self.admit(object);
-            }
-            return self.request_create(object);
-        };
-        keep_what_tools_wrote(&old, &mut object);
-        admission::carry_over(&old, &mut object);
-        if dry_run {
-            return admission::update(&old, object).map(|admitted| admitted.object);
+    fn request_apply(&mut self, object: Object, dry_run: bool) -> Result<Object, Refused> {
+        let (applied, _) = self.admit_applied(object)?;
+        match applied {
+            Applied { new, .. } if dry_run => Ok(new),
+            applied => Ok(self.put_applied(applied)),
         }
-        self.request_update(object)
+    }
+
+    /// What a manifest says, admitted as a new object or as the next state of the one that is
+    /// there; and warnings.
+    pub(super) fn admit_applied(
+        &mut self,
+        mut object: Object,
+    ) -> Result<(Applied, Vec<String>), Refused> {
+        object.default_namespace(DEFAULT_NAMESPACE);
+        let old = self.store.get(&object.key());
+        let admitted = match &old {
+            None => self.admit_new(object)?,
+            Some(old) => {
+                keep_what_tools_wrote(old, &mut object);
+                admission::carry_over(old, &mut object);
+                self.admit_update(old, object)?
+            }
+        };
+        Ok((Applied { old, new: admitted.object }, admitted.warnings))
+    }
+
+    /// Stages what was admitted; the object as it is then, or last was.
+    pub(super) fn put_applied(&mut self, Applied { old, new }: Applied) -> Object {
+        let key = new.key();
+        match &old {
+            Some(_) => self.put(new),
+            None => self.create(new),
+        }
+        self.collect_if_gone(&key);
+        self.store.get(&key).or(old).expect("it was created, or it was there")
     }
 
     /// A new object with its uid, its defaults and, under `generateName`, its name.
-    pub(super) fn admit(&mut self, object: Object) -> Result<Object, Refused> {
+    pub(super) fn admit(&mut self, object: Object) -> Result<Admitted, Refused> {
         let (uid, suffix) = (self.seed.uid(), self.seed.suffix());
         let identity = admission::Identity { uid: &uid, suffix: &suffix };
         let namespace = match object.namespace() {
             "" => DEFAULT_NAMESPACE.to_owned(),
             namespace => namespace.to_owned(),
         };
-        admission::create(object, &namespace, &identity).map(|admitted| admitted.object)
+        admission::create(object, &namespace, &identity)
     }
 
     fn request_trigger(

@@ -126,3 +126,71 @@ fn an_edited_schedule_does_not_fire_for_the_past() {
     runs_more(&daemon, "canary", 2);
     assert_eq!((history_len(&daemon, "edited"), history_len(&daemon, "away")), (0, 0));
 }
+
+#[test]
+fn an_object_that_moves_to_another_file_stays_itself() {
+    let mut daemon = Daemon::start_with(&[
+        ("m.yaml", &[cron_job("one", YEARLY), cron_job("two", YEARLY)].join("---")),
+        ("z.yaml", &cron_job("three", YEARLY)),
+    ]);
+    let uids = |daemon: &Daemon| {
+        ["one", "two", "three"].map(|name| identity(&daemon.get(&["cronjob", name])).0)
+    };
+    let before = uids(&daemon);
+    // All at once, to files before and after their own.
+    daemon.stop();
+    daemon.write_job("a.yaml", &cron_job("one", YEARLY));
+    daemon.write_job("m.yaml", &cron_job("three", YEARLY));
+    daemon.write_job("z.yaml", &cron_job("two", YEARLY));
+    daemon.start();
+    assert_eq!(uids(&daemon), before);
+    // One by one: the file that wants what another has waits until that one gives it up.
+    let contested = "cronjob/three in default is already defined in";
+    daemon.write_job("a.yaml", &[cron_job("one", YEARLY), cron_job("three", YEARLY)].join("---"));
+    daemon.until("it is refused", || daemon.log().contains(contested).then_some(()));
+    daemon.write_job("m.yaml", "");
+    daemon.until("it is kept", || daemon.log().contains("m.yaml: is empty").then_some(()));
+    daemon.remove_job("m.yaml");
+    daemon.write_job("b.yaml", &cron_job("three", YEARLY));
+    daemon.until("the second to want it waits now", || {
+        daemon.log().contains(&format!("b.yaml: {contested}")).then_some(())
+    });
+    assert_eq!(uids(&daemon), before);
+    assert_eq!(daemon.log().matches(&format!("a.yaml: {contested}")).count(), 1);
+}
+
+#[test]
+fn a_file_comes_true_as_a_whole_or_not_at_all() {
+    let map = |name: &str, key: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\nimmutable: true\n\
+             data: {{{key}: x}}\n"
+        )
+    };
+    let daemon = Daemon::start_with(&[("maps.yaml", &map("fixed", "old"))]);
+    daemon.write_job("maps.yaml", &[map("first", "a"), map("fixed", "new")].join("---\n"));
+    let at = format!("{}:7: ", daemon.path("jobs").join("maps.yaml").display());
+    daemon.until("it is refused with its line", || daemon.log().contains(&at).then_some(()));
+    assert_ne!(daemon.ask(&["get", "configmap", "first"]).code, 0, "nothing of it came true");
+    assert_eq!(daemon.get(&["configmap", "fixed"])["data"]["old"], "x");
+    daemon.write_job("maps.yaml", &[map("first", "a"), map("fixed", "old")].join("---\n"));
+    daemon.until("mended, all of it does", || {
+        (daemon.ask(&["get", "configmap", "first"]).code == 0).then_some(())
+    });
+}
+
+#[test]
+fn what_cannot_be_listed_is_told_of_once() {
+    let daemon = Daemon::start_with(&[("a.yaml", &cron_job("a", YEARLY))]);
+    let odd = daemon.path("jobs").join("odd.yaml");
+    std::os::unix::fs::symlink(daemon.path("nowhere"), &odd).expect("a link is made");
+    let said = || daemon.log().matches(&format!("{}: ", odd.display())).count();
+    daemon.until("it is told of", || (said() > 0).then_some(()));
+    for name in ["b", "c", "d"] {
+        daemon.write_job(&format!("{name}.yaml"), &cron_job(name, YEARLY));
+        daemon.until("it is read", || {
+            (daemon.ask(&["get", "cronjob", name]).code == 0).then_some(())
+        });
+    }
+    assert_eq!(said(), 1, "{}", daemon.log());
+}

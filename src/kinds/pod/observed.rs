@@ -169,6 +169,14 @@ impl ContainerObserved {
         }
     }
 
+    fn failed_at(&self) -> Option<Timestamp> {
+        match self.state {
+            ContainerState::Failed { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// News that come again, as after a turn that could not be committed, change nothing.
     fn take(&mut self, news: &News) -> bool {
         if let ContainerState::Exited(_) = self.state {
             return false;
@@ -194,6 +202,7 @@ impl ContainerObserved {
                     Err(why) => HookState::Failed(why.clone()),
                 };
             }
+            News::Failed { at, .. } if self.failed_at() == Some(*at) => return false,
             News::Failed { reason, message, at } => {
                 self.failures += 1;
                 let (reason, message) = (reason.clone(), message.clone());

@@ -106,3 +106,20 @@ fn the_shortest_grace_counts() {
     observed.ordered(&start(1));
     assert_eq!(observed.containers["main"].stopping, None);
 }
+
+#[test]
+fn a_start_that_failed_is_counted_once_however_often_it_is_told() {
+    let mut observed = PodObserved::default();
+    let failed = |second| News::Failed {
+        reason: "RunContainerError".into(),
+        message: String::new(),
+        at: Timestamp::from_second(second).expect("in range"),
+    };
+    observed.ordered(&start(0));
+    assert!(report(&mut observed, 0, failed(10)));
+    assert!(!report(&mut observed, 0, failed(10)));
+    assert_eq!(observed.containers["main"].failures, 1);
+    observed.ordered(&start(0));
+    assert!(report(&mut observed, 0, failed(20)));
+    assert_eq!(observed.containers["main"].failures, 2);
+}
