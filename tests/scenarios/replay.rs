@@ -1,0 +1,152 @@
+//! Runs a scenario's commands on a cluster, each when the cluster has come to where the recorded
+//! one was, and compares.
+
+use crate::cluster::{Answer, Cluster};
+use crate::history::History;
+use crate::recording::{self, Change, Command, Entry};
+use crate::words;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// A wait of the scenario takes minutes at most; no test measures time.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
+/// Replays a scenario; `named` are the differences that are known, by a part of their words, each
+/// with its reason.
+pub fn check(scenario: &str, named: &[(&str, &str)]) {
+    let Some(entries) = recording::read(scenario) else { return };
+    let cluster = Cluster::start();
+    let mut recorded: Vec<Change> = Vec::new();
+    let mut found = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Seen(change) => recorded.push(change),
+            Entry::Command(command) => {
+                come_to(&cluster, &recorded, named, &command.line);
+                let differences = run(&cluster, &command, &recorded);
+                // Without what a command should have done, there is nothing to wait for.
+                let unnamed = differences.iter().find(|what| !is_named(named, what));
+                assert!(unnamed.is_none(), "{scenario}: {}", differences.join("\n"));
+                found.extend(differences);
+            }
+        }
+    }
+    come_to(&cluster, &recorded, named, "the end");
+    let own = cluster.seen();
+    found.extend(History::new(&own).differences(&History::new(&recorded)));
+    for (part, why) in named {
+        assert!(
+            found.iter().any(|what| what.contains(part)),
+            "{scenario}: no longer: {part} {why}"
+        );
+    }
+    found.retain(|what| !is_named(named, what));
+    assert!(found.is_empty(), "{scenario}:\n{}", found.join("\n"));
+}
+
+fn is_named(named: &[(&str, &str)], what: &str) -> bool {
+    named.iter().any(|(part, _)| what.contains(part))
+}
+
+/// Waits until the cluster is where the recorded one was.
+fn come_to(cluster: &Cluster, recorded: &[Change], named: &[(&str, &str)], before: &str) {
+    let mut recorded = History::new(recorded);
+    recorded.events.retain(|words, _| !is_named(named, words));
+    let begun = Instant::now();
+    loop {
+        let own = History::new(&cluster.seen());
+        let Some(lacks) = own.lacks(&recorded) else { return };
+        if begun.elapsed() > PATIENCE {
+            let log = cluster.daemon.log();
+            let differences = own.differences(&recorded).join("\n");
+            panic!("before {before}: {lacks}\nso far:\n{differences}\nthe daemon:\n{log}");
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// Runs a command and compares what it answers.
+fn run(cluster: &Cluster, command: &Command, recorded: &[Change]) -> Vec<String> {
+    let words = split(&command.line);
+    let answer = match words[0].as_str() {
+        // kubectl makes these itself and sends them as protocol buffers, which cronlet does not
+        // read: so they are sent as JSON.
+        "create" if command.input.is_empty() => {
+            let made =
+                cluster.kubectl(&[&words[..], &own(&["--dry-run=client", "-ojson"])].concat(), "");
+            assert_eq!(made.exit, 0, "{}: {}", command.line, made.error);
+            cluster.kubectl(&own(&["create", "--validate=false", "-f", "-"]), &made.out)
+        }
+        // Without a description of its kinds, which cronlet does not serve, kubectl checks nothing.
+        "apply" | "create" => {
+            let unchecked = [&words[..], &own(&["--validate=false"])].concat();
+            cluster.kubectl(&unchecked, &input(&command.input))
+        }
+        _ => cluster.kubectl(&words, ""),
+    };
+    compare(command, &answer, cluster, recorded)
+}
+
+fn compare(
+    command: &Command,
+    answer: &Answer,
+    cluster: &Cluster,
+    recorded: &[Change],
+) -> Vec<String> {
+    let Command { line, .. } = command;
+    let mut found = Vec::new();
+    if answer.exit != command.exit {
+        let (got, want, error) = (answer.exit, command.exit, &answer.error);
+        found.push(format!("{line}: exit code {got}, recorded {want}: {error}"));
+    }
+    // What `describe` shows are states and events, which are compared, and its own words.
+    if line.starts_with("kubectl describe ") {
+        return found;
+    }
+    let (own, recorded) = (History::new(&cluster.seen()), History::new(recorded));
+    let outputs = [(&answer.out, &command.out), (&answer.error, &command.error)];
+    for (got, want) in outputs {
+        let (got, want) = (words::output(got, &own.names), words::output(want, &recorded.names));
+        if got != want {
+            found.push(format!("{line}: says\n  {got:#?}\nrecorded\n  {want:#?}"));
+        }
+    }
+    found
+}
+
+fn own(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// Words of a recorded line, which was joined with blanks; what follows `-c` is one.
+fn split(line: &str) -> Vec<String> {
+    let line = line.strip_prefix("kubectl ").expect("every command is kubectl's");
+    let (words, script) = match line.split_once(" -c ") {
+        Some((words, script)) => (words, Some(script)),
+        None => (line, None),
+    };
+    let mut words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    if let Some(script) = script {
+        words.extend(["-c".to_owned(), script.to_owned()]);
+    }
+    words
+}
+
+/// The manifest, with a `/tmp` of its own for each pod that uses it: the recorded containers have a
+/// file system each.
+fn input(text: &str) -> String {
+    let Ok(mut manifest) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    if text.contains("/tmp/") {
+        let template = manifest.pointer("/spec/template/spec").is_some();
+        let at = if template { "/spec/template/spec" } else { "/spec" };
+        let spec = manifest.pointer_mut(at).expect("a pod's spec");
+        spec["volumes"] = serde_json::json!([{ "name": "tmp", "emptyDir": {} }]);
+        let containers = spec["containers"].as_array_mut().expect("containers");
+        for container in containers {
+            container["volumeMounts"] = serde_json::json!([{ "name": "tmp", "mountPath": "/tmp" }]);
+        }
+    }
+    manifest.to_string()
+}
