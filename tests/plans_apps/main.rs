@@ -5,6 +5,10 @@ mod common;
 
 mod world;
 
+mod deployments;
+
 mod replica_sets;
 
 mod recorded;
+
+mod rollouts;

@@ -30,16 +30,22 @@ impl Sync<'_> {
         self.status = next;
     }
 
-    /// There is no rollout going on: pods that come and go are no news of one.
+    /// There is no rollout going on: pods that come and go are no news of one. Kubernetes also
+    /// thinks so where another set had rolled out and all pods were exchanged at once.
     fn was_complete(&self, next: &DeploymentStatus) -> bool {
+        let done = self.done();
         next.replicas == next.updated_replicas
-            && conditions::has_reason(&self.status, PROGRESSING, NEW_SET_AVAILABLE)
+            && conditions::find(&self.status, PROGRESSING)
+                .is_some_and(|one| (&one.reason, &one.message) == (&done.reason, &done.message))
+    }
+
+    fn done(&self) -> DeploymentCondition {
+        self.progressing("True", NEW_SET_AVAILABLE, "has successfully progressed.")
     }
 
     fn judge(&self, next: &mut DeploymentStatus) {
         if is_complete(self.deployment, next) {
-            let done = self.progressing("True", NEW_SET_AVAILABLE, "has successfully progressed.");
-            conditions::set(next, done);
+            conditions::set(next, self.done());
         } else if is_further(&self.status, next) {
             let mut going_on = self.progressing("True", SET_UPDATED, "is progressing.");
             if let Some(before) = conditions::find(&self.status, PROGRESSING)
