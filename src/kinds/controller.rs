@@ -2,6 +2,7 @@
 //! and no one owns, and let go what no longer matches.
 
 use super::action::{Action, Plan, View};
+use super::admission::{self, Identity};
 use super::{Key, Kind, Object, selector};
 use crate::seed::Seed;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
@@ -133,6 +134,16 @@ impl Controller<'_> {
             ..ObjectMeta::default()
         };
         Pod { metadata, spec: template.spec.clone(), status: None }
+    }
+}
+
+/// Whether the API server would take a new object, and if not, why.
+pub fn admitted(object: Object) -> Result<(), String> {
+    let identity = Identity { uid: "00000000-0000-4000-8000-000000000000", suffix: "" };
+    let namespace = object.namespace().to_owned();
+    match admission::create(object, &namespace, &identity) {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(refused.to_string()),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod pod;
 pub mod quantity;
 pub mod refused;
 pub mod replica_set;
+pub mod revisions;
 pub mod secret;
 pub mod selector;
 pub mod service;
@@ -188,12 +189,12 @@ pub fn plan(
         Object::Job(job) => job::plan::plan(job, view),
         Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
+        Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
         // Their plans plug in here.
         Object::DaemonSet(_)
         | Object::Namespace(_)
         | Object::Node(_)
-        | Object::PersistentVolumeClaim(_)
-        | Object::StatefulSet(_) => action::Plan::default(),
+        | Object::PersistentVolumeClaim(_) => action::Plan::default(),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)
         | Object::Event(_)

@@ -9,6 +9,8 @@ mod deployments;
 
 mod replica_sets;
 
+mod stateful_sets;
+
 mod recorded;
 
 mod rollouts;

@@ -3,3 +3,9 @@
 pub mod check;
 pub mod columns;
 pub mod defaults;
+
+pub mod plan;
+
+mod claims;
+pub mod pods;
+mod status;
