@@ -6,17 +6,20 @@ mod common;
 
 use cronlet::kinds::action::{Action, Others, Settings, View};
 use cronlet::kinds::pod::observed::{ContainerState, Exit, HookState, News, PodObserved, Report};
-use cronlet::kinds::pod::{plan, queue, status};
+use cronlet::kinds::pod::probe::{ProbeKind, Probed, Told};
+use cronlet::kinds::pod::{events, plan, queue, status};
 use cronlet::kinds::{Key, Object};
 use cronlet::time::{ClockSteps, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Scenarios without probes, whose effect on readiness is not the plan's alone.
-const SCENARIOS: [&str; 9] = [
+const SCENARIOS: [&str; 15] = [
     "cron-forbid",
     "cron-history",
+    "deploy-pause",
+    "deploy-rolling",
+    "deploy-stuck",
     "job-complete",
     "job-fail-never",
     "job-indexed",
@@ -24,14 +27,43 @@ const SCENARIOS: [&str; 9] = [
     "kubectl-misc",
     "pod-crashloop",
     "pod-init-sidecar",
+    "probe-liveness",
+    "sts-rolling",
+    "svc-endpoints",
 ];
 
 /// What a recording says of one pod.
 #[derive(Default)]
 struct Recorded {
-    versions: Vec<Pod>,
+    /// What happened, in order.
+    steps: Vec<Step>,
     /// Reason and message, in order, each as often as it was counted.
     events: Vec<(String, String)>,
+}
+
+enum Step {
+    /// The pod as it was then.
+    Version(Box<Pod>),
+    /// A container was asked, and what its probe came to: a verdict, or a failure to be told.
+    Probed { container: String, probed: Probed },
+}
+
+/// What the prober must have said, by the event that followed.
+fn probed(event: &Value) -> Option<Step> {
+    let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
+    let message = text(&event["message"]);
+    let path = text(&event["involvedObject"]["fieldPath"]);
+    let container = path.split(['{', '}']).nth(1)?.to_owned();
+    let (failed, killed) = (|kind: &str| format!("{kind} probe failed: "), "failed liveness probe");
+    let (kind, verdict, told) = match event["reason"].as_str()? {
+        "Unhealthy" => ProbeKind::ALL.into_iter().find_map(|kind| {
+            let why = message.strip_prefix(&failed(kind.name()))?;
+            Some((kind, None, Some(Told::Failed(why.to_owned()))))
+        })?,
+        "Killing" if message.contains(killed) => (ProbeKind::Liveness, Some(false), None),
+        _ => return None,
+    };
+    Some(Step::Probed { container, probed: Probed { kind, verdict, told } })
 }
 
 fn read(scenario: &str) -> Option<BTreeMap<String, Recorded>> {
@@ -41,17 +73,24 @@ fn read(scenario: &str) -> Option<BTreeMap<String, Recorded>> {
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).expect("JSON");
         let object = &line["object"];
-        let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+        let name = |value: &Value| {
+            let text = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+            format!("{} {}", text("name"), text("uid"))
+        };
         if object["kind"] == "Pod" && line["type"] != "DELETED" {
             let pod = serde_json::from_value(object.clone()).expect("a pod");
-            pods.entry(name(&object["metadata"])).or_default().versions.push(pod);
+            let steps = &mut pods.entry(name(&object["metadata"])).or_default().steps;
+            steps.push(Step::Version(Box::new(pod)));
         } else if object["kind"] == "Event" && object["involvedObject"]["kind"] == "Pod" {
             let words = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
             let event = (words("reason"), words("message"));
-            // Images are not pulled, and the recorded cluster's DNS is its own.
-            if !["Pulled", "MissingClusterDNS"].contains(&&*event.0) {
-                pods.entry(name(&object["involvedObject"])).or_default().events.push(event);
-            }
+            // Images are not pulled, the recorded cluster's DNS is its own, and so is its way to
+            // ask a container that has just ended.
+            let own = ["Pulled", "MissingClusterDNS"].contains(&&*event.0)
+                || event.1.contains("probe errored and resulted in unknown state");
+            let recorded = pods.entry(name(&object["involvedObject"])).or_default();
+            recorded.steps.extend(probed(object));
+            recorded.events.extend((!own).then_some(event));
         }
     }
     Some(pods)
@@ -162,23 +201,61 @@ impl World {
         let state = recorded.state.clone().unwrap_or_default();
         if let Some(running) = state.running {
             let at = running.started_at.expect("a start").0;
+            self.end_last(recorded);
             self.start(recorded, at);
+            self.ready(recorded);
+        } else if state.waiting.is_some() {
+            self.end_last(recorded);
         }
         if let Some(ended) = state.terminated {
-            let started_at = ended.started_at.expect("a start").0;
+            let started_at = ended.started_at.clone().expect("a start").0;
             self.start(recorded, started_at);
-            let finished_at = ended.finished_at.expect("an end").0;
-            let exit = Exit {
-                id: ended.container_id.unwrap_or_default(),
-                code: ended.exit_code,
-                signal: None,
-                reason: ended.reason.unwrap_or_default(),
-                message: ended.message.unwrap_or_default(),
-                started_at,
-                finished_at,
-            };
-            self.report(recorded, finished_at, News::Exited(exit));
+            self.exit(recorded, recorded.restart_count as u32, ended);
         }
+    }
+
+    /// The end of the attempt before the one that a recorded status speaks of, if it was not seen.
+    fn end_last(&mut self, recorded: &ContainerStatus) {
+        let Some(ended) = recorded.last_state.clone().and_then(|last| last.terminated) else {
+            return;
+        };
+        let Some(seen) = self.observed.containers.get(&recorded.name) else { return };
+        let ContainerState::Running { id, .. } = &seen.state else { return };
+        if *id == ended.container_id.clone().unwrap_or_default() {
+            self.exit(recorded, seen.attempt, ended);
+        }
+    }
+
+    fn exit(&mut self, recorded: &ContainerStatus, attempt: u32, ended: ContainerStateTerminated) {
+        let finished_at = ended.finished_at.expect("an end").0;
+        let exit = Exit {
+            id: ended.container_id.unwrap_or_default(),
+            code: ended.exit_code,
+            signal: None,
+            reason: ended.reason.unwrap_or_default(),
+            message: ended.message.unwrap_or_default(),
+            started_at: ended.started_at.expect("a start").0,
+            finished_at,
+        };
+        self.report(&recorded.name, attempt, finished_at, News::Exited(exit));
+    }
+
+    /// The readiness probe's verdict, as the recorded status shows it.
+    fn ready(&mut self, recorded: &ContainerStatus) {
+        let spec = self.pod.spec.as_ref().expect("a spec");
+        let mut all = spec.containers.iter();
+        let has_probe = all.any(|c| c.name == recorded.name && c.readiness_probe.is_some());
+        let seen = &self.observed.containers[&recorded.name].verdicts;
+        if has_probe && recorded.ready != (seen.readiness == Some(true)) {
+            let verdict = Some(recorded.ready);
+            let probed = Probed { kind: ProbeKind::Readiness, verdict, told: None };
+            self.probed(&recorded.name, probed);
+        }
+    }
+
+    fn probed(&mut self, container: &str, probed: Probed) {
+        let attempt = self.observed.containers[container].attempt;
+        self.report(container, attempt, self.now, News::Probed(probed));
     }
 
     fn start(&mut self, recorded: &ContainerStatus, at: Timestamp) {
@@ -189,15 +266,19 @@ impl World {
         let (pid, post_start) = (1, HookState::Done);
         if matches!(seen.state, ContainerState::Starting) {
             let id = recorded.container_id.clone().expect("an id");
-            self.report(recorded, at, News::Started { id, pid, at, post_start });
+            let attempt = recorded.restart_count as u32;
+            self.report(&recorded.name, attempt, at, News::Started { id, pid, at, post_start });
         }
     }
 
-    fn report(&mut self, recorded: &ContainerStatus, at: Timestamp, news: News) {
-        let attempt = recorded.restart_count as u32;
-        let (pod_uid, container) = (String::new(), recorded.name.clone());
+    fn report(&mut self, container: &str, attempt: u32, at: Timestamp, news: News) {
+        let (pod_uid, container) = (String::new(), container.to_owned());
         self.now = self.now.max(at);
-        self.observed.reported(&Report { pod_uid, container, attempt, news });
+        let report = Report { pod_uid, container, attempt, news };
+        self.observed.reported(&report);
+        if let Some(note) = events::of_report(&self.pod, &self.observed, &report) {
+            self.events.push((note.reason.to_owned(), note.message));
+        }
         self.settle();
     }
 }
@@ -241,15 +322,21 @@ fn pods_go_through_the_same_states() {
     let mut played = 0;
     for scenario in SCENARIOS {
         for (name, recorded) in read(scenario).into_iter().flatten() {
-            let first = recorded.versions.first().expect("a version");
+            let mut steps = recorded.steps.iter();
+            let Some(Step::Version(first)) = steps.next() else { panic!("no first version") };
             let mut world = World::new(first);
-            let mut want: Vec<String> = Vec::new();
-            for (index, version) in recorded.versions.iter().enumerate() {
-                want.push(words(&version.status.clone().unwrap_or_default()));
-                if index == 1 {
-                    world.bind();
+            let mut want = vec![words(&first.status.clone().unwrap_or_default())];
+            for step in steps {
+                match step {
+                    Step::Version(version) => {
+                        want.push(words(&version.status.clone().unwrap_or_default()));
+                        if want.len() == 2 {
+                            world.bind();
+                        }
+                        world.follow(version);
+                    }
+                    Step::Probed { container, probed } => world.probed(container, probed.clone()),
                 }
-                world.follow(version);
             }
             want.dedup();
             let (got, want) = (&world.statuses, &want);

@@ -41,7 +41,7 @@ pub fn decode(packed: &[u8]) -> Option<Vec<u8>> {
     (length < 8 && code + 1 == 1 << length).then_some(bytes)
 }
 
-/// For each length its first code, where its bytes begin, and the bytes in the order of their codes.
+/// For each length its first code, where its bytes begin, and the bytes in their codes' order.
 fn table() -> ([u32; BITS_MAX + 1], [usize; BITS_MAX + 2], [u8; 256]) {
     let mut by_code: [u8; 256] = std::array::from_fn(|byte| byte as u8);
     by_code.sort_by_key(|byte| LENGTHS[usize::from(*byte)]);
