@@ -6,6 +6,7 @@ mod common;
 
 use cronlet::kinds::action::{Action, Others, Settings, View};
 use cronlet::kinds::pod::observed::{ContainerState, Exit, HookState, News, PodObserved, Report};
+use cronlet::kinds::pod::ports::Ports;
 use cronlet::kinds::pod::probe::{ProbeKind, Probed, Told};
 use cronlet::kinds::pod::{events, plan, queue, status};
 use cronlet::kinds::{Key, Object};
@@ -137,7 +138,9 @@ impl World {
 
     fn bind(&mut self) {
         let pending = [queue::Pending { pod: &self.pod, slot: self.now }];
-        for decision in queue::bind(&pending, 0, &World::settings(), self.now) {
+        for decision in
+            queue::bind(&pending, 0, &mut Ports::default(), &World::settings(), self.now)
+        {
             self.carry_out(decision.into_plan().actions);
         }
         self.settle();

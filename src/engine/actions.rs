@@ -1,6 +1,7 @@
 //! Plans one object and carries out what its plan asks for, in the order asked.
 
 use super::Engine;
+use super::network::Surroundings;
 use crate::kinds::action::{Action, Note, Outcome, Plan, Run, Severity, View};
 use crate::kinds::pod::observed::{Order, PodObserved};
 use crate::kinds::{self, Key, Kind, Object};
@@ -18,6 +19,9 @@ impl Engine {
         }
         if let Object::Pod(pod) = &object {
             self.watch_pod(pod);
+            if self.connect(pod) {
+                return;
+            }
         }
         let plan = self.ask(&object);
         self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
@@ -37,7 +41,7 @@ impl Engine {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &self.store,
+            others: &Surroundings { store: &self.store, network: &self.network },
             quiet: self.quiet,
         };
         let nothing = PodObserved::default();

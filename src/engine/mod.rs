@@ -9,7 +9,7 @@
 //! The engine has no clock and no I/O but the store's; the daemon and the simulator call the same
 //! [`Engine::handle`].
 
-use crate::kinds::action::{Note, Others, Run, Settings};
+use crate::kinds::action::{Note, Run, Settings};
 use crate::kinds::pod::observed::{Order, PodObserved, Report};
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
@@ -25,6 +25,7 @@ mod files;
 mod garbage;
 mod history;
 mod kin;
+mod network;
 mod notes;
 mod observe;
 mod queue;
@@ -123,6 +124,7 @@ pub struct Engine {
     seen: BTreeMap<String, Seen>,
     dirty: BTreeSet<Key>,
     queue: queue::RunQueue,
+    network: network::Network,
     notes: notes::NoteLog,
     history_due: Option<Timestamp>,
     quiet: bool,
@@ -162,6 +164,7 @@ impl Engine {
             seen: BTreeMap::new(),
             dirty: BTreeSet::new(),
             queue: queue::RunQueue::default(),
+            network: network::Network::default(),
             history_due: None,
             quiet: false,
             fresh: true,
@@ -223,6 +226,7 @@ impl Engine {
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
+        self.network = network::Network::default();
         if let Some(steps) = self.turn.steps_before.take() {
             self.steps = steps;
         }
@@ -307,16 +311,5 @@ impl Engine {
                 return;
             }
         }
-    }
-}
-
-/// Plans read what is staged and committed.
-impl Others for Store {
-    fn get(&self, key: &Key) -> Option<Object> {
-        Store::get(self, key)
-    }
-
-    fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
-        Store::orphans(self, kind, namespace)
     }
 }

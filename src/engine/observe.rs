@@ -74,6 +74,7 @@ impl Engine {
 
     pub(super) fn forget_pod(&mut self, pod: &Object) {
         self.queue.forget(&pod.key());
+        self.disconnect(pod);
         if self.seen.remove(pod.uid()).is_some_and(|seen| !seen.observed.cleaned) {
             self.order(Order::Clean { pod_uid: pod.uid().to_owned() });
         }

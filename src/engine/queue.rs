@@ -94,7 +94,9 @@ impl Engine {
         let pending: Vec<Pending> =
             pods.iter().map(|(pod, slot)| Pending { pod, slot: *slot }).collect();
         let running = u32::try_from(running).unwrap_or(u32::MAX);
-        let decisions = queue::bind(&pending, running, &self.settings, self.turn.now);
+        self.know_all_pods();
+        let (ports, now) = (&mut self.network.ports, self.turn.now);
+        let decisions = queue::bind(&pending, running, ports, &self.settings, now);
         let any = !decisions.is_empty();
         for decision in decisions {
             let pod = Object::from(decision.pod.clone());

@@ -10,7 +10,22 @@ use rustix::net::{
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
+use std::net::SocketAddrV4;
 use std::path::Path;
+
+/// Could no program listen there now, because another one does, or does on every address?
+pub fn is_taken(address: SocketAddrV4, kind: SocketType) -> bool {
+    let flags = SocketFlags::CLOEXEC;
+    let Ok(socket) = rustix::net::socket_with(AddressFamily::INET, kind, flags, None) else {
+        return false;
+    };
+    // As servers do: connections that linger are in nobody's way. For datagrams it would let two
+    // sockets have one port, so that nothing is ever taken.
+    if kind == SocketType::STREAM {
+        let _ = rustix::net::sockopt::set_socket_reuseaddr(&socket, true);
+    }
+    rustix::net::bind(&socket, &address) == Err(Errno::ADDRINUSE)
+}
 
 /// Two connected ends; `kind` is STREAM or SEQPACKET.
 pub fn pair(kind: SocketType, flags: SocketFlags) -> Result<(OwnedFd, OwnedFd), Errno> {

@@ -3,6 +3,7 @@
 
 use super::{Key, Kind, Object};
 use crate::kinds::pod::observed::Order;
+use crate::kinds::pod::ports::Port;
 use crate::time::{ClockSteps, SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,11 @@ pub trait Others {
     /// The objects of a kind that no controller owns, of the kinds that may be adopted
     /// ([`super::controller::adopters`]).
     fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object>;
+
+    /// Other pods whose running containers declare the port.
+    fn port_holders(&self, _port: Port, _except: &Key) -> Vec<Key> {
+        Vec::new()
+    }
 }
 
 impl View<'_> {

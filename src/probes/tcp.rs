@@ -1,10 +1,13 @@
 //! `tcpSocket`: does anything take a connection?
 
 use super::Answer;
+use crate::host::sockets;
 use crate::kinds::pod::observed::Address;
 use rustix::io::Errno;
+use rustix::net::SocketType;
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -33,10 +36,25 @@ impl DialError {
         let errno = Errno::from_io_error(&self.source);
         let message = format!("{before}{self}");
         if errno.is_some_and(|errno| own.contains(&errno)) {
-            Answer::Errored(message)
-        } else {
-            Answer::Failed(message)
+            return Answer::Errored(message);
         }
+        Answer::Failed(message + &self.hint())
+    }
+
+    /// A program that listens on localhost alone is not found at its pod's address, here as in
+    /// Kubernetes; here there is more that its user can do.
+    fn hint(&self) -> String {
+        let Ok(SocketAddr::V4(address)) = self.address.parse() else { return String::new() };
+        let localhost = SocketAddrV4::new(Ipv4Addr::LOCALHOST, address.port());
+        let refused = self.source.kind() == io::ErrorKind::ConnectionRefused;
+        let elsewhere = address.ip().is_loopback() && address != localhost;
+        if refused && elsewhere && sockets::is_taken(localhost, SocketType::STREAM) {
+            return format!(
+                " (something listens on {localhost}: let it listen on $(POD_IP), from fieldRef \
+                 status.podIP, or on 0.0.0.0; or let the probe ask there by host: 127.0.0.1)"
+            );
+        }
+        String::new()
     }
 }
 

@@ -117,6 +117,19 @@ fn what_never_answers_fails() {
 }
 
 #[test]
+fn what_listens_on_localhost_alone_is_not_found_but_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let at = listener.local_addr().expect("an address");
+    let pods = Address { host: "127.77.7.7".into(), port: at.port() };
+    let Answer::Failed(why) = block(tcp::probe(&pods, PATIENT)) else { panic!("it passed") };
+    let refused = format!("dial tcp 127.77.7.7:{}: connect: connection refused", at.port());
+    assert!(why.starts_with(&refused), "{why}");
+    assert!(why.contains(&format!("something listens on {at}")), "{why}");
+    drop(listener);
+    assert_eq!(block(tcp::probe(&pods, PATIENT)), failed(&refused));
+}
+
+#[test]
 fn a_body_without_end_is_not_read_to_its_end() {
     let server = Server::new(|_| {
         format!("HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{}", "x".repeat(20_000))

@@ -1,8 +1,10 @@
-//! Probes against real servers, and what they do to real pods of a real daemon.
+//! Probes against real servers, what they do to real pods of a real daemon, and the addresses at
+//! which pods are asked.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod addresses;
 mod asking;
 mod health;
 mod pods;

@@ -249,6 +249,7 @@ pub fn sh(script: &str) -> Launch {
         stop_signal: None,
         read_only_root: false,
         host_name: "localhost".into(),
+        contested: Vec::new(),
     }
 }
 

@@ -60,6 +60,7 @@ pub enum State<'a> {
 /// All containers of a pod: first the init containers in their order, then the mains.
 #[derive(Debug)]
 pub struct Crew<'a> {
+    pub pod: &'a Pod,
     pub spec: &'a PodSpec,
     pub members: Vec<Member<'a>>,
 }
@@ -83,7 +84,7 @@ impl<'a> Crew<'a> {
                 Member::of(container, role, shown, observed, now)
             })
             .collect();
-        Crew { spec, members }
+        Crew { pod, spec, members }
     }
 
     pub fn mains(&self) -> impl Iterator<Item = &Member<'a>> {
@@ -232,6 +233,12 @@ impl<'a> Member<'a> {
             State::Exited(exit) => Some(exit),
             _ => None,
         }
+    }
+
+    /// Has its latest run that ended failed?
+    pub fn has_failed(&self) -> bool {
+        let latest = self.exit().or(self.last.as_deref());
+        latest.is_some_and(|exit| exit.code != 0)
     }
 
     /// Ended, and well.

@@ -1,5 +1,6 @@
 //! The downward API: what `fieldRef` and `resourceFieldRef` read.
 
+use super::address;
 use super::launch::Problem;
 use crate::kinds::action::Settings;
 use crate::kinds::quantity::Quantity;
@@ -34,10 +35,8 @@ pub fn field(
         "metadata.annotations" => lines(pod.metadata.annotations.as_ref()),
         "spec.nodeName" => text(spec.and_then(|spec| spec.node_name.as_ref())),
         "spec.serviceAccountName" => text(spec.and_then(|spec| spec.service_account_name.as_ref())),
-        // A pod of host processes has its host's address.
-        "status.hostIP" | "status.hostIPs" | "status.podIP" | "status.podIPs" => {
-            settings.host_ip.clone()
-        }
+        "status.hostIP" | "status.hostIPs" => settings.host_ip.clone(),
+        "status.podIP" | "status.podIPs" => address::of(pod, settings),
         _ => return Err(unsupported(path)),
     })
 }

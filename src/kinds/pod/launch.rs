@@ -142,6 +142,7 @@ pub fn launch(
         stop_signal: hooks.and_then(|hooks| hooks.stop_signal.clone()),
         read_only_root: own_security.and_then(|own| own.read_only_root_filesystem) == Some(true),
         host_name,
+        contested: Vec::new(),
     };
     Ok(Launched { launch, warnings })
 }

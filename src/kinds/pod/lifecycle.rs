@@ -2,7 +2,7 @@
 
 use super::crew::{Crew, Member, Role, State};
 use super::probe::{self, ProbeKind};
-use super::restart;
+use super::{ports, restart};
 use crate::kinds::action::View;
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
@@ -117,7 +117,7 @@ pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
             Role::Init if begun => continue,
             Role::Init if member.completed() => continue,
             Role::Sidecar if member.has_started() => continue,
-            _ => steps.advance(member, view),
+            _ => steps.advance(member, crew.pod, view),
         }
         // A sidecar that restarts holds up nothing that came after it before.
         if !(later && member.role == Role::Sidecar && member.has_begun()) {
@@ -125,7 +125,7 @@ pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
         }
     }
     for main in crew.mains().filter(|main| main.exit().is_none() || crew.restarts(main)) {
-        steps.advance(main, view);
+        steps.advance(main, crew.pod, view);
     }
     steps
 }
@@ -152,12 +152,15 @@ pub fn ending<'c, 'a>(crew: &'c Crew<'a>, ending: &Ending, view: &View) -> Steps
 
 impl<'c, 'a> Steps<'c, 'a> {
     /// Starts a member that does not run, or says when.
-    fn advance(&mut self, member: &'c Member<'a>, view: &View) {
+    fn advance(&mut self, member: &'c Member<'a>, pod: &Pod, view: &View) {
         let (attempt, since, wait) = match &member.state {
             State::Starting | State::Running { .. } => return,
             State::New => return self.starts.push((member, member.attempt)),
-            State::Failed { at, .. } => {
-                (member.attempt, *at, restart::retry(member.failures.max(1)))
+            State::Failed { reason, at, .. } => {
+                let freed = *reason == ports::PORT_IN_USE
+                    && ports::contested(pod, member.container, false, view).is_empty();
+                let wait = restart::retry(member.failures.max(1));
+                (member.attempt, *at, if freed { SignedDuration::ZERO } else { wait })
             }
             State::Exited(exit) => (member.attempt + 1, exit.finished_at, restart::wait(member)),
         };

@@ -12,6 +12,8 @@ pub mod probe;
 
 pub mod address;
 
+pub mod ports;
+
 pub mod status;
 
 pub mod phase;

@@ -1,6 +1,7 @@
 //! What a pod's plan and its runtime say to each other: orders down, reports up, and what is known
 //! meanwhile.
 
+use super::ports::Port;
 use super::probe::{Probe, Probed, Verdicts};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -311,6 +312,21 @@ pub struct Launch {
     pub stop_signal: Option<String>,
     pub read_only_root: bool,
     pub host_name: String,
+    /// It is not started while another's program has one of these.
+    #[serde(default)]
+    pub contested: Vec<Contested>,
+}
+
+/// A port that containers of several pods declare.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Contested {
+    pub port: Port,
+    /// The pod's address: it cannot listen even there where another listens on every address.
+    pub address: String,
+    /// 127.0.0.1 counts too: the container's last run failed, perhaps for that.
+    pub localhost: bool,
+    /// The others, `namespace/name`.
+    pub pods: Vec<String>,
 }
 
 impl std::fmt::Debug for Launch {

@@ -6,7 +6,7 @@ use super::launch::{Launched, launch};
 use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::status::{self, Problems};
-use super::{events, probe, restart};
+use super::{events, ports, probe, restart};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Plan, View};
 use crate::time::Timestamp;
@@ -117,7 +117,14 @@ fn resolve<'c, 'a>(pod: &Pod, steps: &Steps<'c, 'a>, view: &View) -> Resolved<'c
         Resolved { launched: Vec::new(), problems: Problems::new(), wakes: Vec::new() };
     for (member, attempt) in &steps.starts {
         match launch(pod, member.container, *attempt, view) {
-            Ok(launched) => resolved.launched.push((member, launched)),
+            Ok(mut launched) => {
+                // That the last run failed for another's socket on localhost is a guess, so it
+                // holds the container back once and not for good.
+                let localhost = member.failures == 0 && member.has_failed();
+                launched.launch.contested =
+                    ports::contested(pod, member.container, localhost, view);
+                resolved.launched.push((member, launched));
+            }
             Err(problem) => {
                 let since = match member.exit() {
                     Some(exit) => exit.finished_at,

@@ -3,9 +3,10 @@
 
 use super::conditions;
 use super::plan::is_ended;
+use super::ports::Ports;
 use super::status::{fresh, seconds};
-use crate::kinds::Object;
 use crate::kinds::action::{Action, Note, Plan, Settings, Severity};
+use crate::kinds::{Key, Object};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
@@ -54,6 +55,7 @@ pub fn takes_run(pod: &Pod) -> bool {
 pub fn bind(
     pending: &[Pending],
     running: u32,
+    ports: &mut Ports,
     settings: &Settings,
     now: Timestamp,
 ) -> Vec<Decision> {
@@ -62,16 +64,26 @@ pub fn bind(
     queue.sort_by(|a, b| rank(a).cmp(&rank(b)));
     let mut decisions = Vec::new();
     for Pending { pod, .. } in queue {
-        let decision = match (is_gated(pod), is_of_job(pod), &mut free) {
-            (true, _, _) => wait(pod, "SchedulingGated", GATED.to_owned(), now),
-            (false, true, Some(0)) => wait(pod, "RunLimit", limited(settings), now),
-            (false, true, Some(free)) => {
-                *free -= 1;
-                Some(assign(pod, settings, now))
+        if is_gated(pod) {
+            decisions.extend(wait(pod, "SchedulingGated", GATED.to_owned(), now));
+            continue;
+        }
+        if let Some((number, holder)) = ports.host_conflict(pod) {
+            decisions.extend(wait_for_port(pod, number, holder, now));
+            continue;
+        }
+        match &mut free {
+            Some(0) if is_of_job(pod) => {
+                decisions.extend(wait(pod, "RunLimit", limited(settings), now));
+                continue;
             }
-            _ => Some(assign(pod, settings, now)),
-        };
-        decisions.extend(decision);
+            Some(free) if is_of_job(pod) => *free -= 1,
+            _ => {}
+        }
+        let decision = assign(pod, settings, now);
+        // It holds nothing yet that another could wait for.
+        ports.watch(&decision.pod);
+        decisions.push(decision);
     }
     decisions
 }
@@ -134,6 +146,23 @@ fn assign(pod: &Pod, settings: &Settings, now: Timestamp) -> Decision {
         field_path: String::new(),
     };
     Decision { pod: bound, event: Some(event) }
+}
+
+/// As the scheduler, which says so in an event too.
+fn wait_for_port(pod: &Pod, number: u16, holder: &Key, now: Timestamp) -> Option<Decision> {
+    let message = format!(
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports. \
+         hostPort {number} is pod {}/{}'s",
+        holder.namespace, holder.name
+    );
+    let mut decision = wait(pod, "Unschedulable", message.clone(), now)?;
+    decision.event = Some(Note {
+        severity: Severity::Warning,
+        reason: "FailedScheduling",
+        message,
+        field_path: String::new(),
+    });
+    Some(decision)
 }
 
 /// Says why the pod waits, if it does not say so already.

@@ -5,7 +5,7 @@ use super::launch::Problem;
 use super::lifecycle::{Ending, Why};
 use super::observed::{Exit, HookState};
 use super::phase::{Phase, phase};
-use super::{conditions, restart, totals};
+use super::{address, conditions, restart, totals};
 use crate::kinds::action::View;
 use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::{
@@ -55,8 +55,8 @@ pub fn status(
     let late = over && ending.is_some_and(|ending| ending.why == Why::Deadline);
     let conditions = conditions::conditions(pod, crew, &statuses, phase, now);
     let started = statuses.iter().any(|status| status.container_id.is_some());
-    let own_ip = old.and_then(|old| old.pod_ip.clone());
-    let ip = own_ip.or_else(|| started.then(|| view.settings.host_ip.clone()));
+    let has_address = started || address::own(pod).is_some();
+    let ip = has_address.then(|| address::of(pod, view.settings));
     let mains = statuses.split_off(statuses.len() - crew.spec.containers.len());
     PodStatus {
         conditions: Some(conditions),

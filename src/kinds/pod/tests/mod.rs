@@ -8,6 +8,7 @@
 //! `#` restarts, `<` the last exit code). `probe` names all probes that shall run.
 
 use super::observed::{Exit, HookState, News, Order, PodObserved, Report};
+use super::ports::Ports;
 use super::probe::{Probe, ProbeKind, Probed, Told};
 use super::{plan, queue, status};
 use crate::kinds::action::{Action, Others, Plan, Settings, View};
@@ -111,7 +112,7 @@ impl World {
     fn bind(&mut self) {
         let slot = queue::slot(&self.pod, None);
         let pending = [queue::Pending { pod: &self.pod, slot }];
-        for decision in queue::bind(&pending, 0, &self.settings, self.now) {
+        for decision in queue::bind(&pending, 0, &mut Ports::default(), &self.settings, self.now) {
             self.carry_out(decision.into_plan());
         }
     }

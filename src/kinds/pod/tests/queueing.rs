@@ -1,7 +1,9 @@
 //! Who is bound, in which order, and what the others are told.
 
 use crate::kinds::action::{Limits, Settings};
+use crate::kinds::pod::ports::{self, Ports};
 use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, slot, takes_run};
+use crate::kinds::{Key, Kind};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -23,7 +25,7 @@ fn decide(pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
     let settings = Settings { limits: Limits { runs }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
-    bind(&pending, running, &settings, now)
+    bind(&pending, running, &mut Ports::default(), &settings, now)
 }
 
 /// Decisions in their order: `name` is bound, `name?` is told to wait.
@@ -92,4 +94,80 @@ fn the_slot_is_the_jobs() {
     let job: Job = serde_json::from_value(job).expect("a job");
     assert_eq!(slot(&pod("a", 70, true), Some(&job)), at(60));
     assert_eq!(slot(&pod("a", 70, true), Some(&Job::default())), at(70));
+}
+
+/// A bound pod, or one to be bound, with these `hostPort`s: `80`, `80/UDP`, `80@10.0.0.1`.
+fn on_ports(name: &str, is_bound: bool, ports: &[&str]) -> Pod {
+    let port = |text: &&str| {
+        let (text, ip) = text.split_once('@').unwrap_or((text, ""));
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "TCP"));
+        let number: i32 = number.parse().expect("a number");
+        json!({"containerPort": 1, "hostPort": number, "protocol": protocol, "hostIP": ip})
+    };
+    let ports: Vec<serde_json::Value> = ports.iter().map(port).collect();
+    let node = if is_bound { "localhost" } else { "" };
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"nodeName": node, "containers": [{"name": "main", "ports": ports}]},
+    }))
+    .expect("a pod")
+}
+
+#[test]
+fn pods_that_want_one_host_port_are_parted() {
+    let check = |held: &[&str], wanted: &[&str], free: bool| {
+        let mut ports = Ports::default();
+        ports.watch(&on_ports("first", true, held));
+        let pods = [on_ports("second", false, wanted), on_ports("third", false, wanted)];
+        let pending: Vec<Pending> =
+            pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
+        let now = Timestamp::from_second(1000).expect("in range");
+        let decisions = bind(&pending, 0, &mut ports, &Settings::default(), now);
+        let bound: Vec<bool> = decisions.iter().map(|decision| is_bound(&decision.pod)).collect();
+        // Of two that come together one waits for the other.
+        assert_eq!(bound, [free, false], "{held:?} {wanted:?}");
+        let event = decisions[1].event.as_ref().expect("an event");
+        assert_eq!(event.reason, "FailedScheduling");
+        let holder = if free { "default/second" } else { "default/first" };
+        let text = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested";
+        assert!(event.message.starts_with(text), "{}", event.message);
+        assert!(event.message.contains(holder), "{}", event.message);
+    };
+    check(&["80"], &["80"], false);
+    check(&["80"], &["443", "80"], false);
+    check(&["80"], &["81"], true);
+    check(&["80"], &["80/UDP"], true);
+    check(&["80@10.0.0.1"], &["80"], false);
+    check(&["80"], &["80@10.0.0.1"], false);
+    check(&["80@10.0.0.1"], &["80@10.0.0.1"], false);
+    check(&["80@10.0.0.1"], &["80@10.0.0.2"], true);
+    check(&["0"], &["80"], true);
+}
+
+#[test]
+fn who_waits_for_a_port_hears_when_it_is_free() {
+    let pod = |name: &str, state: serde_json::Value, phase: &str| -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"nodeName": "n", "containers": [
+                {"name": "main", "ports": [{"containerPort": 80}]}]},
+            "status": {"phase": phase, "containerStatuses": [{"name": "main", "ready": true,
+                "restartCount": 0, "image": "", "imageID": "", "state": state}]},
+        }))
+        .expect("a pod")
+    };
+    let running = || json!({"running": {}});
+    let waiting = || json!({"waiting": {"reason": "PortInUse"}});
+    let key = |name: &str| Key::new(Kind::Pod, "default", name);
+    let port = ports::Port { protocol: ports::Protocol::Tcp, number: 80 };
+    let mut ports = Ports::default();
+    assert_eq!(ports.watch(&pod("first", running(), "Running")), []);
+    assert_eq!(ports.watch(&pod("second", waiting(), "Pending")), []);
+    assert_eq!(ports.holders(port, &key("second")), [key("first")]);
+    assert_eq!(ports.holders(port, &key("first")), []);
+    assert_eq!(ports.watch(&pod("first", running(), "Succeeded")), [key("second")]);
+    assert_eq!(ports.holders(port, &key("second")), []);
+    ports.watch(&pod("first", running(), "Running"));
+    assert_eq!(ports.forget(&key("first")), [key("second")]);
+    assert_eq!(ports.forget(&key("second")), []);
 }

@@ -7,15 +7,19 @@ use super::spawn::{self, Birth, Refusal, words};
 use super::{Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
+use crate::host::sockets;
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Hook, Launch};
+use crate::kinds::pod::observed::{Contested, Hook, Launch};
+use crate::kinds::pod::ports::{self, Protocol};
 use crate::runtimes::process::records::Record;
 use crate::runtimes::process::wire::FromShim;
 use crate::time::Timestamp;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::net::SocketType;
 use rustix::pipe::PipeFlags;
 use rustix::process::Pid;
 use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
 /// Logs of attempts before the last two are removed, as the kubelet does.
@@ -51,6 +55,7 @@ impl Shim {
             rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
                 .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))
         };
+        check_ports(&launch)?;
         self.drop_old_attempt(&launch);
         let files = self.space.prepare(&self.place, &launch)?;
         let (out, out_end) = pipe()?;
@@ -186,6 +191,25 @@ impl Shim {
             }
         }
     }
+}
+
+/// Refuses to start what would find its port in use.
+fn check_ports(launch: &Launch) -> Result<(), Refusal> {
+    for contested in &launch.contested {
+        let Contested { port, address, localhost, pods } = contested;
+        let kind = match port.protocol {
+            Protocol::Tcp => SocketType::STREAM,
+            Protocol::Udp => SocketType::DGRAM,
+            Protocol::Sctp => continue,
+        };
+        let taken = |ip: Ipv4Addr| sockets::is_taken(SocketAddrV4::new(ip, port.number), kind);
+        let everywhere = address.parse().is_ok_and(taken);
+        if everywhere || (*localhost && taken(Ipv4Addr::LOCALHOST)) {
+            let message = ports::in_use(port.number, pods, everywhere);
+            return Err(Refusal { used: false, reason: ports::PORT_IN_USE.into(), message });
+        }
+    }
+    Ok(())
 }
 
 /// Runs a program in a container: its files, its user, its cgroup. Gives its pid and what it

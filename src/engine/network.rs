@@ -1,0 +1,69 @@
+//! What pods share of the host's network: who has which address, and which ports.
+
+use super::Engine;
+use crate::kinds::action::Others;
+use crate::kinds::pod::address::Addresses;
+use crate::kinds::pod::ports::{Port, Ports};
+use crate::kinds::{Key, Kind, Object};
+use crate::store::Store;
+use k8s_openapi::api::core::v1::Pod;
+use std::sync::Arc;
+
+/// Known from the pods themselves, so nothing of it is kept on disk.
+#[derive(Default)]
+pub(super) struct Network {
+    addresses: Addresses,
+    pub ports: Ports,
+    /// All pods were looked at since this was made.
+    complete: bool,
+}
+
+/// What a plan sees: the objects, staged and committed, and the network.
+pub(super) struct Surroundings<'a> {
+    pub store: &'a Store,
+    pub network: &'a Network,
+}
+
+impl Others for Surroundings<'_> {
+    fn get(&self, key: &Key) -> Option<Object> {
+        self.store.get(key)
+    }
+
+    fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
+        self.store.orphans(kind, namespace)
+    }
+
+    fn port_holders(&self, port: Port, except: &Key) -> Vec<Key> {
+        self.network.ports.holders(port, except)
+    }
+}
+
+impl Engine {
+    /// Takes note of a pod as it is now, and gives it an address if it needs one: then it is to be
+    /// planned again.
+    pub(super) fn connect(&mut self, pod: &Arc<Pod>) -> bool {
+        self.know_all_pods();
+        self.network.addresses.watch(pod);
+        self.dirty.extend(self.network.ports.watch(pod));
+        let given = self.network.addresses.give(pod);
+        given.map(|pod| self.put(Object::from(pod))).is_some()
+    }
+
+    pub(super) fn disconnect(&mut self, pod: &Object) {
+        self.network.addresses.forget(pod.uid());
+        self.dirty.extend(self.network.ports.forget(&pod.key()));
+    }
+
+    /// An address is free only if no pod has it: not those either whose plan comes later.
+    pub(super) fn know_all_pods(&mut self) {
+        if std::mem::replace(&mut self.network.complete, true) {
+            return;
+        }
+        for key in self.store.keys(Kind::Pod) {
+            if let Some(Object::Pod(pod)) = self.store.get(&key) {
+                self.network.addresses.watch(&pod);
+                self.network.ports.watch(&pod);
+            }
+        }
+    }
+}
