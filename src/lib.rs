@@ -7,6 +7,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`time`], [`seed`] | instants, clock steps, the `Clock` door; names and uids from one seed |
+//! | [`startup`] | what `cronlet run` starts a daemon with |
 //! | [`manifest`] | YAML and JSON in: documents, positions, unknown fields, old apiVersions |
 //! | [`kinds`] | WHAT: one folder a kind (`defaults`, `check`, `plan`, `columns`); pure |
 //! | [`store`] | objects, resource versions, owners, watch; redb underneath, on the `Disk` door |
@@ -21,10 +22,10 @@
 //! | [`sim`] | pumps virtual events through the same engine and store |
 //!
 //! # Arrows
-//! Imports go only towards the left: `time, seed <- manifest <- kinds <- store <- engine <- server
+//! Imports go only towards the left: `time, seed, startup <- manifest <- kinds <- store <- engine <- server
 //! <- daemon`; `host <- volumes, probes <- runtimes`, which also see `kinds`, `seed` and `time`;
-//! only `daemon` and `sim` see them all; `cli` sees `kinds`, `manifest` and the API. `tests/tidy`
-//! enforces this.
+//! only `daemon` and `sim` see them all; `cli` sees `startup`, `kinds`, `manifest` and the API.
+//! `tests/tidy` enforces this.
 //!
 //! # Invariants
 //! - A plan has no clock, no I/O, no await and no randomness; planning twice is harmless.
@@ -37,6 +38,8 @@
 pub mod time;
 
 pub mod seed;
+
+pub mod startup;
 
 pub mod manifest;
 

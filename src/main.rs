@@ -1,11 +1,12 @@
 //! Arguments in, exit code out.
 
-use cronlet::cli::{Daemon, Forecast, Foreseen, Rooms};
+use cronlet::cli::{Forecast, Foreseen, Rooms};
+use cronlet::daemon;
 use cronlet::daemon::config::Config;
-use cronlet::daemon::{self, Options};
 use cronlet::kinds::action::Settings;
 use cronlet::runtimes::process::{ZYGOTE_COMMAND, zygote_main};
 use cronlet::sim::{self, Rehearsal};
+use cronlet::startup::Startup;
 use std::path::Path;
 
 fn main() -> std::process::ExitCode {
@@ -16,10 +17,8 @@ fn main() -> std::process::ExitCode {
     cronlet::cli::main(&Rooms { run: run_daemon, settings, foresee })
 }
 
-fn run_daemon(asked: Daemon) -> anyhow::Result<()> {
-    let Daemon { jobs, config, config_required, state, socket, metrics, json_log } = asked;
-    let options = Options { jobs, config, config_required, state, socket, metrics, json_log };
-    Ok(daemon::run(options)?)
+fn run_daemon(startup: Startup) -> anyhow::Result<()> {
+    Ok(daemon::run(startup)?)
 }
 
 fn settings(file: &Path) -> anyhow::Result<Settings> {

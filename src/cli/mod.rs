@@ -49,6 +49,7 @@ mod times;
 mod yaml;
 
 use crate::kinds::action::Settings;
+use crate::startup::Startup;
 use clap::{CommandFactory, Parser, Subcommand};
 use client::Client;
 use failure::Failure;
@@ -97,13 +98,12 @@ enum Command {
     Man(completion::ManArgs),
 }
 
-pub use run::Daemon;
 pub use simulate::{Forecast, Foreseen};
 
 /// What commands need of rooms that this one does not see; `main.rs` opens the doors.
 pub struct Rooms {
     /// Runs the daemon until it is stopped.
-    pub run: fn(Daemon) -> anyhow::Result<()>,
+    pub run: fn(Startup) -> anyhow::Result<()>,
     /// What a configuration file says that plans obey.
     pub settings: fn(&Path) -> anyhow::Result<Settings>,
     /// Runs CronJobs on virtual time.
@@ -129,7 +129,7 @@ impl Cli {
     fn run(self, rooms: &Rooms) -> Result<(), Failure> {
         let client = || Client::new(self.socket.clone().unwrap_or_else(paths::socket));
         match &self.command {
-            Command::Run(args) => Ok((rooms.run)(args.daemon(self.socket.clone()))?),
+            Command::Run(args) => Ok((rooms.run)(args.startup(self.socket.clone()))?),
             Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),
             Command::Describe(args) => describe::run(args, &client()?),

@@ -1,6 +1,7 @@
 //! `cronlet run`: where the daemon finds everything.
 
 use super::paths;
+use crate::startup::Startup;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -27,26 +28,14 @@ pub struct Args {
     json_log: bool,
 }
 
-/// What the daemon is started with; every default is filled in.
-#[derive(Debug, Clone)]
-pub struct Daemon {
-    pub jobs: PathBuf,
-    pub config: PathBuf,
-    pub config_required: bool,
-    pub state: PathBuf,
-    pub socket: PathBuf,
-    pub metrics: Option<SocketAddr>,
-    pub json_log: bool,
-}
-
 impl Args {
-    pub(super) fn daemon(&self, socket: Option<PathBuf>) -> Daemon {
+    pub(super) fn startup(&self, socket: Option<PathBuf>) -> Startup {
         // A second daemon, told to keep its state elsewhere, must not take the first one's socket.
         let socket = socket.unwrap_or_else(|| match &self.state {
             Some(state) => state.join("cronlet.sock"),
             None => paths::socket(),
         });
-        Daemon {
+        Startup {
             jobs: self.dir.clone().unwrap_or_else(|| paths::configuration().join("jobs")),
             config_required: self.config.is_some(),
             config: self

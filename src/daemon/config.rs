@@ -1,10 +1,11 @@
 //! The configuration file (`/etc/cronlet/config.yaml`) and the paths that follow from who runs the
 //! daemon.
 
+use super::logging;
 use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings};
 use crate::kinds::cron_job::schedule::Zone;
 use crate::manifest;
-use crate::time::Timestamp;
+use crate::startup::Startup;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -93,22 +94,26 @@ impl Config {
         if let Some(zone) = &config.time_zone {
             Zone::load(zone).map_err(|error| invalid(format!("timeZone: {error}")))?;
         }
+        if let Some(level) = &config.log.level {
+            logging::filter(level).map_err(|error| invalid(format!("log.level: {error}")))?;
+        }
         Ok(config)
     }
 
     /// What the command line says goes before what the file says.
-    pub fn override_with(&mut self, options: &super::Options) {
-        if options.metrics.is_some() {
-            self.metrics.listen = options.metrics;
+    pub fn overridden_by(mut self, startup: &Startup) -> Config {
+        if startup.metrics.is_some() {
+            self.metrics.listen = startup.metrics;
         }
-        if options.json_log {
+        if startup.json_log {
             self.log.format = LogFormat::Json;
         }
+        self
     }
 }
 
 impl Config {
-    /// For plans: what is configured, and what is found on the host.
+    /// For plans: what is configured, and what is found on the host but for its boot.
     pub fn settings(&self) -> Settings {
         let host = rustix::system::uname();
         let host_name = host.nodename().to_string_lossy().to_ascii_lowercase();
@@ -123,18 +128,11 @@ impl Config {
             images: self.images.clone(),
             history: self.history.clone(),
             host_ip: defaults.host_ip,
-            booted_at: booted_at(),
+            booted_at: defaults.booted_at,
             host_cpu_millis: cores * 1000,
             host_memory_bytes: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
             host_user: rustix::process::geteuid().as_raw(),
             host_home: std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
         }
     }
-}
-
-/// `btime` of `/proc/stat`: the same at every start of the daemon, until the host's next.
-fn booted_at() -> Option<Timestamp> {
-    let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
-    Timestamp::from_second(seconds.trim().parse().ok()?).ok()
 }

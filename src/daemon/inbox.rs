@@ -1,5 +1,6 @@
 //! How other threads reach the engine's: a queue, and a descriptor that wakes its poll.
 
+use super::config::PodsAtShutdown;
 use crate::engine::{Event, FileChange, FileOutcome};
 use crate::server::Ask;
 use rustix::event::{EventfdFlags, eventfd};
@@ -20,6 +21,8 @@ pub enum Message {
     Ask(Ask),
     /// Write the state dump (SIGUSR1).
     Dump,
+    /// What to do with pods when it leaves.
+    AtShutdown(PodsAtShutdown),
     /// Leave, with the pods as the configuration says.
     Shutdown,
 }

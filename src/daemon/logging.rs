@@ -3,27 +3,64 @@
 use super::config::{Log, LogFormat};
 use std::fmt;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-/// Installs the log for the whole process; a second call changes nothing.
-pub fn install(log: &Log) {
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// The process's log, whose level and form a reload may change.
+pub struct Logging {
+    filter: reload::Handle<EnvFilter, Registry>,
+    lines: reload::Handle<Lines, Filtered>,
+}
+
+/// Installs the log for the whole process.
+pub fn install(log: &Log) -> Logging {
+    let (filter, filter_handle) = reload::Layer::new(filter_of(log));
+    let (lines, lines_handle) = reload::Layer::new(lines_of(log.format));
+    // Who embeds the daemon may have a log already, which is then the one.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    Logging { filter: filter_handle, lines: lines_handle }
+}
+
+/// What `RUST_LOG` and `log.level` may say.
+///
+/// # Errors
+/// Says what is not understood.
+pub fn filter(level: &str) -> Result<EnvFilter, String> {
+    EnvFilter::builder().parse(level).map_err(|error| error.to_string())
+}
+
+impl Logging {
+    pub fn obey(&self, log: &Log) {
+        // They fail where this log was not installed, so that nobody sees its lines.
+        let _ = self.filter.reload(filter_of(log));
+        let _ = self.lines.reload(lines_of(log.format));
+    }
+}
+
+/// `RUST_LOG` goes before the configuration.
+fn filter_of(log: &Log) -> EnvFilter {
     let level = log.level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
+}
+
+fn lines_of(format: LogFormat) -> Lines {
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let under_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let _ = match log.format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text if under_journal => {
-            builder.with_ansi(false).event_format(Journal).try_init()
-        }
+    match format {
+        LogFormat::Json => layer.json().boxed(),
+        LogFormat::Text if under_journal => layer.with_ansi(false).event_format(Journal).boxed(),
         LogFormat::Text => {
             let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_target(false).with_ansi(color).try_init()
+            layer.with_target(false).with_ansi(color).boxed()
         }
-    };
+    }
 }
 
 /// `<4>message field=value`: journald reads the priority, and stamps the time itself

@@ -131,7 +131,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         Ok(woken)
     }
 
-    fn read_inbox(&self) -> News {
+    fn read_inbox(&mut self) -> News {
         let mut news = News::default();
         let mut next_id = 0;
         for message in self.inbox.take() {
@@ -149,6 +149,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                 Message::Ask(Ask::Reload { .. }) => unreachable!("the folder's thread reloads"),
                 Message::Ask(Ask::Dump { reply }) => drop(reply.send(Ok(self.engine.dump()))),
                 Message::Dump => news.dump = true,
+                Message::AtShutdown(pods) => self.at_shutdown = pods,
                 Message::Shutdown => news.shutdown = true,
             }
         }

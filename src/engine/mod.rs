@@ -19,6 +19,7 @@ use crate::time::{ClockStep, ClockSteps, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod actions;
+mod defaults;
 mod due;
 mod dump;
 mod files;
@@ -31,6 +32,7 @@ mod observe;
 mod queue;
 mod requests;
 
+use defaults::Defaults;
 use due::Due;
 use observe::Seen;
 
@@ -119,6 +121,8 @@ pub struct Engine {
     settings: Settings,
     seed: Seed,
     steps: ClockSteps,
+    /// `None` before the first turn that ever was.
+    defaults: Option<Defaults>,
     due: Due,
     /// What the runtime said of each pod, by uid.
     seen: BTreeMap<String, Seen>,
@@ -144,6 +148,8 @@ struct Turn {
     plans: BTreeMap<Key, u32>,
     /// The clock's steps before this turn added one.
     steps_before: Option<ClockSteps>,
+    /// Those that are in force once this turn is committed.
+    defaults: Option<Defaults>,
 }
 
 const STEPS_FACT: &str = "clock-steps";
@@ -158,6 +164,8 @@ impl Engine {
     ) -> Result<Engine, DiskError> {
         let steps = store.fact(STEPS_FACT)?;
         let steps = steps.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let defaults = store.fact(defaults::FACT)?;
+        let defaults = defaults.and_then(|json| serde_json::from_slice(&json).ok());
         let mut engine = Engine {
             notes: notes::NoteLog::default(),
             due: Due::default(),
@@ -174,6 +182,7 @@ impl Engine {
             settings,
             seed,
             steps,
+            defaults,
         };
         engine.take_back(recovered);
         engine.everything_is_dirty();
@@ -205,6 +214,7 @@ impl Engine {
             }
             self.absorb(event);
         }
+        self.follow_defaults();
         self.dirty.extend(self.due.pop(now));
         self.plan_all();
         self.keep_history();
@@ -247,6 +257,7 @@ impl Engine {
 
     fn settle(&mut self) -> Effects {
         let mut effects = std::mem::take(&mut self.turn.effects);
+        self.defaults = self.turn.defaults.take().or_else(|| self.defaults.take());
         for order in &effects.orders {
             self.note_ordered(order);
         }

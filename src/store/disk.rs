@@ -7,6 +7,8 @@ use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind, Object};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
@@ -29,6 +31,10 @@ impl FileDisk {
 
 impl Disk for FileDisk {
     fn open(&self) -> Result<Database, redb::DatabaseError> {
+        // What it holds, Secrets among it, is for the daemon's user alone.
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         builder().create(&self.path)
     }
 }

@@ -85,3 +85,18 @@ fn what_is_packed_reads_the_same() {
     assert_eq!(objects[7].name(), "n0007");
     assert_eq!(objects[7].meta().resource_version.as_deref(), Some("8"));
 }
+
+#[test]
+fn the_state_is_for_its_user_alone() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("state.redb");
+    let mode = || std::fs::metadata(&path).expect("it is there").mode() & 0o777;
+    drop(Store::open(FileDisk::new(&path)).expect("it opens"));
+    assert_eq!(mode(), 0o600);
+    // One that an older version made.
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&path, open).expect("its mode is set");
+    drop(Store::open(FileDisk::new(&path)).expect("it opens"));
+    assert_eq!(mode(), 0o600);
+}

@@ -357,7 +357,18 @@ fn cronlets_own_routes_answer() {
     let trigger = format!("{base}/namespaces/default/cronjobs/hand/trigger");
     let job = server.send("POST", &trigger, "", b"");
     assert_eq!((job.code, &job.json()["kind"]), (201, &json!("Job")), "{}", job.text());
+    let name = |answer: &Value| answer["metadata"]["name"].as_str().map(str::to_owned);
+    let mut names = vec![name(&job.json())];
+    for _ in 0..3 {
+        let again = server.send("POST", &trigger, "", b"");
+        assert_eq!(again.code, 201, "in the same second: {}", again.text());
+        names.push(name(&again.json()));
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 4, "{names:?}");
     let runs = server.get(&format!("{base}/namespaces/default/cronjobs/hand/runs")).json();
+    assert_eq!(runs["items"].as_array().map(Vec::len), Some(4));
     assert_eq!(runs["items"][0]["manual"], true);
     assert_eq!(server.send("POST", &trigger.replace("hand", "none"), "", b"").code, 404);
     assert_eq!(server.get(&trigger).code, 405);

@@ -875,8 +875,8 @@ fn a_triggered_run_takes_its_turn() {
           > cronjob c: active=c-manual-1795432022
           > job c-manual-1795432022: active=1 start=+0s
         trigger c
-          > refused: job c-manual-1795432022 was made in this very second; try again in
-          >   the next
+          > refused: prior execution c-manual-1795432022 is running and concurrency
+          >   policy is Forbid
         wait due
           > after 58s
           > JobAlreadyActive: Not starting job because prior execution is running and

@@ -8,4 +8,5 @@ mod disk;
 mod files;
 mod kills;
 mod long;
+mod reload;
 mod shutdown;

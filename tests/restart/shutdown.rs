@@ -19,8 +19,8 @@ spec:
         - /bin/sh
         - -c
         - |
-          echo $$$$ >> polite; [ "$(wc -l < polite)" = 1 ] || exit 0
-          trap 'exit 4' TERM; while :; do sleep 0.02; done
+          trap 'exit 4' TERM; echo $$$$ >> polite
+          [ "$(wc -l < polite)" = 1 ] || exit 0; while :; do sleep 0.02; done
 ---
 apiVersion: batch/v1
 kind: Job

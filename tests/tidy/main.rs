@@ -13,6 +13,7 @@ mod code;
 const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("seed", &["time"]),
+    ("startup", &[]),
     ("manifest", &["time", "seed", "kinds"]),
     ("kinds", &["time", "seed", "manifest"]),
     ("store", &["time", "seed", "manifest", "kinds"]),
@@ -21,12 +22,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probes", &["time", "seed", "kinds", "host"]),
     ("runtimes", &["time", "kinds", "host", "probes"]),
     ("server", &["time", "seed", "manifest", "kinds", "store", "engine"]),
-    ("cli", &["time", "manifest", "kinds", "server"]),
+    ("cli", &["time", "startup", "manifest", "kinds", "server"]),
     (
         "daemon",
         &[
-            "time", "seed", "manifest", "kinds", "store", "engine", "host", "probes", "runtimes",
-            "server",
+            "time", "seed", "startup", "manifest", "kinds", "store", "engine", "host", "probes",
+            "runtimes", "server",
         ],
     ),
     (

@@ -38,6 +38,8 @@ pub fn slot(cron_job: &CronJob, job: &Job) -> Option<Timestamp> {
 pub fn slot_of_name(cron_job: &CronJob, job: &str) -> Option<(Timestamp, bool)> {
     let of_cron_job = job.strip_prefix(cron_job.metadata.name.as_deref()?)?.strip_prefix('-')?;
     let manual = of_cron_job.strip_prefix("manual-");
+    // A further manual run of the same second is numbered.
+    let manual = manual.map(|rest| rest.split_once('-').map_or(rest, |(second, _)| second));
     let number: i64 = manual.unwrap_or(of_cron_job).parse().ok()?;
     let seconds = if number < SECONDS_MIN { number.checked_mul(60)? } else { number };
     let at = Timestamp::from_second(seconds).ok()?;

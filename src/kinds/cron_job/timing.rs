@@ -149,6 +149,18 @@ pub fn set_skipped_up_to(meta: &mut ObjectMeta, slot: Timestamp) {
     write(meta, annotations::SKIPPED_UP_TO, Some(slot.to_string()));
 }
 
+/// Which defaults of the configuration the times of runs follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leans {
+    pub time_zone: bool,
+    pub dst: bool,
+}
+
+pub fn leans_on(cron_job: &CronJob) -> Leans {
+    let dst = annotation(&cron_job.metadata, annotations::DST);
+    Leans { time_zone: cron_job.spec.time_zone.is_none(), dst: dst.is_none() }
+}
+
 /// What the times of runs follow from.
 fn spells(cron_job: &CronJob) -> [Option<&str>; 4] {
     let spec = &cron_job.spec;

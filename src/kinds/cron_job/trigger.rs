@@ -5,7 +5,11 @@ use super::runs::{new_run, replace};
 use crate::kinds::action::{Action, Outcome, Plan, Run, Severity, View};
 use crate::kinds::job::record;
 use crate::kinds::{Key, Kind};
+use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::CronJob;
+
+/// So many runs may be asked for in one second.
+const PER_SECOND_MAX: usize = 100;
 
 /// Makes a Job of a CronJob now: its name, and what to do. Under `Forbid` and `Replace` it takes
 /// its turn like a scheduled run, unless `force`.
@@ -20,10 +24,8 @@ pub fn trigger(
     let mut plan = Plan::default();
     let own = cron_job.metadata.name.as_deref().unwrap_or_default();
     let namespace = cron_job.metadata.namespace.as_deref().unwrap_or_default();
-    let name = format!("{own}-manual-{}", view.now.as_second());
-    if view.others.get(&Key::new(Kind::Job, namespace, &name)).is_some() {
-        return Err(format!("job {name} was made in this very second; try again in the next"));
-    }
+    let is_taken = |name: &str| view.others.get(&Key::new(Kind::Job, namespace, name)).is_some();
+    let name = free_name(own, view.now, is_taken)?;
     let active = cron_job.status.as_ref().and_then(|status| status.active.as_deref());
     let active = active.unwrap_or_default();
     let policy = cron_job.spec.concurrency_policy.as_deref();
@@ -48,4 +50,43 @@ pub fn trigger(
     plan.push(Action::Create(jobs::triggered(cron_job, name.clone(), force).into()));
     plan.event(Severity::Normal, "SuccessfulCreate", format!("Created job {name}"));
     Ok((name, plan.actions))
+}
+
+/// The second's own name, then numbered ones. One whose place in the history another run of this
+/// second has is passed over.
+fn free_name(
+    cron_job: &str,
+    now: Timestamp,
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<String, String> {
+    let first = format!("{cron_job}-manual-{}", now.as_second());
+    let mut places = Vec::new();
+    for number in 1..=PER_SECOND_MAX {
+        let name = if number == 1 { first.clone() } else { format!("{first}-{number}") };
+        let place = record::asked_at(&name, now);
+        if is_taken(&name) {
+            places.push(place);
+        } else if !places.contains(&place) {
+            return Ok(name);
+        }
+    }
+    Err(format!("{PER_SECOND_MAX} runs were asked for in this very second; try again in the next"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn runs_of_one_second_have_names_and_places_of_their_own() {
+        let now = Timestamp::from_second(1_795_432_022).expect("in range");
+        let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
+        while let Ok(name) = free_name("c", now, |name| names.contains(name)) {
+            assert!(places.insert(record::asked_at(&name, now)), "{name}");
+            assert!(names.insert(name));
+        }
+        assert!(names.len() > PER_SECOND_MAX / 2, "{}", names.len());
+        assert!(names.contains("c-manual-1795432022") && names.contains("c-manual-1795432022-2"));
+    }
 }

@@ -1,0 +1,141 @@
+//! The thread that serves the API on its socket, and metrics on their port.
+
+use super::inbox::{Inbox, Message};
+use super::{DaemonError, make_folder, spawn, watch};
+use crate::server::{self, Ask, Gate, Metrics};
+use crate::startup::Startup;
+use crate::store::Reader;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+/// Who asked for a reload and waits for what it found.
+pub type Reloads = Arc<Mutex<Vec<server::Reply<serde_json::Value>>>>;
+
+/// The API's way into the daemon.
+pub struct Api {
+    pub inbox: Arc<Inbox>,
+    pub asker: watch::Asker,
+    pub reloads: Reloads,
+}
+
+/// Where Prometheus is served, which a reload may change.
+pub struct Scraped {
+    at: Option<SocketAddr>,
+    moves: mpsc::Sender<Move>,
+}
+
+/// Serve there from now on, and nowhere else; said when the port before is free.
+struct Move {
+    to: Option<TcpListener>,
+    done: SyncSender<()>,
+}
+
+/// Requests that wait for the engine; further clients wait at their sockets.
+const ASKS_MAX: usize = 256;
+
+impl Api {
+    /// Starts the thread. Metrics have no port yet.
+    pub fn serve(
+        self,
+        startup: &Startup,
+        reader: Reader,
+        metrics: Arc<Metrics>,
+    ) -> Result<Scraped, DaemonError> {
+        if let Some(folder) = startup.socket.parent() {
+            make_folder(folder)?;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| DaemonError::Host("an event loop", error))?;
+        let (asks, mut asked) = mpsc::channel(ASKS_MAX);
+        let gate = Gate { reader, asks, pods_folder: startup.state.join("pods"), metrics };
+        let gate = Arc::new(gate);
+        let guard = runtime.enter();
+        let socket = server::bind(&startup.socket)?;
+        drop(guard);
+        let (moves, moved) = mpsc::channel(1);
+        spawn("api", move || {
+            runtime.block_on(async {
+                tokio::spawn(server::serve(socket, gate.clone()));
+                tokio::spawn(serve_scrapes(moved, gate));
+                while let Some(ask) = asked.recv().await {
+                    self.pass_on(ask);
+                }
+            });
+        })?;
+        Ok(Scraped { at: None, moves })
+    }
+
+    fn pass_on(&self, ask: Ask) {
+        match ask {
+            Ask::Reload { reply } => {
+                self.reloads.lock().expect("no panic while it was held").push(reply);
+                self.asker.ask();
+            }
+            ask => self.inbox.send(Message::Ask(ask)),
+        }
+    }
+}
+
+impl Scraped {
+    /// Serves there instead. Where that is refused, it is served where it was before.
+    pub fn move_to(&mut self, at: Option<SocketAddr>) -> Result<(), (SocketAddr, io::Error)> {
+        if at == self.at {
+            return Ok(());
+        }
+        // The old port comes first: the new one may be the same on more addresses.
+        self.serve(None);
+        let before = self.at.take();
+        let Some(new) = at else { return Ok(()) };
+        let refused = match listen(new) {
+            Ok(listener) => {
+                self.serve(Some(listener));
+                self.at = at;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if let Some(listener) = before.and_then(|before| listen(before).ok()) {
+            self.serve(Some(listener));
+            self.at = before;
+        }
+        Err((new, refused))
+    }
+
+    fn serve(&self, to: Option<TcpListener>) {
+        let (done, freed) = sync_channel(1);
+        // The thread lives as long as the daemon.
+        if self.moves.blocking_send(Move { to, done }).is_ok() {
+            let _ = freed.recv();
+        }
+    }
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(at)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Gate>) {
+    let mut serving: Option<tokio::task::JoinHandle<()>> = None;
+    while let Some(Move { to, done }) = moved.recv().await {
+        if let Some(before) = serving.take() {
+            before.abort();
+            // It was told to end, and has: that is no error.
+            let _ = before.await;
+        }
+        match to.map(tokio::net::TcpListener::from_std) {
+            None => {}
+            Some(Ok(listener)) => {
+                serving = Some(tokio::spawn(server::serve_metrics(listener, gate.clone())));
+            }
+            Some(Err(error)) => tracing::error!(%error, "metrics cannot be served"),
+        }
+        let _ = done.send(());
+    }
+}

@@ -1,0 +1,124 @@
+//! The thread that reads files: the jobs folder when it changes, and with it the configuration when
+//! asked.
+
+use super::api::{Reloads, Scraped};
+use super::config::Config;
+use super::folder::{Folder, Scan};
+use super::inbox::{Inbox, Message};
+use super::logging::Logging;
+use super::watch::{Watch, Woken};
+use super::{report, systemd};
+use crate::engine::Event;
+use crate::kinds::action::Settings;
+use crate::server::Metrics;
+use crate::startup::Startup;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// When to read the jobs folder again whose changes could not be recorded.
+const RETRY_MILLISECONDS: i64 = 1000;
+
+pub struct Files {
+    pub folder: Folder,
+    pub watch: Watch,
+    pub startup: Startup,
+    /// The configuration as its file said last.
+    pub configured: Config,
+    pub booted_at: Option<Timestamp>,
+    pub log: Logging,
+    pub scraped: Scraped,
+    pub metrics: Arc<Metrics>,
+    pub reloads: Reloads,
+    pub inbox: Arc<Inbox>,
+}
+
+impl Files {
+    pub fn run(mut self) {
+        let notifier = systemd::Notifier::from_environment();
+        let scan = self.scan(false);
+        // Nothing may have changed: the engine's first turn waits for this.
+        self.inbox.send(Message::Events(Vec::new()));
+        tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
+        notifier.ready();
+        loop {
+            let retry = self.folder.unsettled.then_some(RETRY_MILLISECONDS);
+            match self.watch.wait(retry) {
+                Ok(Woken::Changed) => drop(self.scan(false)),
+                Ok(Woken::Asked) => {
+                    notifier.reloading();
+                    self.reload();
+                    notifier.ready();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the jobs folder is no longer watched");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn scan(&mut self, again: bool) -> Scan {
+        let (scan, folders) = self.folder.scan(again);
+        self.watch.add(&folders);
+        scan
+    }
+
+    fn reload(&mut self) {
+        let replies =
+            std::mem::take(&mut *self.reloads.lock().expect("no panic while it was held"));
+        let problem = match Config::read(&self.startup.config, self.startup.config_required) {
+            Ok(config) => self.obey(config).err(),
+            Err(error) => Some(report::chain(&error)),
+        };
+        if let Some(problem) = &problem {
+            tracing::error!("{problem}: the last good one stays");
+        }
+        let mut scan = self.scan(true);
+        scan.errors.splice(0..0, problem);
+        tracing::info!(
+            files = scan.files,
+            changed = scan.changed,
+            removed = scan.removed,
+            "reloaded"
+        );
+        let answer = serde_json::to_value(&scan).expect("plain data serializes");
+        for reply in replies {
+            let _ = reply.send(Ok(answer.clone()));
+        }
+    }
+
+    /// Applies what the file says now. What the host refuses stays as it was.
+    fn obey(&mut self, configured: Config) -> Result<(), String> {
+        for why in overruled(&self.configured, &configured, &self.startup) {
+            tracing::warn!("{why}, until a restart without it");
+        }
+        let config = configured.clone().overridden_by(&self.startup);
+        self.configured = configured;
+        let settings = Settings { booted_at: self.booted_at, ..config.settings() };
+        self.metrics.obey(settings.clone());
+        self.inbox.send_event(Event::Settings(Box::new(settings)));
+        self.inbox.send(Message::AtShutdown(config.shutdown.pods));
+        self.log.obey(&config.log);
+        let moved = self.scraped.move_to(config.metrics.listen);
+        moved.map_err(|(at, error)| format!("metrics.listen: {at} cannot be listened on: {error}"))
+    }
+}
+
+/// What changed in the file, and does nothing as something else goes before it.
+fn overruled(before: &Config, now: &Config, startup: &Startup) -> Vec<&'static str> {
+    let changes = [
+        (
+            before.metrics != now.metrics && startup.metrics.is_some(),
+            "metrics.listen changed, but --metrics goes before it",
+        ),
+        (
+            before.log.format != now.log.format && startup.json_log,
+            "log.format changed, but --json-log goes before it",
+        ),
+        (
+            before.log.level != now.log.level && std::env::var_os("RUST_LOG").is_some(),
+            "log.level changed, but RUST_LOG goes before it",
+        ),
+    ];
+    changes.into_iter().filter_map(|(is_so, why)| is_so.then_some(why)).collect()
+}
