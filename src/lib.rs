@@ -22,10 +22,10 @@
 //! | [`sim`] | pumps virtual events through the same engine and store |
 //!
 //! # Arrows
-//! Imports go only towards the left: `time, seed, startup <- manifest <- kinds <- store <- engine <- server
-//! <- daemon`; `host <- volumes, probes <- runtimes`, which also see `kinds`, `seed` and `time`;
-//! only `daemon` and `sim` see them all; `cli` sees `startup`, `kinds`, `manifest` and the API.
-//! `tests/tidy` enforces this.
+//! Imports go only towards the left: `time, seed, startup <- manifest <- kinds <- store <- engine
+//! <- server <- daemon`; `host <- volumes, probes <- runtimes`, which also see `kinds`, `seed` and
+//! `time`; only `daemon` and `sim` see them all; `cli` sees `startup`, `kinds`, `manifest` and the
+//! API. `tests/tidy` enforces this.
 //!
 //! # Invariants
 //! - A plan has no clock, no I/O, no await and no randomness; planning twice is harmless.
