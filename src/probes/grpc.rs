@@ -2,20 +2,18 @@
 //! HTTP/2 in the clear.
 
 use super::Answer;
-use super::frames::{self, Frame};
 use super::tcp::{self, Shown};
 use crate::kinds::pod::observed::Address;
-use std::io;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// No table of headers, no pushes, and one stream: ours.
-const OUR_SETTINGS: [u8; 12] = [0, 1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0];
-const STREAM: u32 = 1;
-/// An answer of health is a few bytes, its headers are few.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+const USER_AGENT: &str = concat!("kube-probe/1.36 cronlet/", env!("CARGO_PKG_VERSION"));
+/// An answer of health is a few bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
 
 const DEADLINE_EXCEEDED: u32 = 4;
 const UNIMPLEMENTED: u32 = 12;
@@ -30,7 +28,9 @@ pub async fn probe(address: &Address, service: &str, timeout: Duration) -> Answe
     });
     match asked.await {
         Ok(Err(answer)) => answer,
-        Ok(Ok(Err(error))) => Answer::Failed(format!("error: health rpc probe failed: {error}")),
+        Ok(Ok(Err(error))) => {
+            Answer::Failed(format!("error: health rpc probe failed: {}", in_words(&*error)))
+        }
         Ok(Ok(Ok(reply))) => reply.answer(timeout),
         Err(_) => Answer::Failed(late(timeout)),
     }
@@ -49,7 +49,7 @@ struct Reply {
     code: Option<u32>,
     message: String,
     /// The response message, after its prefix of five bytes.
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Reply {
@@ -88,79 +88,47 @@ impl Reply {
         }
     }
 
-    fn take_headers(&mut self, block: &[u8]) -> Result<(), frames::Broken> {
-        for (name, value) in frames::headers(block)? {
-            match name.as_str() {
-                ":status" => self.http = value,
-                "grpc-status" => self.code = value.parse().ok().or(Some(2)),
-                "grpc-message" => self.message = percent_decoded(&value),
-                _ => {}
-            }
+    /// `grpc-status` comes after the message, or in its place.
+    fn take_status(&mut self, headers: &HeaderMap) {
+        let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or_default());
+        if let Some(code) = text("grpc-status") {
+            self.code = Some(code.parse().unwrap_or(UNKNOWN));
         }
-        Ok(())
+        if let Some(message) = text("grpc-message") {
+            self.message = percent_decoded(message);
+        }
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum CallError {
-    #[error("{}", tcp::words(.0))]
-    Io(#[from] io::Error),
-    #[error("not HTTP/2: {0}")]
-    Frames(#[from] frames::Broken),
-    #[error("the server gave the call up (error {0})")]
-    Reset(u32),
-    #[error("the answer is longer than an answer of health")]
-    Long,
-}
+const UNKNOWN: u32 = 2;
+
+type CallError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks, and reads until the answer is whole.
-async fn check(mut stream: TcpStream, authority: &str, service: &str) -> Result<Reply, CallError> {
-    stream.write_all(&question(authority, service)).await?;
-    let (mut reply, mut block, mut left) = (Reply::default(), Vec::new(), ANSWER_BYTES_MAX);
-    let mut ends = false;
-    loop {
-        let frame = read(&mut stream).await?;
-        left = left.checked_sub(frame.payload.len() + 1).ok_or(CallError::Long)?;
-        match frame.kind {
-            frames::SETTINGS | frames::PING if frame.flags & frames::ACK == 0 => {
-                let echo: &[u8] = if frame.kind == frames::PING { &frame.payload } else { &[] };
-                stream.write_all(&frames::frame(frame.kind, frames::ACK, 0, echo)).await?;
-            }
-            frames::GO_AWAY => return Err(CallError::Reset(error_code(&frame.payload, 4))),
-            _ if frame.stream != STREAM => {}
-            frames::RST_STREAM => return Err(CallError::Reset(error_code(&frame.payload, 0))),
-            frames::DATA => {
-                reply.body.extend_from_slice(frame.content()?);
-                ends = frame.flags & frames::END_STREAM != 0;
-            }
-            frames::HEADERS | frames::CONTINUATION => {
-                block.extend_from_slice(frame.content()?);
-                let last = frame.kind == frames::HEADERS && frame.flags & frames::END_STREAM != 0;
-                ends |= last;
-                if frame.flags & frames::END_HEADERS == 0 {
-                    continue;
-                }
-                reply.take_headers(&std::mem::take(&mut block))?;
-            }
-            _ => {}
+async fn check(stream: TcpStream, authority: &str, service: &str) -> Result<Reply, CallError> {
+    let io = TokioIo::new(stream);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
+    let talk = async {
+        let response = sender.send_request(question(authority, service)?).await?;
+        let mut reply = Reply { http: response.status().as_str().into(), ..Reply::default() };
+        reply.take_status(response.headers());
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?;
+        if let Some(trailers) = body.trailers() {
+            reply.take_status(trailers);
         }
-        if ends {
-            return Ok(reply);
-        }
-    }
+        reply.body = body.to_bytes();
+        Ok(reply)
+    };
+    let drive = async {
+        // Its end, good or bad, shows in what was asked over it.
+        let _ = connection.await;
+        std::future::pending().await
+    };
+    tokio::select! { got = talk => got, never = drive => never }
 }
 
-/// All that is said, in one piece.
-fn question(authority: &str, service: &str) -> Vec<u8> {
-    let headers = frames::block(&[
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/grpc.health.v1.Health/Check"),
-        (":authority", authority),
-        ("content-type", "application/grpc"),
-        ("user-agent", concat!("kube-probe/1.36 cronlet/", env!("CARGO_PKG_VERSION"))),
-        ("te", "trailers"),
-    ]);
+fn question(authority: &str, service: &str) -> hyper::http::Result<Request<Full<Bytes>>> {
     // HealthCheckRequest: its first field is the service's name.
     let mut request = Vec::new();
     if !service.is_empty() {
@@ -170,13 +138,11 @@ fn question(authority: &str, service: &str) -> Vec<u8> {
     }
     let length = u32::try_from(request.len()).expect("a service's name is short");
     let message = [&[0][..], &length.to_be_bytes(), &request].concat();
-    [
-        PREFACE.to_vec(),
-        frames::frame(frames::SETTINGS, 0, 0, &OUR_SETTINGS),
-        frames::frame(frames::HEADERS, frames::END_HEADERS, STREAM, &headers),
-        frames::frame(frames::DATA, frames::END_STREAM, STREAM, &message),
-    ]
-    .concat()
+    Request::post(format!("http://{authority}/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("user-agent", USER_AGENT)
+        .header("te", "trailers")
+        .body(Full::from(message))
 }
 
 fn put_varint(mut number: usize, bytes: &mut Vec<u8>) {
@@ -187,20 +153,10 @@ fn put_varint(mut number: usize, bytes: &mut Vec<u8>) {
     bytes.push(number as u8);
 }
 
-async fn read(stream: &mut TcpStream) -> Result<Frame, CallError> {
-    let mut head = [0; frames::HEADER_BYTES];
-    stream.read_exact(&mut head).await?;
-    let (length, kind, flags, stream_id) = frames::head(&head)?;
-    let mut payload = vec![0; length];
-    stream.read_exact(&mut payload).await?;
-    Ok(Frame { kind, flags, stream: stream_id, payload })
-}
-
-fn error_code(payload: &[u8], at: usize) -> u32 {
-    payload
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |code| u32::from_be_bytes(*code))
+/// With what is behind it.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// HealthCheckResponse: `status`, its first field, which is 0 where it is not written.
@@ -272,7 +228,8 @@ mod tests {
     fn a_reply_is_an_answer() {
         let check = |status: &str, code: Option<u32>, body: &[u8], want: Result<(), &str>| {
             let (http, message) = (status.to_owned(), percent_decoded("a%20b%zz%"));
-            let reply = Reply { http, code, message, body: [&[0; 5], body].concat() };
+            let framed = [&[0; 5], body].concat().into();
+            let reply = Reply { http, code, message, body: framed };
             let got = match reply.answer(Duration::from_secs(2)) {
                 Answer::Passed => Ok(()),
                 Answer::Failed(why) => Err(why),

@@ -21,10 +21,6 @@ pub mod grpc;
 
 pub mod exec;
 
-mod frames;
-
-mod huffman;
-
 mod tls;
 
 pub use thread::ProbeThread;
