@@ -113,6 +113,10 @@ fn every_manifest_passes_check_and_has_a_promise() {
     let mut count = 0;
     for entry in entries {
         let path = entry.expect("readable").path();
+        // Those of services have a test of their own.
+        if path.is_dir() {
+            continue;
+        }
         let mut check = Command::new(env!("CARGO_BIN_EXE_cronlet"));
         let output = check.arg("check").arg(&path).output().expect("the command runs");
         let said = String::from_utf8_lossy(&output.stderr);
