@@ -104,6 +104,10 @@ impl Others for Nothing {
         None
     }
 
+    fn list(&self, _: cronlet::kinds::Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
+
     fn orphans(&self, _: cronlet::kinds::Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }

@@ -111,6 +111,7 @@ impl Engine {
     /// Removes an object from the store, and with it (in the background) what it owned.
     pub(super) fn remove(&mut self, object: &Object) {
         self.touch_owners(object);
+        self.touch_claims(object);
         self.store.remove(&object.key());
         self.due.set(&object.key(), None);
         if object.kind() == Kind::Pod {

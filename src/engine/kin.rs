@@ -3,6 +3,7 @@
 
 use super::Engine;
 use crate::kinds::controller::{adopters, is_orphan};
+use crate::kinds::persistent_volume_claim::plan::claims_of;
 use crate::kinds::{Key, Kind, Object};
 
 impl Engine {
@@ -15,6 +16,14 @@ impl Engine {
             .is_some_and(|before| is_orphan(before) && before.meta().labels == now.meta().labels);
         if is_orphan(now) && !was_known {
             self.touch_adopters(now);
+        }
+    }
+
+    /// A claim that is being deleted waits for the pods that use it.
+    pub(super) fn touch_claims(&mut self, gone: &Object) {
+        let Object::Pod(pod) = gone else { return };
+        for claim in claims_of(pod) {
+            self.dirty.insert(Key::new(Kind::PersistentVolumeClaim, gone.namespace(), claim));
         }
     }
 

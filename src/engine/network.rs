@@ -29,6 +29,11 @@ impl Others for Surroundings<'_> {
         self.store.get(key)
     }
 
+    fn list(&self, kind: Kind, namespace: &str) -> Vec<Object> {
+        let keys = self.store.keys(kind).into_iter().filter(|key| *key.namespace == *namespace);
+        keys.filter_map(|key| self.store.get(&key)).collect()
+    }
+
     fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
         self.store.orphans(kind, namespace)
     }

@@ -23,6 +23,9 @@ pub struct View<'a> {
 pub trait Others {
     fn get(&self, key: &Key) -> Option<Object>;
 
+    /// All objects of a kind in a namespace: looks at every one of the kind.
+    fn list(&self, kind: Kind, namespace: &str) -> Vec<Object>;
+
     /// The objects of a kind that no controller owns, of the kinds that may be adopted
     /// ([`super::controller::adopters`]).
     fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object>;

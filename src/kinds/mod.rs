@@ -189,12 +189,10 @@ pub fn plan(
         Object::Job(job) => job::plan::plan(job, view),
         Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
+        Object::PersistentVolumeClaim(claim) => persistent_volume_claim::plan::plan(claim, view),
         Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
         // Their plans plug in here.
-        Object::DaemonSet(_)
-        | Object::Namespace(_)
-        | Object::Node(_)
-        | Object::PersistentVolumeClaim(_) => action::Plan::default(),
+        Object::DaemonSet(_) | Object::Namespace(_) | Object::Node(_) => action::Plan::default(),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)
         | Object::Event(_)

@@ -1,6 +1,8 @@
 //! Volumes on disk: one file for each type. What is made here is shown in a container by its
 //! runtime.
 
+pub mod claim;
+
 pub mod empty_dir;
 
 pub mod files;

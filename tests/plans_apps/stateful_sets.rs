@@ -373,6 +373,40 @@ fn a_template_comes_back_with_a_new_number() {
 }
 
 #[test]
+fn a_claim_is_bound_and_waits_for_its_pods() {
+    let mut world = World::new(6);
+    let claim_key = key(Kind::PersistentVolumeClaim, "c");
+    world.add(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}}}}));
+    world.settle();
+    let shown = |world: &World| serde_json::to_value(&world.objects[&claim_key]).expect("JSON");
+    let status = json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"}});
+    assert_eq!(shown(&world)["status"], status);
+    let volume = shown(&world)["spec"]["volumeName"].as_str().expect("a name").to_owned();
+    assert_eq!(volume, format!("pvc-{}", world.objects[&claim_key].uid()));
+    world
+        .edit(&claim_key, |claim| claim["spec"]["resources"]["requests"]["storage"] = "2Gi".into());
+    world.settle();
+    assert_eq!(shown(&world)["status"]["capacity"]["storage"], "2Gi");
+    world.add(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [{"name": "m", "image": "i"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}}));
+    let mut going = world.objects[&claim_key].clone();
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
+    going.meta_mut().deletion_timestamp = Some(now);
+    world.put(going.clone());
+    world.settle();
+    let finalizers = |world: &World| shown(world)["metadata"]["finalizers"].clone();
+    assert_eq!(finalizers(&world), json!(["kubernetes.io/pvc-protection"]));
+    world.gone(&key(Kind::Pod, "p"));
+    world.put(going);
+    world.settle();
+    assert_eq!(finalizers(&world), Value::Null);
+}
+
+#[test]
 fn claims_are_made_and_kept() {
     let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": "1Mi"}}}});

@@ -34,6 +34,10 @@ impl Others for Map<'_> {
         self.0.get(key).cloned()
     }
 
+    fn list(&self, kind: Kind, _: &str) -> Vec<Object> {
+        self.0.values().filter(|one| one.kind() == kind).cloned().collect()
+    }
+
     fn orphans(&self, kind: Kind, _: &str) -> Vec<Object> {
         self.0.values().filter(|one| one.kind() == kind && is_orphan(one)).cloned().collect()
     }

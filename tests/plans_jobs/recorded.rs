@@ -78,6 +78,10 @@ impl Others for Nothing {
         None
     }
 
+    fn list(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
+
     fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }

@@ -76,6 +76,10 @@ impl Others for Map<'_> {
         self.0.get(key).cloned()
     }
 
+    fn list(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
+
     fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }

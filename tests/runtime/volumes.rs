@@ -59,6 +59,20 @@ fn a_folder_of_the_pod_is_shared_by_its_containers_and_lives_with_it() {
 }
 
 #[test]
+fn a_claim_outlives_its_pods() {
+    let mut world = World::new();
+    let claim = || MountSource::Claim { volume: "pvc-1".into() };
+    let first = with(vec![mount("/data", "v", claim())], "echo kept > /data/file");
+    output(&mut world, &first);
+    world.clean(&first);
+    let second = Launch {
+        pod_uid: "another".into(),
+        ..with(vec![mount("/other", "w", claim())], "cat /other/file; stat -c %a /other")
+    };
+    assert_eq!(output(&mut world, &second), "kept\n777\n");
+}
+
+#[test]
 fn memory_has_its_limit() {
     let mut world = World::new();
     let source = MountSource::EmptyDir { memory: true, size_bytes_max: Some(1 << 20) };

@@ -402,6 +402,8 @@ pub enum MountSource {
     EmptyDir { memory: bool, size_bytes_max: Option<u64> },
     /// `hostPath`: `type` as Kubernetes checks it, empty for none.
     HostPath { path: String, kind: String },
+    /// A PersistentVolumeClaim's directory, by the name of its volume; made when it is not there.
+    Claim { volume: String },
     /// ConfigMap, Secret, downwardAPI and projected: files with content, on a tmpfs where they are
     /// secret.
     Files { files: Vec<File>, secret: bool },

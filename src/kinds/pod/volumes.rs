@@ -6,6 +6,7 @@ use super::fields;
 use super::launch::{Problem, Sources};
 use super::observed::{File, Mount, MountSource};
 use crate::kinds::quantity::Quantity;
+use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
@@ -38,7 +39,7 @@ fn one(
     };
     Ok(Mount {
         at: mount.mount_path.clone(),
-        read_only: mount.read_only == Some(true),
+        read_only: mount.read_only == Some(true) || is_read_only(volume),
         sub_path: sub_path(mount, resolved)?,
         volume: volume.name.clone(),
         source: source(volume, container, sources)?,
@@ -79,6 +80,9 @@ fn source(
         let kind = host_path.type_.clone().unwrap_or_default();
         return Ok(MountSource::HostPath { path: host_path.path.clone(), kind });
     }
+    if let Some(claim) = &volume.persistent_volume_claim {
+        return self::claim(&claim.claim_name, &volume.name, sources);
+    }
     let mut files = Files { volume: &volume.name, files: Vec::new(), secret: false };
     if let Some(map) = &volume.config_map {
         let mode = map.default_mode.unwrap_or(MODE);
@@ -96,6 +100,25 @@ fn source(
         return Err(unsupported(volume));
     }
     Ok(files.finish())
+}
+
+fn is_read_only(volume: &Volume) -> bool {
+    volume.persistent_volume_claim.as_ref().and_then(|claim| claim.read_only) == Some(true)
+}
+
+fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Problem> {
+    let key = Key::new(Kind::PersistentVolumeClaim, sources.namespace(), name);
+    let Some(Object::PersistentVolumeClaim(claim)) = sources.view.others.get(&key) else {
+        let why = format!("persistentvolumeclaim {name:?} not found");
+        return Err(Problem::mount(volume, &why));
+    };
+    match claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()) {
+        Some(volume) => Ok(MountSource::Claim { volume }),
+        None => {
+            let why = format!("persistentvolumeclaim {name:?} is not bound");
+            Err(Problem::mount(volume, &why))
+        }
+    }
 }
 
 fn empty_dir(source: &EmptyDirVolumeSource, volume: &str) -> Result<MountSource, Problem> {

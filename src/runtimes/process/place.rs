@@ -23,6 +23,13 @@ impl Place {
         Place { folder: pods(state_dir).join(pod_uid) }
     }
 
+    /// The folder of a PersistentVolumeClaim, beside those of the pods.
+    pub fn claim(&self, volume: &str) -> PathBuf {
+        let pods = self.folder.parent().expect("a pod's folder lies in one for all");
+        let state = pods.parent().expect("which lies in the state folder");
+        state.join("claims").join(volume)
+    }
+
     pub fn records(&self) -> PathBuf {
         self.folder.join("records")
     }

@@ -16,9 +16,15 @@ impl Others for Shelf {
             (Kind::ConfigMap, "cm") => json!({
                 "data": {"a": "1", "b.c": "2", "path": "x/$(A)"}, "binaryData": {"bin": "AAEC"}}),
             (Kind::Secret, "s") => json!({"data": {"p": "aHVudGVyMg==", "nul": "AA=="}}),
+            (Kind::PersistentVolumeClaim, "bound") => json!({"spec": {"volumeName": "pvc-1"}}),
+            (Kind::PersistentVolumeClaim, "new") => json!({}),
             _ => return None,
         };
         Some(key.kind.read_json(&serde_json::to_vec(&object).expect("JSON")).expect("an object"))
+    }
+
+    fn list(&self, _: Kind, _: &str) -> Vec<Object> {
+        Vec::new()
     }
 
     fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
@@ -345,6 +351,11 @@ fn volumes_of_the_host() {
     let host = || json!({"hostPath": {"path": "/srv", "type": "Directory"}});
     volume(host(), none(), "/source", json!({"HostPath": {"path": "/srv", "kind": "Directory"}}));
     volume(host(), json!({"subPath": "a/b"}), "/sub_path", json!("a/b"));
+    let claim =
+        |read_only| json!({"persistentVolumeClaim": {"claimName": "bound", "readOnly": read_only}});
+    volume(claim(false), none(), "/source", json!({"Claim": {"volume": "pvc-1"}}));
+    volume(claim(false), none(), "/read_only", json!(false));
+    volume(claim(true), none(), "/read_only", json!(true));
     volume(host(), json!({"subPathExpr": "x/$(A)"}), "/sub_path", json!("x/sub"));
     let (container, more) = mounted(host(), json!({"subPathExpr": "$(B)"}));
     refuse(container, more, CONFIG, "failed to expand subPathExpr: missing value for \"B\"");
@@ -437,6 +448,9 @@ fn volumes_that_cannot_be_filled() {
         creating,
         "invalid path \"../p\"",
     );
+    let claim = |name: &str| json!({"persistentVolumeClaim": {"claimName": name}});
+    refuse(claim("no"), creating, "persistentvolumeclaim \"no\" not found");
+    refuse(claim("new"), creating, "persistentvolumeclaim \"new\" is not bound");
     let unsupported = "VolumeNotSupported";
     refuse(
         json!({"nfs": {"server": "h", "path": "/"}}),

@@ -35,6 +35,10 @@ impl Others for Nothing {
         None
     }
 
+    fn list(&self, _: crate::kinds::Kind, _: &str) -> Vec<Object> {
+        Vec::new()
+    }
+
     fn orphans(&self, _: crate::kinds::Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }

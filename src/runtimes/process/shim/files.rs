@@ -15,7 +15,7 @@ use super::view::{self, Show};
 use crate::host::mounts;
 use crate::kinds::pod::observed::{Launch, Mount, MountSource};
 use crate::runtimes::process::place::{self, Place};
-use crate::volumes::{self, empty_dir, host_path, sub_path};
+use crate::volumes::{self, claim, empty_dir, host_path, sub_path};
 use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use std::collections::BTreeSet;
@@ -115,6 +115,14 @@ impl Space {
         let folder = place.folder.join("volumes").join(&mount.volume);
         match &mount.source {
             MountSource::HostPath { path, .. } => return Ok(path.into()),
+            MountSource::Claim { volume } if place::is_plain(volume) => {
+                let folder = place.claim(volume);
+                claim::make(&folder, fs_group).map_err(|e| about(mount, &e))?;
+                return Ok(folder);
+            }
+            MountSource::Claim { volume } => {
+                return Err(Refusal::config(format!("claim {volume:?} has no plain name")));
+            }
             MountSource::EmptyDir { memory: false, .. } => {
                 empty_dir::make(&folder, fs_group).map_err(|e| about(mount, &e))?;
             }

@@ -1,0 +1,71 @@
+//! A claim is bound at once: it is a directory of this host, which is made when a container first
+//! mounts it, and stays when the pods go. A claim that is deleted waits for the pods that use it.
+
+use super::defaults::PROTECTION;
+use crate::kinds::action::{Action, Plan, Severity, View};
+use crate::kinds::{Kind, Object};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use std::collections::BTreeMap;
+
+const BLOCK: &str = "Block";
+const STORAGE: &str = "storage";
+
+/// Decides what a claim needs now.
+pub fn plan(claim: &PersistentVolumeClaim, view: &View) -> Plan {
+    let mut plan = Plan::default();
+    let next = match claim.metadata.deletion_timestamp.is_some() {
+        true => released(claim, view),
+        false => bound(claim, &mut plan),
+    };
+    if let Some(next) = next.filter(|next| next != claim) {
+        plan.push(Action::Put(next.into()));
+    }
+    plan
+}
+
+/// Whether the pod has the claim among its volumes.
+pub fn uses(pod: &Pod, claim: &str) -> bool {
+    claims_of(pod).any(|name| name == claim)
+}
+
+/// The claims among a pod's volumes.
+pub fn claims_of(pod: &Pod) -> impl Iterator<Item = &str> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+}
+
+/// As much as it asks for is what it has: a directory has no size of its own.
+fn bound(claim: &PersistentVolumeClaim, plan: &mut Plan) -> Option<PersistentVolumeClaim> {
+    let mut next = claim.clone();
+    let (spec, status) = (next.spec.as_mut()?, next.status.get_or_insert_default());
+    if spec.volume_mode.as_deref() == Some(BLOCK) {
+        let why = "volumeMode Block: this host has directories to give, and no block devices";
+        plan.event(Severity::Warning, "ProvisioningFailed", why);
+        return None;
+    }
+    if spec.volume_name.is_none() {
+        let uid = claim.metadata.uid.as_deref().unwrap_or_default();
+        spec.volume_name = Some(format!("pvc-{uid}"));
+    }
+    status.phase = Some("Bound".to_owned());
+    status.access_modes.clone_from(&spec.access_modes);
+    let requests = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+    let size = requests.and_then(|requests| requests.get(STORAGE)).cloned();
+    status.capacity = size.map(|size| BTreeMap::from([(STORAGE.to_owned(), size)]));
+    Some(next)
+}
+
+/// Without its finalizer, once no pod uses it.
+fn released(claim: &PersistentVolumeClaim, view: &View) -> Option<PersistentVolumeClaim> {
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
+    let is_user = |object: &Object| matches!(object, Object::Pod(pod) if uses(pod, name));
+    if view.others.list(Kind::Pod, namespace).iter().any(is_user) {
+        return None;
+    }
+    let mut next = claim.clone();
+    let finalizers = next.metadata.finalizers.get_or_insert_default();
+    finalizers.retain(|finalizer| finalizer != PROTECTION);
+    next.metadata.finalizers.take_if(|finalizers| finalizers.is_empty());
+    Some(next)
+}
