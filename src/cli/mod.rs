@@ -14,6 +14,12 @@ mod apply;
 
 mod delete;
 
+mod rollout;
+
+mod scale;
+
+mod set;
+
 mod trigger;
 
 mod suspend;
@@ -84,6 +90,9 @@ enum Command {
     Logs(logs::Args),
     Apply(apply::Args),
     Delete(delete::Args),
+    Rollout(rollout::Args),
+    Scale(scale::Args),
+    Set(set::Args),
     Trigger(trigger::Args),
     /// Let a CronJob or Job hold still
     Suspend(suspend::Args),
@@ -136,6 +145,9 @@ impl Cli {
             Command::Logs(args) => logs::run(args, &client()?),
             Command::Apply(args) => apply::run(args, &client()?),
             Command::Delete(args) => delete::run(args, &client()?),
+            Command::Rollout(args) => rollout::run(args, &client()?),
+            Command::Scale(args) => scale::run(args, &client()?),
+            Command::Set(args) => set::run(args, &client()?),
             Command::Trigger(args) => trigger::run(args, &client()?),
             Command::Suspend(args) => suspend::run(args, true, &client()?),
             Command::Resume(args) => suspend::run(args, false, &client()?),

@@ -52,6 +52,8 @@ pub struct KindInfo {
     pub has_status: bool,
     /// Belongs to no namespace: its objects' is empty.
     pub is_cluster_scoped: bool,
+    /// Has a `scale` subresource.
+    pub has_scale: bool,
     /// Makes objects and keeps them: its plan sees what it controls.
     pub controls: bool,
 }
@@ -68,6 +70,7 @@ impl KindInfo {
         in_all: false,
         has_status: false,
         is_cluster_scoped: false,
+        has_scale: false,
         controls: false,
     };
 
@@ -157,18 +160,18 @@ kinds! {
     DaemonSet: apps::DaemonSet = "apps", "daemonsets", "daemonset", ["ds"],
         {in_all, has_status, controls};
     Deployment: apps::Deployment = "apps", "deployments", "deployment", ["deploy"],
-        {in_all, has_status, controls};
+        {in_all, has_status, has_scale, controls};
     Event: core::Event = "", "events", "event", ["ev"], {};
     Job: batch::Job = "batch", "jobs", "job", [], {in_all, has_status, controls};
     Namespace: core::Namespace = "", "namespaces", "namespace", ["ns"],
         {has_status, is_cluster_scoped};
     Node: core::Node = "", "nodes", "node", ["no"], {has_status, is_cluster_scoped};
     ReplicaSet: apps::ReplicaSet = "apps", "replicasets", "replicaset", ["rs"],
-        {in_all, has_status, controls};
+        {in_all, has_status, has_scale, controls};
     Secret: core::Secret = "", "secrets", "secret", [], {};
     Service: core::Service = "", "services", "service", ["svc"], {in_all, has_status};
     StatefulSet: apps::StatefulSet = "apps", "statefulsets", "statefulset", ["sts"],
-        {in_all, has_status, controls};
+        {in_all, has_status, has_scale, controls};
     ControllerRevision: apps::ControllerRevision = "apps", "controllerrevisions",
         "controllerrevision", [], {};
     PersistentVolumeClaim: core::PersistentVolumeClaim = "", "persistentvolumeclaims",

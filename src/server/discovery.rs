@@ -66,6 +66,14 @@ pub fn resources(group: &str) -> Answer {
         if info.kind == "Pod" {
             resources.push(part(info, "log", &["get"]));
         }
+        if info.has_scale {
+            resources.push(meta::APIResource {
+                group: Some("autoscaling".to_owned()),
+                version: Some("v1".to_owned()),
+                kind: "Scale".to_owned(),
+                ..part(info, "scale", &["get", "patch", "update"])
+            });
+        }
         if info.has_status {
             resources.push(part(info, "status", &["get", "patch", "update"]));
         }

@@ -36,6 +36,8 @@ mod write;
 
 mod rehearse;
 
+mod scale;
+
 mod patch;
 
 mod strategic;
@@ -142,6 +144,7 @@ impl Call {
         match (&self.method, part) {
             (&Method::GET, Part::Log) => log::answer(gate, key, query),
             (_, Part::Log) => Err(Refused::MethodNotAllowed),
+            (_, Part::Scale) => self.scale(gate, key, body).await,
             (&Method::GET, _) => read::get(gate, key, self.shape()?),
             (&Method::PUT, _) => {
                 let bytes = self.read(body).await?;
@@ -153,6 +156,26 @@ impl Call {
             }
             (&Method::DELETE, Part::Whole) => {
                 write::delete(gate, key, query, &self.read(body).await?).await
+            }
+            _ => Err(Refused::MethodNotAllowed),
+        }
+    }
+
+    async fn scale(
+        &self,
+        gate: &Gate,
+        key: &crate::kinds::Key,
+        body: &mut Incoming,
+    ) -> Result<Answer, Refused> {
+        match self.method {
+            Method::GET => scale::get(gate, key),
+            Method::PUT => {
+                let bytes = self.read(body).await?;
+                scale::update(gate, key, self.sent(&bytes)).await
+            }
+            Method::PATCH => {
+                let bytes = self.read(body).await?;
+                scale::patch(gate, key, self.sent(&bytes)).await
             }
             _ => Err(Refused::MethodNotAllowed),
         }

@@ -39,6 +39,8 @@ pub enum Route {
 pub enum Part {
     Whole,
     Status,
+    /// `autoscaling/v1` Scale, of kinds that have a number of pods.
+    Scale,
     Log,
 }
 
@@ -96,6 +98,7 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
         let exists = match part {
             Part::Whole => true,
             Part::Status => kind.info().has_status,
+            Part::Scale => kind.info().has_scale,
             Part::Log => kind == Kind::Pod,
         };
         let is_placed = kind.info().is_cluster_scoped == namespace.is_empty();
@@ -112,6 +115,9 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
         ["namespaces", namespace, plural, name] => object(namespace, plural, name, Part::Whole),
         ["namespaces", namespace, plural, name, "status"] => {
             object(namespace, plural, name, Part::Status)
+        }
+        ["namespaces", namespace, plural, name, "scale"] => {
+            object(namespace, plural, name, Part::Scale)
         }
         ["namespaces", namespace, plural, name, "log"] => {
             object(namespace, plural, name, Part::Log)
@@ -181,6 +187,10 @@ mod tests {
         check("/api/v1/namespaces/ns/nodes/n", Err(404));
         check("/api/v1/pods/web", Err(404));
         check("/apis/apps/v1/deployments", Ok(all(Kind::Deployment, None)));
+        let web = Key::new(Kind::Deployment, "ns", "web");
+        let scale = Route::Object { key: web, part: Part::Scale };
+        check("/apis/apps/v1/namespaces/ns/deployments/web/scale", Ok(scale));
+        check("/apis/apps/v1/namespaces/ns/daemonsets/web/scale", Err(404));
         check("/api/v1/jobs", Err(404));
         check("/apis/batch/v1beta1/jobs", Err(404));
         check("/apis/apps/v1/deploymentz", Err(404));

@@ -57,7 +57,7 @@ fn change(part: Part, object: Object) -> Request {
 }
 
 /// Asks the engine, or only admits the object where nothing shall change.
-async fn submit(gate: &Gate, request: Request, dry_run: bool) -> Result<Object, Refused> {
+pub async fn submit(gate: &Gate, request: Request, dry_run: bool) -> Result<Object, Refused> {
     if dry_run { rehearse::rehearse(&gate.reader, request) } else { gate.submit(request).await }
 }
 
@@ -90,7 +90,7 @@ fn warned(mut answer: Answer, warnings: &[String]) -> Answer {
 }
 
 /// A patch that loses a race is applied again to what won, so often.
-const PATCH_TRIES_MAX: u32 = 5;
+pub const PATCH_TRIES_MAX: u32 = 5;
 
 pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
@@ -138,7 +138,7 @@ async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused
 
 /// How a patch is written, by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
+pub enum Style {
     Json,
     Merge,
     Strategic,
@@ -146,7 +146,7 @@ enum Style {
 }
 
 impl Style {
-    fn parse(content_type: &str) -> Result<Style, Refused> {
+    pub fn parse(content_type: &str) -> Result<Style, Refused> {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => Ok(Style::Json),
             "application/merge-patch+json" => Ok(Style::Merge),
@@ -162,7 +162,12 @@ impl Style {
 
     /// The object's JSON with the patch applied.
     fn applied(self, object: &Object, patch: &Value) -> Result<Bytes, Refused> {
-        let mut value = serde_json::to_value(object).expect("Kubernetes' types always serialize");
+        let value = serde_json::to_value(object).expect("Kubernetes' types always serialize");
+        Ok(self.merged(value, patch)?.to_string().into())
+    }
+
+    /// A document with the patch applied.
+    pub fn merged(self, mut value: Value, patch: &Value) -> Result<Value, Refused> {
         let done = match self {
             Style::Json => patch::json(&mut value, patch),
             Style::Strategic => strategic::merge(&mut value, patch),
@@ -172,7 +177,7 @@ impl Style {
             }
         };
         done.map_err(|error| Refused::BadRequest(error.to_string()))?;
-        Ok(value.to_string().into())
+        Ok(value)
     }
 }
 

@@ -7,6 +7,7 @@ use super::output::write_text;
 use super::target::Target;
 use super::yaml;
 use crate::kinds::{Key, Kind, Object};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use page::Page;
 
 mod page;
@@ -63,6 +64,13 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
         write_text(&format!("{gap}{}", described(object, &events)))?;
     }
     Ok(())
+}
+
+/// A pod template in words, tabs between name and value, as kubectl's history shows it.
+pub fn template_text(template: &PodTemplateSpec) -> String {
+    let mut page = Page::default();
+    template::describe(&mut page, template);
+    page.raw()
 }
 
 fn events_of(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {

@@ -89,6 +89,11 @@ impl Page {
         self.text.push_str(text);
     }
 
+    /// As it was written, tabs and all.
+    pub fn raw(self) -> String {
+        self.text
+    }
+
     pub fn finish(self) -> String {
         table::describe(&self.text)
     }

@@ -31,7 +31,7 @@ pub(super) fn of(set: &Set) -> i64 {
 }
 
 /// Annotations of a Deployment that say something of it alone.
-pub(super) fn is_own(annotation: &str) -> bool {
+pub fn is_own(annotation: &str) -> bool {
     [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS].contains(&annotation)
         || annotation == super::rollback::ROLLBACK_TO
 }

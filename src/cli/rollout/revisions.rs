@@ -1,0 +1,77 @@
+//! The revisions of an object: the ReplicaSets of a Deployment, the ControllerRevisions of the
+//! others.
+
+use crate::cli::client::Client;
+use crate::cli::failure::Failure;
+use crate::cli::get;
+use crate::kinds::deployment::{hash, revisions};
+use crate::kinds::{Kind, Object};
+use anyhow::Context;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use std::collections::BTreeMap;
+
+const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+
+pub struct Revision {
+    pub number: i64,
+    /// Annotations of the object that keeps the revision.
+    pub annotations: BTreeMap<String, String>,
+    /// With the labels that the pods have.
+    pub template: PodTemplateSpec,
+}
+
+impl Revision {
+    pub fn cause(&self) -> &str {
+        self.annotations.get(CHANGE_CAUSE).map_or("<none>", String::as_str)
+    }
+
+    /// As a user would write it.
+    pub fn bare_template(&self) -> PodTemplateSpec {
+        hash::bare(&self.template)
+    }
+}
+
+/// All that an object has, oldest first.
+pub fn of(client: &Client, object: &Object) -> Result<Vec<Revision>, Failure> {
+    let kind = match object.kind() {
+        Kind::Deployment => Kind::ReplicaSet,
+        _ => Kind::ControllerRevision,
+    };
+    let mut revisions = Vec::new();
+    for one in get::list(client, kind, Some(object.namespace()), "")? {
+        if one.controller_uid() == Some(object.uid()) {
+            revisions.push(revision(&one)?);
+        }
+    }
+    // A ReplicaSet that is not looked at yet has no number.
+    revisions.retain(|revision| revision.number > 0);
+    revisions.sort_by_key(|revision| revision.number);
+    Ok(revisions)
+}
+
+fn revision(object: &Object) -> Result<Revision, Failure> {
+    let annotations = object.meta().annotations.clone().unwrap_or_default();
+    let (number, template) = match object {
+        Object::ReplicaSet(set) => {
+            let number = annotations.get(revisions::REVISION).and_then(|text| text.parse().ok());
+            let template = set.spec.as_ref().and_then(|spec| spec.template.clone());
+            (number.unwrap_or(0), template.unwrap_or_default())
+        }
+        Object::ControllerRevision(revision) => (revision.revision, template_in(revision)?),
+        _ => unreachable!("only these kinds were listed"),
+    };
+    Ok(Revision { number, annotations, template })
+}
+
+/// A ControllerRevision holds a patch that puts its template in place of another.
+fn template_in(revision: &ControllerRevision) -> Result<PodTemplateSpec, Failure> {
+    let data = revision.data.as_ref().map(|data| data.0.clone()).unwrap_or_default();
+    let mut template = data["spec"]["template"].clone();
+    if let Some(fields) = template.as_object_mut() {
+        fields.remove("$patch");
+    }
+    let template: Option<PodTemplateSpec> =
+        serde_json::from_value(template).context("a revision cannot be read")?;
+    Ok(template.unwrap_or_default())
+}

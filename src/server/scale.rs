@@ -1,0 +1,124 @@
+//! `scale`: the number of pods of a Deployment, ReplicaSet or StatefulSet, as an `autoscaling/v1`
+//! Scale, so that a client need not know the kind.
+
+use super::answer::{self, Answer};
+use super::gate::Gate;
+use super::write::{self, Sent, Style};
+use crate::engine::Request;
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Object};
+use hyper::StatusCode;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+    Ok(answer::value(StatusCode::OK, &shown(&current(gate, key)?)))
+}
+
+pub async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+    let unread = |e| Refused::BadRequest(format!("error decoding Scale: {e}"));
+    let scale: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
+    let object = scaled(current(gate, key)?, &scale)?;
+    let object = write::submit(gate, Request::Update(object), sent.query.dry_run()?).await?;
+    Ok(answer::value(StatusCode::OK, &shown(&object)))
+}
+
+pub async fn patch(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+    let style = Style::parse(sent.content_type)?;
+    let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
+    let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
+    let dry_run = sent.query.dry_run()?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let old = current(gate, key)?;
+        let before = shown(&old);
+        let after = style.merged(before.clone(), &patch)?;
+        // A patch that names a version wants that one; any other follows what won a race.
+        let is_free = after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"];
+        let object = scaled(old, &after)?;
+        match write::submit(gate, Request::Update(object), dry_run).await {
+            Err(Refused::Conflict { .. }) if is_free && tries < write::PATCH_TRIES_MAX => continue,
+            Err(refused) => return Err(refused),
+            Ok(object) => return Ok(answer::value(StatusCode::OK, &shown(&object))),
+        }
+    }
+}
+
+fn current(gate: &Gate, key: &Key) -> Result<Object, Refused> {
+    gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
+}
+
+fn shown(object: &Object) -> Value {
+    let meta = object.meta();
+    let nothing = LabelSelector::default();
+    let (wanted, there, selector) = match object {
+        Object::Deployment(one) => (
+            one.spec.as_ref().and_then(|spec| spec.replicas),
+            one.status.as_ref().and_then(|status| status.replicas),
+            one.spec.as_ref().map(|spec| &spec.selector),
+        ),
+        Object::ReplicaSet(one) => (
+            one.spec.as_ref().and_then(|spec| spec.replicas),
+            one.status.as_ref().map(|status| status.replicas),
+            one.spec.as_ref().map(|spec| &spec.selector),
+        ),
+        Object::StatefulSet(one) => (
+            one.spec.as_ref().and_then(|spec| spec.replicas),
+            one.status.as_ref().map(|status| status.replicas),
+            one.spec.as_ref().map(|spec| &spec.selector),
+        ),
+        _ => unreachable!("no other kind has this part"),
+    };
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": meta.name, "namespace": meta.namespace, "uid": meta.uid,
+            "resourceVersion": meta.resource_version, "creationTimestamp": meta.creation_timestamp,
+        },
+        "spec": { "replicas": wanted.unwrap_or(1) },
+        "status": {
+            "replicas": there.unwrap_or(0), "selector": text(selector.unwrap_or(&nothing)),
+        },
+    })
+}
+
+/// A selector as queries spell it: `app=web,tier in (a,b)`.
+fn text(selector: &LabelSelector) -> String {
+    let labels =
+        selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector.match_expressions.iter().flatten().map(|one| {
+        let (key, values) = (&one.key, one.values.clone().unwrap_or_default().join(","));
+        match one.operator.as_str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.clone(),
+        }
+    });
+    labels.chain(expressions).collect::<Vec<String>>().join(",")
+}
+
+/// The object with the number of pods that the Scale wants, in the version that it speaks of.
+fn scaled(mut object: Object, scale: &Value) -> Result<Object, Refused> {
+    let wanted = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    let wanted = i32::try_from(wanted).map_err(|_| {
+        Refused::BadRequest(format!("spec.replicas: Invalid value: {wanted}: is too large"))
+    })?;
+    match &mut object {
+        Object::Deployment(one) => {
+            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
+        }
+        Object::ReplicaSet(one) => {
+            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
+        }
+        Object::StatefulSet(one) => {
+            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
+        }
+        _ => unreachable!("no other kind has this part"),
+    }
+    let version = scale["metadata"]["resourceVersion"].as_str().filter(|text| !text.is_empty());
+    object.meta_mut().resource_version = version.map(str::to_owned);
+    Ok(object)
+}

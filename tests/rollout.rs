@@ -1,0 +1,231 @@
+//! Rollouts on a real daemon, by cronlet's own commands: what they print, what their exit codes
+//! are, and what comes of it.
+
+mod common;
+
+use common::daemon::Daemon;
+use serde_json::{Value, json};
+
+/// A Deployment whose pods are ready at once, unless they are told not to be.
+fn deployment(name: &str, replicas: i32, ready: &str) -> String {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {
+                    "terminationGracePeriodSeconds": 2,
+                    "containers": [{
+                        "name": "main", "image": "busybox:1.28",
+                        "command": ["/bin/sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"],
+                        "readinessProbe": {
+                            "exec": {"command": [ready]}, "periodSeconds": 1,
+                        },
+                    }],
+                },
+            },
+        },
+    })
+    .to_string()
+}
+
+fn applied(manifest: &str) -> Daemon {
+    let mut daemon = Daemon::prepare();
+    daemon.start();
+    apply(&daemon, manifest);
+    daemon
+}
+
+fn apply(daemon: &Daemon, manifest: &str) {
+    let path = daemon.path("manifest.json");
+    std::fs::write(&path, manifest).expect("a file is written");
+    daemon.tell(&["apply", "-f", path.to_str().expect("UTF-8")]);
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
+}
+
+/// Wanted pods of each ReplicaSet, by revision.
+fn sizes(daemon: &Daemon) -> Vec<(String, i64)> {
+    let sets = daemon.get(&["rs"]);
+    let size = |set: &Value| {
+        let revision = &set["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
+        let revision = revision.as_str().expect("a revision").to_owned();
+        (revision, set["spec"]["replicas"].as_i64().expect("a number"))
+    };
+    let mut sizes: Vec<_> = sets["items"].as_array().expect("a list").iter().map(size).collect();
+    sizes.sort();
+    sizes
+}
+
+fn finished(daemon: &Daemon) {
+    let told = daemon.tell(&["rollout", "status", "deploy/web"]);
+    assert_eq!(last_line(&told), "deployment \"web\" successfully rolled out");
+}
+
+#[test]
+fn a_deployment_is_rolled_out_and_back() {
+    let daemon = applied(&deployment("web", 3, "true"));
+    finished(&daemon);
+    let pods = daemon.get(&["pods"])["items"].as_array().expect("a list").len();
+    assert_eq!(pods, 3);
+    assert_eq!(
+        daemon.tell(&["set", "env", "deploy/web", "V=2"]),
+        "deployment.apps/web env updated\n"
+    );
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("1".into(), 0), ("2".into(), 3)]);
+    assert_eq!(daemon.tell(&["set", "env", "deploy/web", "V=2"]), "", "nothing changes");
+    let listed = daemon.tell(&["set", "env", "deploy", "web", "--list"]);
+    assert_eq!(listed, "# Deployment web, container main\nV=2\n");
+    let history =
+        "deployment.apps/web \nREVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n\n";
+    assert_eq!(daemon.tell(&["rollout", "history", "deploy/web"]), history);
+    let second = daemon.tell(&["rollout", "history", "deploy/web", "--revision=2"]);
+    assert!(
+        second.starts_with("deployment.apps/web with revision #2\nPod Template:\n"),
+        "{second}"
+    );
+    assert!(second.contains("V:\t2"), "{second}");
+    assert_eq!(
+        daemon.tell(&["rollout", "undo", "deploy/web"]),
+        "deployment.apps/web rolled back\n"
+    );
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("2".into(), 0), ("3".into(), 3)]);
+    let undo = daemon.tell(&["rollout", "undo", "deploy/web", "--to-revision=3"]);
+    let skipped = "skipped rollback (current template already matches revision 3)";
+    assert_eq!(undo, format!("deployment.apps/web {skipped}\n"));
+    let unknown = daemon.ask(&["rollout", "undo", "deploy/web", "--to-revision=9"]);
+    assert_eq!(unknown.code, 1);
+    assert_eq!(unknown.error, "error: unable to find specified revision 9 in history\n");
+    let image = daemon.tell(&["set", "image", "deploy/web", "main=busybox:2"]);
+    assert_eq!(image, "deployment.apps/web image updated\n");
+    let unknown = daemon.ask(&["set", "image", "deploy/web", "side=busybox:2"]);
+    assert_eq!(
+        (unknown.code, &*unknown.error),
+        (1, "error: unable to find container named \"side\"\n")
+    );
+    finished(&daemon);
+    assert_eq!(
+        daemon.tell(&["rollout", "restart", "deploy/web"]),
+        "deployment.apps/web restarted\n"
+    );
+    finished(&daemon);
+    assert_eq!(
+        sizes(&daemon),
+        [("2".into(), 0), ("3".into(), 0), ("4".into(), 0), ("5".into(), 3)]
+    );
+}
+
+#[test]
+fn a_deployment_is_scaled() {
+    let daemon = applied(&deployment("web", 1, "true"));
+    finished(&daemon);
+    assert_eq!(
+        daemon.tell(&["scale", "deploy/web", "--replicas=3"]),
+        "deployment.apps/web scaled\n"
+    );
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("1".into(), 3)]);
+    let said = daemon.ask(&["scale", "deploy/web", "--replicas=1", "--current-replicas=2"]);
+    assert_eq!((said.code, &*said.error), (1, "error: Expected replicas to be 2, was 3\n"));
+    daemon.tell(&["scale", "deploy/web", "--replicas=0", "--current-replicas=3"]);
+    daemon.until("the pods go", || {
+        daemon.get(&["pods"])["items"].as_array().expect("a list").is_empty().then_some(())
+    });
+    assert_eq!(daemon.ask(&["scale", "pod/web", "--replicas=1"]).code, 2);
+    let said = daemon.ask(&["scale", "deploy/none", "--replicas=1"]);
+    assert_eq!(said.code, 1);
+    assert_eq!(said.error, "Error from server (NotFound): deployments.apps \"none\" not found\n");
+}
+
+#[test]
+fn a_paused_deployment_waits() {
+    let daemon = applied(&deployment("web", 2, "true"));
+    finished(&daemon);
+    assert_eq!(daemon.tell(&["rollout", "pause", "deploy/web"]), "deployment.apps/web paused\n");
+    let again = daemon.ask(&["rollout", "pause", "deploy/web"]);
+    assert_eq!(
+        (again.code, &*again.error),
+        (1, "error: deployments.apps \"web\" is already paused\n")
+    );
+    daemon.tell(&["set", "env", "deploy/web", "V=2"]);
+    let waits = daemon.tell(&["rollout", "status", "deploy/web", "--no-watch"]);
+    let words = "0 out of 2 new replicas have been updated...";
+    assert_eq!(waits, format!("Waiting for deployment \"web\" rollout to finish: {words}\n"));
+    let undo = daemon.ask(&["rollout", "undo", "deploy/web"]);
+    assert!(
+        undo.code == 1 && undo.error.contains("cannot rollback a paused deployment"),
+        "{undo:?}"
+    );
+    let restart = daemon.ask(&["rollout", "restart", "deploy/web"]);
+    assert!(restart.code == 1 && restart.error.contains("can't restart paused"), "{restart:?}");
+    assert_eq!(daemon.tell(&["rollout", "resume", "deploy/web"]), "deployment.apps/web resumed\n");
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("1".into(), 0), ("2".into(), 2)]);
+    let again = daemon.ask(&["rollout", "resume", "deploy/web"]);
+    assert_eq!((again.code, &*again.error), (1, "error: deployments.apps \"web\" is not paused\n"));
+}
+
+#[test]
+fn a_rollout_that_gets_nowhere_is_told() {
+    let daemon = applied(&deployment("web", 2, "true"));
+    finished(&daemon);
+    let mut stuck: Value = serde_json::from_str(&deployment("web", 2, "false")).expect("JSON");
+    stuck["spec"]["progressDeadlineSeconds"] = json!(3);
+    apply(&daemon, &stuck.to_string());
+    let said = daemon.ask(&["rollout", "status", "deploy/web", "--timeout=0.2s"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.error, "error: timed out waiting for the condition\n");
+    let said = daemon.ask(&["rollout", "status", "deploy/web"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.error, "error: deployment \"web\" exceeded its progress deadline\n");
+    daemon.tell(&["rollout", "undo", "deploy/web"]);
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("2".into(), 0), ("3".into(), 2)]);
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_rollout_changes_nothing() {
+    let mut daemon = applied(&deployment("web", 3, "true"));
+    finished(&daemon);
+    daemon.tell(&["set", "env", "deploy/web", "V=2"]);
+    daemon.kill();
+    daemon.start();
+    finished(&daemon);
+    assert_eq!(sizes(&daemon), [("1".into(), 0), ("2".into(), 3)]);
+    daemon.until("the old pods go", || {
+        let count = daemon.get(&["pods"])["items"].as_array().expect("a list").len();
+        (count == 3).then_some(())
+    });
+}
+
+#[test]
+fn a_stateful_set_is_rolled_out_and_back() {
+    let mut manifest: Value = serde_json::from_str(&deployment("web", 2, "true")).expect("JSON");
+    manifest["kind"] = json!("StatefulSet");
+    manifest["spec"]["serviceName"] = json!("web");
+    let daemon = applied(&manifest.to_string());
+    let finished = |revision: &str| {
+        let told = daemon.tell(&["rollout", "status", "sts/web"]);
+        let line = last_line(&told).to_owned();
+        assert!(line.contains(revision), "{line}");
+    };
+    finished("2 new pods have been updated...");
+    daemon.tell(&["set", "env", "sts/web", "V=2"]);
+    finished("2 new pods have been updated...");
+    let history = daemon.tell(&["rollout", "history", "sts/web"]);
+    assert_eq!(
+        history,
+        "statefulset.apps/web \nREVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n\n"
+    );
+    assert_eq!(daemon.tell(&["rollout", "undo", "sts/web"]), "statefulset.apps/web rolled back\n");
+    finished("2 new pods have been updated...");
+    let env = daemon.get(&["pod", "web-0"])["spec"]["containers"][0]["env"].clone();
+    assert_eq!(env, Value::Null);
+    let pause = daemon.ask(&["rollout", "pause", "sts/web"]);
+    assert_eq!(pause.error, "error: statefulsets.apps \"web\" pausing is not supported\n");
+}
