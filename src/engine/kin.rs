@@ -17,6 +17,10 @@ impl Engine {
         if is_orphan(now) && !was_known {
             self.touch_adopters(now);
         }
+        if now.kind() == Kind::Node {
+            // Its labels and taints say which daemons run here.
+            self.dirty.extend(self.store.keys(Kind::DaemonSet));
+        }
     }
 
     /// A claim that is being deleted waits for the pods that use it.

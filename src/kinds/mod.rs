@@ -188,17 +188,18 @@ pub fn plan(
 ) -> action::Plan {
     match object {
         Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, view),
+        Object::DaemonSet(set) => daemon_set::plan::plan(set, view),
         Object::Deployment(deployment) => deployment::plan::plan(deployment, view),
         Object::Job(job) => job::plan::plan(job, view),
         Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
         Object::PersistentVolumeClaim(claim) => persistent_volume_claim::plan::plan(claim, view),
         Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
-        // Their plans plug in here.
-        Object::DaemonSet(_) | Object::Namespace(_) | Object::Node(_) => action::Plan::default(),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)
         | Object::Event(_)
+        | Object::Namespace(_)
+        | Object::Node(_)
         | Object::Secret(_)
         | Object::Service(_) => action::Plan::default(),
     }

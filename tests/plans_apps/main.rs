@@ -7,6 +7,8 @@ mod world;
 
 mod deployments;
 
+mod daemon_sets;
+
 mod replica_sets;
 
 mod stateful_sets;

@@ -3,3 +3,7 @@
 pub mod check;
 pub mod columns;
 pub mod defaults;
+
+pub mod plan;
+
+mod pods;

@@ -1,0 +1,164 @@
+//! Whether a pod's wishes about nodes fit a node: its name, its labels, and its taints.
+
+use crate::kinds::action::Settings;
+use k8s_openapi::api::core::v1::{
+    Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeMap;
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
+const OS: &str = "kubernetes.io/os";
+const ARCH: &str = "kubernetes.io/arch";
+
+/// This host as a Node: its name, and the labels that every Node has.
+pub fn host(settings: &Settings) -> Node {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let name = settings.node_name.clone();
+    let labels = [(HOSTNAME, name.as_str()), (OS, std::env::consts::OS), (ARCH, arch)];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let metadata = ObjectMeta {
+        labels: Some(BTreeMap::from(labels)),
+        name: Some(name),
+        ..ObjectMeta::default()
+    };
+    Node { metadata, ..Node::default() }
+}
+
+/// The node is the one that the pod names, and has the labels that it selects.
+pub fn is_wanted(pod: &PodSpec, node: &Node) -> bool {
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let wanted_name = pod.node_name.as_deref().filter(|wanted| !wanted.is_empty());
+    let nothing = BTreeMap::new();
+    let labels = node.metadata.labels.as_ref().unwrap_or(&nothing);
+    let selector = pod.node_selector.iter().flatten();
+    let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+    let required = affinity
+        .and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
+    wanted_name.is_none_or(|wanted| wanted == name)
+        && selector.into_iter().all(|(key, value)| labels.get(key) == Some(value))
+        && required.is_none_or(|required| {
+            required.node_selector_terms.iter().any(|term| is_met(term, name, labels))
+        })
+}
+
+/// A taint with one of the effects is not tolerated.
+pub fn is_kept_off(pod: &PodSpec, node: &Node, effects: &[&str]) -> bool {
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    let tolerations = pod.tolerations.as_deref().unwrap_or_default();
+    let is_tolerated = |taint: &Taint| tolerations.iter().any(|one| tolerates(one, taint));
+    taints.into_iter().any(|taint| effects.contains(&taint.effect.as_str()) && !is_tolerated(taint))
+}
+
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let key = toleration.key.as_deref().unwrap_or_default();
+    let effect = toleration.effect.as_deref().unwrap_or_default();
+    let value = toleration.value.as_deref().unwrap_or_default();
+    let fits_value = match toleration.operator.as_deref().unwrap_or_default() {
+        "Exists" => true,
+        "" | "Equal" => value == taint.value.as_deref().unwrap_or_default(),
+        _ => false,
+    };
+    (effect.is_empty() || effect == taint.effect)
+        && (key.is_empty() || key == taint.key)
+        && fits_value
+}
+
+/// A term without requirements picks no node.
+fn is_met(term: &NodeSelectorTerm, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    let expressions = term.match_expressions.as_deref().unwrap_or_default();
+    let fields = term.match_fields.as_deref().unwrap_or_default();
+    let field = |one: &NodeSelectorRequirement| Some(name).filter(|_| one.key == "metadata.name");
+    !(expressions.is_empty() && fields.is_empty())
+        && expressions.iter().all(|one| holds(one, labels.get(&one.key).map(String::as_str)))
+        && fields.iter().all(|one| holds(one, field(one)))
+}
+
+fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
+    let values = requirement.values.as_deref().unwrap_or_default();
+    let is_listed = value.is_some_and(|value| values.iter().any(|one| one == value));
+    let numbers =
+        || -> Option<(i64, i64)> { Some((value?.parse().ok()?, values.first()?.parse().ok()?)) };
+    match requirement.operator.as_str() {
+        "In" => is_listed,
+        "NotIn" => !is_listed,
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => numbers().is_some_and(|(has, wants)| has > wants),
+        "Lt" => numbers().is_some_and(|(has, wants)| has < wants),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn node(taints: Value) -> Node {
+        let labels = json!({"disk": "ssd", "cores": "8"});
+        let node = json!({"metadata": {"name": "n", "labels": labels}, "spec": {"taints": taints}});
+        serde_json::from_value(node).expect("a node")
+    }
+
+    fn pod(mut spec: Value) -> PodSpec {
+        spec["containers"] = json!([]);
+        serde_json::from_value(spec).expect("a spec")
+    }
+
+    #[test]
+    fn which_nodes_are_wanted() {
+        let check = |spec: Value, want: bool| {
+            assert_eq!(is_wanted(&pod(spec.clone()), &node(json!([]))), want, "{spec}");
+        };
+        check(json!({}), true);
+        check(json!({"nodeName": "n"}), true);
+        check(json!({"nodeName": "m"}), false);
+        check(json!({"nodeSelector": {"disk": "ssd"}}), true);
+        check(json!({"nodeSelector": {"disk": "hdd"}}), false);
+        let terms = |terms: Value| {
+            json!({"affinity": {"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}})
+        };
+        let term = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        let cases = [
+            ("disk", "In", &["ssd", "hdd"][..], true),
+            ("disk", "NotIn", &["ssd"], false),
+            ("gpu", "NotIn", &["x"], true),
+            ("disk", "Exists", &[], true),
+            ("gpu", "Exists", &[], false),
+            ("gpu", "DoesNotExist", &[], true),
+            ("cores", "Gt", &["4"], true),
+            ("cores", "Lt", &["4"], false),
+            ("disk", "Gt", &["4"], false),
+        ];
+        for (key, operator, values, want) in cases {
+            check(terms(json!([term(key, operator, values)])), want);
+        }
+        check(terms(json!([term("gpu", "Exists", &[]), term("disk", "Exists", &[])])), true);
+        check(terms(json!([{}])), false);
+        let field = json!({"key": "metadata.name", "operator": "In", "values": ["n"]});
+        check(terms(json!([{"matchFields": [field]}])), true);
+    }
+
+    #[test]
+    fn what_taints_keep_off() {
+        let check = |tolerations: Value, want: bool| {
+            let node = node(json!([{"key": "k", "value": "v", "effect": "NoSchedule"}]));
+            let pod = pod(json!({"tolerations": tolerations}));
+            assert_eq!(is_kept_off(&pod, &node, &["NoSchedule"]), want, "{tolerations}");
+            assert!(!is_kept_off(&pod, &node, &["NoExecute"]));
+        };
+        check(json!([]), true);
+        check(json!([{"operator": "Exists"}]), false);
+        check(json!([{"key": "k", "value": "v"}]), false);
+        check(json!([{"key": "k", "value": "w"}]), true);
+        check(json!([{"key": "k", "operator": "Exists", "effect": "NoSchedule"}]), false);
+        check(json!([{"key": "k", "operator": "Exists", "effect": "NoExecute"}]), true);
+        check(json!([{"key": "l", "operator": "Exists"}]), true);
+    }
+}

@@ -1,0 +1,155 @@
+//! DaemonSets: one pod on this host, if it fits, and how a new template comes to it.
+
+use crate::world::{World, key, name_of};
+use cronlet::kinds::Kind;
+use serde_json::{Value, json};
+
+fn set(spec: Value) -> Value {
+    let template = json!({
+        "metadata": {"labels": {"app": "agent"}},
+        "spec": {"containers": [{"name": "m", "image": "i", "command": ["x"]}]},
+    });
+    let mut set = json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+        "spec": {"selector": {"matchLabels": {"app": "agent"}}, "template": template},
+    });
+    merge(&mut set["spec"], &spec);
+    set
+}
+
+fn merge(value: &mut Value, change: &Value) {
+    let Value::Object(fields) = change else { return value.clone_from(change) };
+    for (name, change) in fields {
+        merge(&mut value[name.as_str()], change);
+    }
+}
+
+fn world(spec: Value) -> World {
+    let mut world = World::new(11);
+    world.add(set(spec));
+    world.settle();
+    world
+}
+
+fn change(world: &mut World, spec: Value) {
+    world.edit(&key(Kind::DaemonSet, "agent"), |set| merge(&mut set["spec"], &spec));
+    world.settle();
+}
+
+fn status(world: &World) -> Value {
+    let set = serde_json::to_value(&world.objects[&key(Kind::DaemonSet, "agent")]).expect("JSON");
+    set["status"].clone()
+}
+
+/// How many pods stay, and how many go.
+fn counts(world: &World) -> (usize, usize) {
+    let pods = world.pods();
+    let going = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+    (pods.len() - going, going)
+}
+
+fn ready(world: &mut World, is_ready: bool) {
+    for pod in world.pods().iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        world.set_pod(name_of(pod), "Running", is_ready);
+    }
+    world.settle();
+}
+
+fn gone(world: &mut World) {
+    for pod in world.pods().iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()) {
+        world.gone(&key(Kind::Pod, name_of(pod)));
+    }
+    world.settle();
+}
+
+#[test]
+fn one_pod_on_this_host() {
+    let mut world = world(json!({"minReadySeconds": 5}));
+    assert_eq!(counts(&world), (1, 0));
+    let pod = serde_json::to_value(world.pods()[0].as_ref()).expect("JSON");
+    assert_eq!(pod["metadata"]["labels"]["pod-template-generation"], "1");
+    let term = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        ["nodeSelectorTerms"][0];
+    assert_eq!(term["matchFields"][0]["values"], json!(["localhost"]));
+    assert!(pod["spec"]["tolerations"].as_array().expect("a list").len() >= 6);
+    let counted = |ready: i64, more: Value| {
+        let mut status = json!({"observedGeneration": 1, "desiredNumberScheduled": 1,
+            "currentNumberScheduled": 1, "numberMisscheduled": 0, "numberReady": ready,
+            "updatedNumberScheduled": 1});
+        merge(&mut status, &more);
+        status
+    };
+    assert_eq!(status(&world), counted(0, json!({"numberUnavailable": 1})));
+    ready(&mut world, true);
+    assert_eq!(status(&world), counted(1, json!({"numberUnavailable": 1})));
+    world.wait(5);
+    assert_eq!(status(&world), counted(1, json!({"numberAvailable": 1})));
+    let told = world.told();
+    assert!(told.len() == 1 && told[0].starts_with("SuccessfulCreate: Created pod: agent-"));
+}
+
+#[test]
+fn nodes_that_do_not_fit() {
+    let pod = |spec: Value| json!({"template": {"spec": spec}});
+    let none = world(pod(json!({"nodeSelector": {"disk": "ssd"}})));
+    assert_eq!(
+        (counts(&none), status(&none)["desiredNumberScheduled"].clone()),
+        ((0, 0), 0.into())
+    );
+    let mut here = world(pod(json!({"nodeSelector": {"kubernetes.io/os": "linux"}})));
+    assert_eq!(counts(&here), (1, 0));
+    change(&mut here, pod(json!({"nodeSelector": {"disk": "ssd"}})));
+    assert_eq!(counts(&here), (0, 1), "it no longer fits");
+    gone(&mut here);
+    assert_eq!(counts(&here), (0, 0));
+    here.add(json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "localhost",
+            "labels": {"disk": "ssd", "kubernetes.io/os": "linux"}}}));
+    change(&mut here, json!({"minReadySeconds": 1}));
+    assert_eq!(counts(&here), (1, 0), "the Node has the label now");
+    for (effect, want) in [("NoSchedule", (1, 0)), ("NoExecute", (0, 1))] {
+        let taints = json!([{"key": "k", "effect": effect}]);
+        here.edit(&key(Kind::Node, "localhost"), |node| node["spec"]["taints"] = taints);
+        change(&mut here, json!({"minReadySeconds": if effect == "NoExecute" { 2 } else { 3 }}));
+        assert_eq!(counts(&here), want, "{effect}");
+    }
+}
+
+#[test]
+fn a_new_template() {
+    let new = json!({"template": {"metadata": {"annotations": {"v": "2"}}}});
+    let check = |strategy: Value, steps: &[(usize, usize)]| {
+        let mut world = world(json!({"updateStrategy": strategy}));
+        ready(&mut world, true);
+        change(&mut world, new.clone());
+        let mut found = vec![counts(&world)];
+        ready(&mut world, true);
+        found.push(counts(&world));
+        gone(&mut world);
+        found.push(counts(&world));
+        assert_eq!(found, steps, "{strategy}");
+        let is_updated = status(&world)["updatedNumberScheduled"] == 1;
+        assert_eq!(is_updated, strategy["type"] != "OnDelete", "{strategy}");
+    };
+    check(json!({}), &[(0, 1), (0, 1), (1, 0)]);
+    check(json!({"type": "OnDelete"}), &[(1, 0), (1, 0), (1, 0)]);
+    let surge = json!({"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    check(surge, &[(2, 0), (1, 1), (1, 0)]);
+}
+
+#[test]
+fn ended_pods_are_replaced() {
+    for (phase, reason) in [("Failed", "Warning FailedDaemonPod"), ("Succeeded", "SucceededDaemon")]
+    {
+        let mut world = world(json!({}));
+        world.told();
+        let name = name_of(&world.pods()[0]).to_owned();
+        world.set_pod(&name, phase, false);
+        world.settle();
+        world.wait(1);
+        let told = world.told();
+        assert!(told[0].starts_with(reason), "{told:?}");
+        assert!(told[1].starts_with("SuccessfulDelete: Deleted pod: agent-"), "{told:?}");
+        assert_eq!(counts(&world), (1, 1), "the ended one does not hold up the next: {phase}");
+    }
+}
