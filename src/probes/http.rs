@@ -17,12 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const BODY_BYTES_MAX: usize = 10 << 10;
 const REDIRECTS_MAX: usize = 10;
 /// Told to servers that log who asks.
-const USER_AGENT: &str = concat!("kube-probe/1.36 cronlet/", env!("CARGO_PKG_VERSION"));
+const PROBE_AGENT: &str = concat!("kube-probe/1.36 cronlet/", env!("CARGO_PKG_VERSION"));
+const HOOK_AGENT: &str = concat!("kube-lifecycle/1.36 cronlet/", env!("CARGO_PKG_VERSION"));
 
-/// Asks, as a probe or as a hook.
 pub async fn probe(get: &HttpGet, timeout: Duration) -> Answer {
     let target = Target::of(get);
-    let asked = tokio::time::timeout(timeout, follow(get, target.clone())).await;
+    let asked = follow(get, target.clone(), PROBE_AGENT);
+    let asked = tokio::time::timeout(timeout, asked).await;
     let (status, body) = match asked {
         Ok(Ok(answer)) => answer,
         Ok(Err(answer)) => return answer,
@@ -35,6 +36,16 @@ pub async fn probe(get: &HttpGet, timeout: Duration) -> Answer {
             Answer::Warned(format!("Probe terminated redirects, Response body: {body}"))
         }
         code => Answer::Failed(format!("HTTP probe failed with statuscode: {code}")),
+    }
+}
+
+/// Asks as a hook, and waits for the answer: as in the kubelet its status is not looked at.
+pub fn hook(get: &HttpGet) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| tcp::words(&error))?;
+    match runtime.block_on(follow(get, Target::of(get), HOOK_AGENT)) {
+        Ok(_) | Err(Answer::Passed | Answer::Warned(_)) => Ok(()),
+        Err(Answer::Failed(why) | Answer::Errored(why)) => Err(why),
     }
 }
 
@@ -125,11 +136,11 @@ fn without_dots(path: &str) -> String {
 type Got = Result<(StatusCode, Vec<u8>), Answer>;
 
 /// Asks, and asks again where a redirect leads to the same host.
-async fn follow(get: &HttpGet, first: Target) -> Got {
+async fn follow(get: &HttpGet, first: Target, agent: &'static str) -> Got {
     let mut target = first.clone();
     let mut custom_host = host_header(get);
     for _ in 0..=REDIRECTS_MAX {
-        let headers = headers(get, &target, custom_host.as_ref());
+        let headers = headers(get, &target, custom_host.as_ref(), agent);
         let (response, body) = exchange(&target, headers).await?;
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
@@ -158,7 +169,12 @@ fn host_header(get: &HttpGet) -> Option<HeaderValue> {
     named.and_then(|(_, value)| HeaderValue::from_str(value).ok())
 }
 
-fn headers(get: &HttpGet, target: &Target, host: Option<&HeaderValue>) -> HeaderMap {
+fn headers(
+    get: &HttpGet,
+    target: &Target,
+    host: Option<&HeaderValue>,
+    agent: &'static str,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let default_port = if target.https { 443 } else { 80 };
     let own = Shown(&target.address).to_string();
@@ -174,7 +190,7 @@ fn headers(get: &HttpGet, target: &Target, host: Option<&HeaderValue>) -> Header
             headers.append(name, value);
         }
     }
-    let agent = HeaderValue::from_static(USER_AGENT);
+    let agent = HeaderValue::from_static(agent);
     headers.entry(hyper::header::USER_AGENT).or_insert(agent);
     headers.entry(hyper::header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     // As the kubelet: an empty one is not sent at all.

@@ -7,5 +7,6 @@ mod common;
 mod addresses;
 mod asking;
 mod health;
+mod many;
 mod pods;
 mod server;

@@ -1,7 +1,12 @@
 //! Lifecycle hooks: after the start, before the stop, within the grace.
 
 use crate::world::{World, alive, sh, until};
-use cronlet::kinds::pod::observed::{Hook, HookState, Launch, Mount, MountSource, News};
+use cronlet::kinds::pod::observed::{
+    Address, Hook, HookState, HttpGet, Launch, Mount, MountSource, News,
+};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
 
 fn exec(script: &str) -> Option<Hook> {
     Some(Hook::Exec(["/bin/sh", "-c", script].map(String::from).into()))
@@ -45,18 +50,67 @@ fn after_the_start_in_the_container() {
 }
 
 #[test]
-fn a_failed_start_hook_kills() {
+fn a_failed_start_hook_is_told() {
     let mut world = World::new();
     let launch = Launch { post_start: exec("echo reason; exit 3"), ..sh("sleep 1000") };
     world.start(&launch);
     let want = "command '/bin/sh -c echo reason; exit 3' exited with 3: reason\n";
     assert_eq!(post_start(&mut world, &launch), Err(want.into()));
-    assert_eq!(world.exited(&launch).code, 137);
+    // Its plan stops it, with the time to end that it has.
+    world.stop(&launch, 30);
+    assert_eq!(world.exited(&launch).code, 143);
     let argv = vec!["/no/such".to_owned()];
     let launch = Launch { post_start: Some(Hook::Exec(argv)), ..sh("sleep 1000") };
     world.start(&launch);
     let end = post_start(&mut world, &launch);
     assert!(end.as_ref().is_err_and(|e| e.contains("no such file or directory")), "{end:?}");
+}
+
+/// Takes one request and answers it; gives what it heard.
+fn answer_one(listener: TcpListener, answer: &'static str) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut heard = [0; 4096];
+        let length = stream.read(&mut heard).expect("a request");
+        stream.write_all(answer.as_bytes()).expect("an answer");
+        String::from_utf8_lossy(&heard[..length]).into_owned()
+    })
+}
+
+#[test]
+fn a_hook_may_ask_a_server() {
+    let mut world = World::new();
+    let listen = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let get = |listener: &TcpListener, path: &str| {
+        let at = listener.local_addr().expect("an address");
+        let address = Address { host: at.ip().to_string(), port: at.port() };
+        let (https, path, headers) = (false, path.to_owned(), Vec::new());
+        Some(Hook::HttpGet(HttpGet { https, address, path, headers }))
+    };
+    let (start, stop) = (listen(), listen());
+    let (post_start_hook, pre_stop) = (get(&start, "/started"), get(&stop, "/stops"));
+    let launch = Launch { post_start: post_start_hook, pre_stop, ..sh("exec sleep 1000") };
+    let heard = answer_one(start, "HTTP/1.1 500 As it likes\r\nContent-Length: 0\r\n\r\n");
+    world.start(&launch);
+    // What the answer says is not looked at.
+    assert_eq!(post_start(&mut world, &launch), Ok(()));
+    let heard = heard.join().expect("heard");
+    assert!(heard.starts_with("GET /started HTTP/1.1\r\n"), "{heard}");
+    assert!(heard.contains("kube-lifecycle/"), "{heard}");
+    let heard = answer_one(stop, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    world.stop(&launch, 60);
+    assert!(heard.join().expect("heard").starts_with("GET /stops "));
+    assert_eq!(world.exited(&launch).code, 143);
+    let gone = listen();
+    let launch = Launch { post_start: get(&gone, "/"), ..sh("exec sleep 1000") };
+    drop(gone);
+    world.start(&launch);
+    let why = post_start(&mut world, &launch).expect_err("nobody answers");
+    assert!(why.contains("connection refused"), "{why}");
+    let unknown = Some(Hook::Unknown("no such thing".into()));
+    let launch = Launch { post_start: unknown, ..sh("exec sleep 1000") };
+    world.start(&launch);
+    assert_eq!(post_start(&mut world, &launch), Err("no such thing".into()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::crew::{Crew, Member, Role};
 use super::launch::Problem;
-use super::lifecycle::{Ending, Steps, Stop, Why};
+use super::lifecycle::{Ending, Failed, Steps, Stop, Why};
 use super::observed::{News, PodObserved, Report};
 use super::probe::{ProbeKind, Probed, Told};
 use super::restart;
@@ -72,21 +72,26 @@ pub fn of_steps(crew: &Crew, steps: &Steps, ending: Option<&Ending>, plan: &mut 
         plan.event(Severity::Normal, "DeadlineExceeded", status::DEADLINE_MESSAGE);
     }
     for stop in steps.stops.iter().filter(|stop| stop.member.stopping.is_none()) {
-        let message = stop_message(crew, stop);
-        plan.event_at(&stop.member.field_path(), Severity::Normal, "Killing", message);
+        if let Some(message) = stop_message(crew, stop) {
+            plan.event_at(&stop.member.field_path(), Severity::Normal, "Killing", message);
+        }
     }
 }
 
-fn stop_message(crew: &Crew, stop: &Stop) -> String {
+fn stop_message(crew: &Crew, stop: &Stop) -> Option<String> {
     let (container, name) = (stop.member.container, &stop.member.container.name);
-    let Some(failed) = stop.failed else { return format!("Stopping container {name}") };
-    let probe = failed.name().to_lowercase();
+    let kind = match stop.failed {
+        None => return Some(format!("Stopping container {name}")),
+        // Told with the status that shows the failed hook.
+        Some(Failed::PostStart) => return None,
+        Some(Failed::Probe(kind)) => kind.name().to_lowercase(),
+    };
     if stop.member.role == Role::Sidecar {
-        return format!("Init container {name} failed {probe} probe");
+        return Some(format!("Init container {name} failed {kind} probe"));
     }
     let again = restart::after_kill(container, crew.spec);
     let more = if again { ", will be restarted" } else { "" };
-    format!("Container {name} failed {probe} probe{more}")
+    Some(format!("Container {name} failed {kind} probe{more}"))
 }
 
 /// Names that are no names of environment variables.

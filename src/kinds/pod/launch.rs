@@ -3,7 +3,7 @@
 
 use super::expand::expand;
 use super::observed::{Hook, Launch, ResourceLimits};
-use super::{env, images, volumes};
+use super::{address, env, images, probe, volumes};
 use crate::kinds::action::{ImageProgram, View};
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{Key, Kind, Object};
@@ -137,8 +137,8 @@ pub fn launch(
             .unwrap_or_else(|| "/dev/termination-log".into()),
         message_from_logs: container.termination_message_policy.as_deref()
             == Some("FallbackToLogsOnError"),
-        post_start: hooks.and_then(|hooks| hook(hooks.post_start.as_ref())),
-        pre_stop: hooks.and_then(|hooks| hook(hooks.pre_stop.as_ref())),
+        post_start: hooks.and_then(|hooks| hook(hooks.post_start.as_ref(), container, &sources)),
+        pre_stop: hooks.and_then(|hooks| hook(hooks.pre_stop.as_ref(), container, &sources)),
         stop_signal: hooks.and_then(|hooks| hooks.stop_signal.clone()),
         read_only_root: own_security.and_then(|own| own.read_only_root_filesystem) == Some(true),
         host_name,
@@ -285,11 +285,24 @@ fn limits(container: &Container) -> Result<ResourceLimits, Problem> {
     })
 }
 
-/// The hooks that this runtime knows; the manifest warns of others.
-fn hook(handler: Option<&LifecycleHandler>) -> Option<Hook> {
+/// A hook, resolved.
+fn hook(
+    handler: Option<&LifecycleHandler>,
+    container: &Container,
+    sources: &Sources,
+) -> Option<Hook> {
     let handler = handler?;
     if let Some(exec) = &handler.exec {
         return exec.command.clone().filter(|command| !command.is_empty()).map(Hook::Exec);
+    }
+    if let Some(get) = &handler.http_get {
+        let host = || address::of(sources.pod, sources.view.settings);
+        let get = probe::http_get(container, get, host);
+        return Some(get.map_or_else(Hook::Unknown, Hook::HttpGet));
+    }
+    if handler.tcp_socket.is_some() {
+        // As in Kubernetes, where the field is there for old manifests alone.
+        return Some(Hook::Unknown("tcpSocket is no lifecycle hook".into()));
     }
     handler.sleep.as_ref().map(|sleep| Hook::Sleep { seconds: sleep.seconds })
 }

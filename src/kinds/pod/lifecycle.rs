@@ -1,6 +1,7 @@
 //! The order in which a pod's containers start and stop.
 
 use super::crew::{Crew, Member, Role, State};
+use super::observed::HookState;
 use super::probe::{self, ProbeKind};
 use super::{ports, restart};
 use crate::kinds::action::View;
@@ -93,8 +94,15 @@ pub struct Steps<'c, 'a> {
 pub struct Stop<'c, 'a> {
     pub member: &'c Member<'a>,
     pub grace_seconds: i64,
-    /// The probe that it failed, if that is why.
-    pub failed: Option<ProbeKind>,
+    /// What it failed, if that is why.
+    pub failed: Option<Failed>,
+}
+
+/// What a container is stopped for in a pod that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    Probe(ProbeKind),
+    PostStart,
 }
 
 /// What to start in a pod that goes on.
@@ -179,11 +187,15 @@ impl<'c, 'a> Steps<'c, 'a> {
         }
     }
 
-    /// Stops a member that failed its startup or liveness probe.
+    /// Stops a member that failed its startup or liveness probe, or its postStart hook.
     fn kill_failed(&mut self, member: &'c Member<'a>, spec: &PodSpec) {
-        let Some(failed) = probe::fatal(member) else { return };
+        let hook = matches!(member.state, State::Running { post_start: HookState::Failed(_), .. });
+        let (failed, own) = match probe::fatal(member) {
+            Some(kind) => (Failed::Probe(kind), probe::grace_seconds(member.container, kind)),
+            None if hook => (Failed::PostStart, None),
+            None => return,
+        };
         if member.is_active() && member.stopping.is_none() {
-            let own = probe::grace_seconds(member.container, failed);
             let grace_seconds = own.unwrap_or_else(|| grace_seconds(spec));
             self.stops.push(Stop { member, grace_seconds, failed: Some(failed) });
         }

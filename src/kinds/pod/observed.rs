@@ -62,7 +62,7 @@ pub enum ContainerState {
 pub enum HookState {
     Running,
     Done,
-    /// The runtime kills the container for it.
+    /// The plan stops the container for it.
     Failed(String),
 }
 
@@ -339,7 +339,13 @@ impl std::fmt::Debug for Launch {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Hook {
     Exec(Vec<String>),
-    Sleep { seconds: i64 },
+    Sleep {
+        seconds: i64,
+    },
+    /// Any answer is a good one, whatever its status.
+    HttpGet(HttpGet),
+    /// It cannot be carried out, and fails for that.
+    Unknown(String),
 }
 
 /// What a probe does (`ProbeHandler`).

@@ -90,6 +90,7 @@ fn a_failed_post_start_is_told_once() {
          FailedPostStartHook{main} PostStartHook failed
          Killing{main} FailedPostStartHook
          Pending PIrcS main:wait(PostStartHookError)
+         stop main#0 30s
          -- 3 exit main 137
          Running PIrcS main:end(137 Error)
          start main#1

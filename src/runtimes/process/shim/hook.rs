@@ -37,6 +37,11 @@ impl HookRun {
         HookRun { occasion, argv, pid, output, printed: Vec::new(), until: None }
     }
 
+    /// A question that another process asks, which prints why it failed.
+    pub fn question(occasion: Occasion, pid: Pid, output: OwnedFd) -> HookRun {
+        HookRun::program(occasion, &[], pid, output)
+    }
+
     pub fn take_output(&mut self, buffer: &mut Vec<u8>) {
         let Some(pipe) = &self.output else { return };
         match super::read(pipe, buffer) {
@@ -58,6 +63,9 @@ impl HookRun {
             return Ok(());
         }
         let printed = String::from_utf8_lossy(&self.printed);
+        if self.argv.is_empty() {
+            return Err(printed.into_owned());
+        }
         Err(format!("command '{}' exited with {code}: {printed}", self.argv.join(" ")))
     }
 }

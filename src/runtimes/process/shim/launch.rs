@@ -7,10 +7,11 @@ use super::spawn::{self, Birth, Refusal, words};
 use super::{Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
-use crate::host::sockets;
+use crate::host::{signals, sockets};
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Contested, Hook, Launch};
+use crate::kinds::pod::observed::{Contested, Hook, HttpGet, Launch};
 use crate::kinds::pod::ports::{self, Protocol};
+use crate::probes::http;
 use crate::runtimes::process::records::Record;
 use crate::runtimes::process::wire::FromShim;
 use crate::time::Timestamp;
@@ -179,6 +180,10 @@ impl Shim {
             Hook::Sleep { seconds } => Ok(HookRun::sleep(occasion, *seconds, Instant::now())),
             Hook::Exec(argv) => exec_in(container, argv)
                 .map(|(pid, output)| HookRun::program(occasion, argv, pid, output)),
+            Hook::HttpGet(get) => {
+                ask(get).map(|(pid, output)| HookRun::question(occasion, pid, output))
+            }
+            Hook::Unknown(why) => Err(Refusal::run(why)),
         };
         match begun {
             Ok(run) => {
@@ -190,6 +195,30 @@ impl Shim {
                 false
             }
         }
+    }
+}
+
+/// Asks from a process of its own, since a question may take its time. The process needs nothing
+/// of the container: its network is the host's.
+fn ask(get: &HttpGet) -> Result<(Pid, OwnedFd), Refusal> {
+    let pipe = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
+    let (output, output_end) = pipe;
+    let _ = rustix::io::ioctl_fionbio(&output, true);
+    let shim = rustix::process::getpid();
+    match process::fork() {
+        Ok(Forked::Parent(pid)) => Ok((pid, output)),
+        Ok(Forked::Child) => {
+            signals::reset_all();
+            let answer = spawn::stay_with(shim)
+                .map_err(|refusal| refusal.message)
+                .and_then(|()| http::hook(get));
+            if let Err(why) = &answer {
+                let _ = rustix::io::write(&output_end, why.as_bytes());
+            }
+            process::exit_now(i32::from(answer.is_err()))
+        }
+        Err(error) => Err(Refusal::run(format!("fork refused: {}", words(error)))),
     }
 }
 

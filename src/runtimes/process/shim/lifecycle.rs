@@ -106,10 +106,8 @@ impl Shim {
         let attempt = container.attempt();
         match occasion {
             Occasion::PostStart => {
+                // A container whose hook failed runs on until its plan stops it.
                 let error = end.err();
-                if error.is_some() {
-                    container.kill(Instant::now());
-                }
                 let container = name.to_owned();
                 self.record(Record::PostStart { container, attempt, error }, false);
             }

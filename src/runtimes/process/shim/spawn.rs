@@ -143,7 +143,7 @@ fn keep_identity(launch: &Launch, own: Uid) -> Result<(), Refusal> {
 }
 
 /// Dies with the shim: without it no one would take its output or learn how it ends.
-fn stay_with(shim: Pid) -> Result<(), Refusal> {
+pub fn stay_with(shim: Pid) -> Result<(), Refusal> {
     let signal = Some(rustix::process::Signal::KILL);
     rustix::process::set_parent_process_death_signal(signal)
         .map_err(|e| Refusal::run(format!("prctl: {e}")))?;
