@@ -2,7 +2,9 @@
 
 use crate::recording::Change;
 use crate::words::{self, Names};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 /// The last state of an object that is gone.
 const GONE: &str = "gone";
@@ -15,6 +17,15 @@ pub struct History {
     /// By title; no state follows itself.
     pub states: BTreeMap<String, Vec<State>>,
     pub events: BTreeMap<String, u64>,
+    /// Uids of Jobs with a pod that ran for a second at most.
+    quick: BTreeSet<String>,
+    /// By title of what keeps pods up: the most that there were, and the fewest that were available
+    /// since all had been once.
+    bounds: BTreeMap<String, (i64, i64)>,
+    /// By title, the uid that was last seen.
+    uids: BTreeMap<String, String>,
+    /// Objects that gave way to others of their name without being told as gone.
+    untold: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -22,8 +33,7 @@ pub struct State {
     pub words: String,
     /// On the way to the next: another cluster may be too fast to show it.
     pub is_passing: bool,
-    /// Counts of a Job while its pods run: it is looked at here when there are news, and not a
-    /// second later, so that there are more of them.
+    /// Counts of pods that come and go: another cluster shows others.
     is_count: bool,
 }
 
@@ -33,6 +43,10 @@ impl History {
         let changes: Vec<&Change> = changes.into_iter().collect();
         // An event may be seen before the object that it is about.
         changes.iter().for_each(|change| history.names.learn(&change.object));
+        let quick = changes.iter().filter(|change| words::quick(&change.object).is_some());
+        let owners = quick.flat_map(|one| words::items(&one.object["metadata"]["ownerReferences"]));
+        history.quick =
+            owners.filter_map(|owner| owner["uid"].as_str()).map(str::to_owned).collect();
         for change in changes {
             match change.object["kind"].as_str() {
                 Some("Event") => history.take_event(change),
@@ -67,17 +81,49 @@ impl History {
         if !self.states.contains_key(&title) {
             self.made.push(title.clone());
         }
-        let states = self.states.entry(title).or_default();
+        self.bound(&title, &change.object);
+        let uid = change.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let is_passing = is_passing || self.quick.contains(&uid) && words::is_count(&change.object);
+        let before = self.uids.insert(title.clone(), uid.clone());
+        let is_another = before.is_some_and(|before| before != uid);
+        let states = self.states.entry(title.clone()).or_default();
+        if is_another && states.last().is_some_and(|last| last.words != GONE) {
+            let words = GONE.to_owned();
+            states.push(State { words, is_passing: false, is_count: false });
+            self.untold.insert(title);
+        }
         if states.last().is_none_or(|last| last.words != words) {
             let is_count = words::is_count(&change.object);
             states.push(State { words, is_passing, is_count });
         }
     }
 
-    /// What this history lacks to be where `other` is, or beyond.
-    pub fn lacks(&self, other: &History) -> Option<String> {
+    fn bound(&mut self, title: &str, object: &Value) {
+        if !matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet")) {
+            return;
+        }
+        let count = |field: &str| object["status"][field].as_i64().unwrap_or(0);
+        let (pods, available) = (count("replicas"), count("availableReplicas"));
+        let all = Some(available) == object["spec"]["replicas"].as_i64();
+        let known = self.bounds.get(title).copied().or(all.then_some((pods, available)));
+        if let Some((most, fewest)) = known {
+            self.bounds.insert(title.to_owned(), (most.max(pods), fewest.min(available)));
+        }
+    }
+
+    /// Leaves out what is known to differ, by a part of its words.
+    pub fn leave_out(&mut self, differs: impl Fn(&str) -> bool) {
+        self.events.retain(|words, _| !differs(words));
+        self.states.retain(|title, _| !differs(title));
+        self.states.values_mut().for_each(|states| states.retain(|state| !differs(&state.words)));
+    }
+
+    /// What this history lacks to be where `other` is, or beyond; at the end, what counts pods has
+    /// to have come to rest.
+    pub fn lacks(&self, other: &History, at_end: bool) -> Option<String> {
         for (title, states) in &other.states {
-            let Some(last) = states.iter().rfind(|state| !state.is_passing) else { continue };
+            let is_due = |state: &&State| !state.is_passing || at_end && state.is_count;
+            let Some(last) = states.iter().rfind(is_due) else { continue };
             let own = self.states.get(title).map(Vec::as_slice).unwrap_or_default();
             if !own.iter().any(|state| state.words == last.words) {
                 return Some(format!("{title} was not yet\n  {}", last.words));
@@ -102,12 +148,26 @@ impl History {
             let only = one.events.keys().filter(|words| !other.events.contains_key(*words));
             found.extend(only.map(|words| format!("event {what} here: {words}")));
         }
+        let untold = self.untold.difference(&recorded.untold);
+        found.extend(
+            untold.map(|title| format!("{title}: another has its name, and it did not go")),
+        );
         for (title, states) in &recorded.states {
             let Some(own) = self.states.get(title) else { continue };
             found.extend(out_of_order(own, states).map(|what| format!("{title}: {what}")));
         }
+        for (title, (most, fewest)) in &recorded.bounds {
+            let own = self.bounds.get(title).copied().unwrap_or((i64::MAX, 0));
+            if own.0 > *most || own.1 < *fewest {
+                let (pods, available) = own;
+                found.push(format!(
+                    "{title}: up to {pods} pods and down to {available} available, \
+                     recorded {most} and {fewest}"
+                ));
+            }
+        }
         for (words, count) in &recorded.events {
-            let own = self.events.get(words).filter(|own| *own != count);
+            let own = self.events.get(words).filter(|own| *own != count && *count > 0);
             if let Some(own) = own.filter(|_| words::is_counted(words)) {
                 found.push(format!("event {own} times, recorded {count}: {words}"));
             }

@@ -24,7 +24,8 @@ impl Names {
         for hash in hashes.iter().filter_map(|label| meta["labels"][label].as_str()) {
             self.number(hash, "hash");
         }
-        if let Some(base) = meta["generateName"].as_str() {
+        let is_numbered = meta["labels"]["apps.kubernetes.io/pod-index"].is_string();
+        if let Some(base) = meta["generateName"].as_str().filter(|_| !is_numbered) {
             let base = self.plain(base);
             self.number(name, &base);
         } else if object["kind"] == "Job"
@@ -184,8 +185,22 @@ pub fn event(object: &Value, names: &Names) -> Option<(String, u64)> {
     let about = &object["involvedObject"];
     let part = |field: &str| about[field].as_str().unwrap_or_default();
     let about = format!("{}/{} {}", part("kind"), part("name"), part("fieldPath"));
-    let words = format!("{about} {} {}: {}", text("type"), text("reason"), text("message"));
-    Some((names.plain(&words), object["count"].as_u64().unwrap_or(1)))
+    let mut message = text("message");
+    if text("reason") == "Unhealthy" && message.contains(" probe errored ") {
+        // It met a container on its way out.
+        return None;
+    }
+    if text("reason") == "Unhealthy" {
+        // What follows is the probe's own program's word.
+        message = message.split_once(" probe failed").map_or(message, |(probe, _)| probe);
+    }
+    let words = format!("{about} {} {}: {message}", text("type"), text("reason"));
+    let count = object["count"].as_u64().unwrap_or(1);
+    // From the eleventh on, Kubernetes folds events of one reason into one that changes its words.
+    Some(match words.split_once("(combined from similar events): ") {
+        Some((before, after)) => (names.plain(&format!("{before}{after}")), 0),
+        None => (names.plain(&words), count),
+    })
 }
 
 /// The lines of a command's output, with one blank between words: the first, which heads a table,
@@ -242,13 +257,37 @@ pub fn is_passing(object: &Value) -> bool {
             let between = status["active"].as_i64() > Some(0) && status["ready"] == 0;
             fresh || uncounted || between || announces_only(object)
         }
+        Some("Deployment" | "ReplicaSet" | "StatefulSet") => is_count(object),
         _ => false,
     }
 }
 
-/// Is it a Job whose pods run?
+/// Does it count pods that come and go? Such counts follow each other as the news come in, and
+/// another controller, which waits for more of them, shows others.
 pub fn is_count(object: &Value) -> bool {
-    object["kind"] == "Job" && object["status"]["active"].as_i64() > Some(0)
+    let status = &object["status"];
+    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+    let wanted = object["spec"]["replicas"].as_i64().unwrap_or(1);
+    let all = |fields: &[&str]| fields.iter().all(|field| count(field) == wanted);
+    // What was asked for last was not looked at yet.
+    let lags = object["metadata"]["generation"].as_i64() > status["observedGeneration"].as_i64();
+    match object["kind"].as_str() {
+        Some("Job") => count("active") > 0,
+        // One of a Deployment's, while pods move from one to the other.
+        Some("ReplicaSet") => true,
+        Some("StatefulSet") => {
+            let counts = ["replicas", "readyReplicas", "availableReplicas", "updatedReplicas"];
+            lags || !all(&counts) || status["currentRevision"] != status["updateRevision"]
+        }
+        Some("Deployment") => {
+            let at_rest = ["DeploymentPaused", "ProgressDeadlineExceeded"];
+            let mut reasons = items(&status["conditions"]).filter_map(|one| one["reason"].as_str());
+            let complete = all(&["replicas", "updatedReplicas", "availableReplicas"]);
+            let rests = reasons.any(|reason| at_rest.contains(&reason));
+            lags || !rests && (!complete || count("terminatingReplicas") > 0)
+        }
+        _ => false,
+    }
 }
 
 /// Where a container of the pod has run for a second at most: how it looked while it did.
