@@ -68,8 +68,9 @@ fn one_pod_on_this_host() {
     assert_eq!(counts(&world), (1, 0));
     let pod = serde_json::to_value(world.pods()[0].as_ref()).expect("JSON");
     assert_eq!(pod["metadata"]["labels"]["pod-template-generation"], "1");
-    let term = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-        ["nodeSelectorTerms"][0];
+    let affinity = &pod["spec"]["affinity"]["nodeAffinity"];
+    let required = &affinity["requiredDuringSchedulingIgnoredDuringExecution"];
+    let term = &required["nodeSelectorTerms"][0];
     assert_eq!(term["matchFields"][0]["values"], json!(["localhost"]));
     assert!(pod["spec"]["tolerations"].as_array().expect("a list").len() >= 6);
     let counted = |ready: i64, more: Value| {

@@ -124,7 +124,10 @@ mod tests {
             json!({"affinity": {"nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}})
         };
-        let term = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        let term = |key: &str, operator: &str, values: &[&str]| {
+            let one = json!({"key": key, "operator": operator, "values": values});
+            json!({"matchExpressions": [one]})
+        };
         let cases = [
             ("disk", "In", &["ssd", "hdd"][..], true),
             ("disk", "NotIn", &["ssd"], false),
