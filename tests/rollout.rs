@@ -229,3 +229,42 @@ fn a_stateful_set_is_rolled_out_and_back() {
     let pause = daemon.ask(&["rollout", "pause", "sts/web"]);
     assert_eq!(pause.error, "error: statefulsets.apps \"web\" pausing is not supported\n");
 }
+
+#[test]
+fn top_tells_what_pods_use() {
+    let busy = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "busy", "labels": {"app": "x"}},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [
+                {"name": "busy", "image": "x", "command": ["/bin/sh", "-c", "while :; do :; done"]},
+                {"name": "idle", "image": "x", "command": ["/bin/sleep", "1000"]},
+            ],
+        },
+    });
+    let daemon = applied(&busy.to_string());
+    daemon.until("both containers run", || {
+        let pod = daemon.get(&["pod", "busy"]);
+        (pod["status"]["phase"] == "Running").then_some(())
+    });
+    let table = daemon.tell(&["top", "pods"]);
+    let head = "NAME   CPU(cores)   MEMORY(bytes)   ";
+    assert_eq!(table.lines().next(), Some(head));
+    let cells = |line: &str| -> (String, i64) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let cpu = words[words.len() - 2].strip_suffix('m').expect("millicores");
+        (words[words.len() - 3].to_owned(), cpu.parse().expect("a number"))
+    };
+    let (name, cpu) = cells(last_line(&table));
+    assert!(name == "busy" && cpu > 0, "{table}");
+    let each = daemon.tell(&["top", "pods", "busy", "--containers", "--sort-by=cpu"]);
+    let lines: Vec<&str> = each.lines().collect();
+    assert_eq!(lines.len(), 3, "{each}");
+    assert_eq!((cells(lines[1]).0, cells(lines[2]).0), ("busy".into(), "idle".into()), "{each}");
+    assert!(cells(lines[2]).1 < cells(lines[1]).1, "{each}");
+    let none = daemon.ask(&["top", "pods", "-l", "app=y"]);
+    assert_eq!((none.code, &*none.error), (0, "No resources found in default namespace.\n"));
+    let unknown = daemon.ask(&["top", "pods", "nobody"]);
+    assert_eq!(unknown.code, 1);
+    assert_eq!(unknown.error, "Error from server (NotFound): pods \"nobody\" not found\n");
+}

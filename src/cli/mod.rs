@@ -20,6 +20,8 @@ mod scale;
 
 mod set;
 
+mod top;
+
 mod trigger;
 
 mod suspend;
@@ -93,6 +95,7 @@ enum Command {
     Rollout(rollout::Args),
     Scale(scale::Args),
     Set(set::Args),
+    Top(top::Args),
     Trigger(trigger::Args),
     /// Let a CronJob or Job hold still
     Suspend(suspend::Args),
@@ -148,6 +151,7 @@ impl Cli {
             Command::Rollout(args) => rollout::run(args, &client()?),
             Command::Scale(args) => scale::run(args, &client()?),
             Command::Set(args) => set::run(args, &client()?),
+            Command::Top(args) => top::run(args, &client()?),
             Command::Trigger(args) => trigger::run(args, &client()?),
             Command::Suspend(args) => suspend::run(args, true, &client()?),
             Command::Resume(args) => suspend::run(args, false, &client()?),

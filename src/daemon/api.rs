@@ -2,7 +2,8 @@
 
 use super::inbox::{Inbox, Message};
 use super::{DaemonError, make_folder, spawn, watch};
-use crate::server::{self, Ask, Gate, Metrics};
+use crate::runtimes::process;
+use crate::server::{self, Ask, Gate, Metrics, Usage};
 use crate::startup::Startup;
 use crate::store::Reader;
 use std::io;
@@ -52,7 +53,9 @@ impl Api {
             .build()
             .map_err(|error| DaemonError::Host("an event loop", error))?;
         let (asks, mut asked) = mpsc::channel(ASKS_MAX);
-        let gate = Gate { reader, asks, pods_folder: startup.state.join("pods"), metrics };
+        let (state, pods_folder) = (startup.state.clone(), startup.state.join("pods"));
+        let usage = Usage::new(move |pod_uid| process::usage_of_pod(&state, pod_uid));
+        let gate = Gate { reader, asks, pods_folder, metrics, usage };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
         let socket = server::bind(&startup.socket)?;

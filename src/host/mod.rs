@@ -13,3 +13,5 @@ pub mod users;
 pub mod mounts;
 
 pub mod memory;
+
+pub mod usage;

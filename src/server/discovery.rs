@@ -2,6 +2,7 @@
 //! is.
 
 use super::answer::{self, Answer};
+use super::usage;
 use crate::kinds::{Kind, KindInfo};
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
@@ -46,7 +47,7 @@ pub fn groups() -> Answer {
     groups.retain(|group| !group.is_empty());
     groups.sort_unstable();
     groups.dedup();
-    let groups = groups.into_iter().map(described).collect();
+    let groups = groups.into_iter().map(described).chain([usage::group()]).collect();
     answer::value(StatusCode::OK, &meta::APIGroupList { groups })
 }
 
@@ -83,6 +84,9 @@ pub fn resources(group: &str) -> Answer {
 }
 
 fn described(name: &str) -> meta::APIGroup {
+    if name == usage::GROUP {
+        return usage::group();
+    }
     let version = meta::GroupVersionForDiscovery {
         group_version: format!("{name}/v1"),
         version: "v1".to_owned(),

@@ -2,6 +2,7 @@
 //! changes.
 
 use super::metrics::Metrics;
+use super::usage::Usage;
 use crate::engine::Request;
 use crate::kinds::Object;
 use crate::kinds::refused::Refused;
@@ -19,6 +20,7 @@ pub struct Gate {
     /// uid>/<container>.<attempt>.log`.
     pub pods_folder: PathBuf,
     pub metrics: Arc<Metrics>,
+    pub usage: Usage,
 }
 
 /// Where an answer goes. A receiver that is gone no longer cares.

@@ -6,6 +6,8 @@
 
 pub use gate::{Ask, Gate, Reply};
 pub use metrics::Metrics;
+pub use usage::Usage;
+
 pub use socket::{BindError, bind, serve, serve_metrics};
 
 mod gate;
@@ -45,6 +47,8 @@ mod strategic;
 mod extras;
 
 mod metrics;
+
+mod usage;
 
 use crate::kinds::refused::Refused;
 use answer::Answer;
@@ -89,6 +93,9 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Object { key, part } => call.object(gate, &key, part, body).await,
         Route::Extra(extra) => extras::answer(gate, &call.method, extra, &call.query).await,
         _ if call.method != Method::GET => Err(Refused::MethodNotAllowed),
+        Route::UsageResources => Ok(usage::resources()),
+        Route::Usage { namespace } => usage::list(gate, namespace.as_deref(), &call.query).await,
+        Route::UsageOf(key) => usage::one(gate, &key).await,
         Route::Health => Ok(answer::text("ok")),
         Route::Version => Ok(discovery::version()),
         Route::Metrics => Ok(metrics::answer(gate)),

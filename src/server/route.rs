@@ -2,6 +2,7 @@
 //! kinds.
 
 use super::query::decode_segment;
+use super::usage;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind};
 
@@ -31,6 +32,14 @@ pub enum Route {
         key: Key,
         part: Part,
     },
+    /// `/apis/metrics.k8s.io/v1beta1`
+    UsageResources,
+    /// What the pods of a namespace use, or of all.
+    Usage {
+        namespace: Option<String>,
+    },
+    /// What one pod uses.
+    UsageOf(Key),
     /// Below `/apis/cronlet.dev/v1`: what Kubernetes has no word for.
     Extra(Extra),
 }
@@ -75,10 +84,27 @@ impl Route {
             ["apis"] => Ok(Route::Groups),
             ["api", "v1", rest @ ..] => below("", rest),
             ["apis", GROUP, "v1", rest @ ..] if !rest.is_empty() => extra(rest),
-            ["apis", group] if known(group) => Ok(Route::Group((*group).to_owned())),
+            ["apis", usage::GROUP, usage::VERSION, rest @ ..] => of_usage(rest),
+            ["apis", group] if known(group) || *group == usage::GROUP => {
+                Ok(Route::Group((*group).to_owned()))
+            }
             ["apis", group, "v1", rest @ ..] if known(group) => below(group, rest),
             _ => Err(Refused::NoSuchPath),
         }
+    }
+}
+
+fn of_usage(rest: &[&str]) -> Result<Route, Refused> {
+    match *rest {
+        [] => Ok(Route::UsageResources),
+        ["pods"] => Ok(Route::Usage { namespace: None }),
+        ["namespaces", namespace, "pods"] => {
+            Ok(Route::Usage { namespace: Some(namespace.to_owned()) })
+        }
+        ["namespaces", namespace, "pods", name] => {
+            Ok(Route::UsageOf(Key::new(Kind::Pod, namespace, name)))
+        }
+        _ => Err(Refused::NoSuchPath),
     }
 }
 
@@ -194,6 +220,10 @@ mod tests {
         check("/api/v1/jobs", Err(404));
         check("/apis/batch/v1beta1/jobs", Err(404));
         check("/apis/apps/v1/deploymentz", Err(404));
+        check("/apis/metrics.k8s.io", Ok(Route::Group("metrics.k8s.io".into())));
+        check("/apis/metrics.k8s.io/v1beta1", Ok(Route::UsageResources));
+        check("/apis/metrics.k8s.io/v1beta1/pods", Ok(Route::Usage { namespace: None }));
+        check("/apis/metrics.k8s.io/v1beta1/nodes", Err(404));
         check("/", Err(404));
         check("/api/v1/pods/%", Err(400));
     }

@@ -4,7 +4,7 @@
 use cronlet::engine::{Engine, Event};
 use cronlet::kinds::action::Settings;
 use cronlet::seed::Seed;
-use cronlet::server::{self, Ask, Gate, Metrics};
+use cronlet::server::{self, Ask, Gate, Metrics, Usage};
 use cronlet::store::{FileDisk, Store};
 use cronlet::time::{Clock, SystemClock};
 use serde_json::Value;
@@ -52,6 +52,7 @@ impl Server {
             asks,
             pods_folder: folder.path().join("pods"),
             metrics: Arc::new(Metrics::default()),
+            usage: Usage::new(|_| Vec::new()),
         });
         let (tell, told) = std::sync::mpsc::channel();
         let pass_on = tell.clone();

@@ -20,6 +20,8 @@ pub mod phase;
 
 pub mod standing;
 
+pub mod usage;
+
 pub mod conditions;
 
 pub mod events;

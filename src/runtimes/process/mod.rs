@@ -29,11 +29,13 @@ mod place;
 mod records;
 mod settle;
 mod shim;
+mod usage;
 mod wire;
 mod zygote;
 
 pub use exec::ExecDoor;
 pub use place::{log_files, log_path};
+pub use usage::of_pod as usage_of_pod;
 pub use zygote::{COMMAND as ZYGOTE_COMMAND, zygote_main};
 
 use super::Runtime;

@@ -1,0 +1,183 @@
+//! `metrics.k8s.io`: CPU and memory of pods, for `top`. What a container used of the CPU is known
+//! by two looks; nobody looks while nobody asks.
+
+use super::answer::{self, Answer};
+use super::gate::Gate;
+use super::query::Query;
+use super::read;
+use crate::kinds::pod::usage::ContainerUsage;
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Kind, Object};
+use crate::time::{Clock, SystemClock};
+use hyper::StatusCode;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub const GROUP: &str = "metrics.k8s.io";
+pub const VERSION: &str = "v1beta1";
+
+/// Looks at the containers of a pod, by its uid.
+pub type Look = dyn Fn(&str) -> Vec<ContainerUsage> + Send + Sync;
+
+/// Two looks are at least so far apart, and an earlier one counts for so long.
+const APART_MIN: Duration = Duration::from_millis(250);
+const APART_MAX: Duration = Duration::from_secs(60);
+
+/// The looks of the last asking.
+pub struct Usage {
+    look: Arc<Look>,
+    before: Mutex<Looks>,
+}
+
+/// By pod, container and attempt: when, and the CPU nanoseconds until then.
+type Looks = HashMap<(String, String, u32), (Instant, u64)>;
+
+impl Usage {
+    pub fn new(look: impl Fn(&str) -> Vec<ContainerUsage> + Send + Sync + 'static) -> Usage {
+        Usage { look: Arc::new(look), before: Mutex::default() }
+    }
+
+    /// `/proc` may be slow: not on the thread that answers everyone.
+    async fn look(&self, uids: &[String]) -> Vec<(String, Instant, ContainerUsage)> {
+        let (look, uids) = (self.look.clone(), uids.to_vec());
+        let all = move || {
+            let of_pod = |uid: &String| {
+                let uid = uid.clone();
+                look(&uid).into_iter().map(move |one| (uid.clone(), Instant::now(), one))
+            };
+            uids.iter().flat_map(of_pod).collect::<Vec<_>>()
+        };
+        tokio::task::spawn_blocking(all).await.unwrap_or_default()
+    }
+
+    /// Each container's usage, its CPU as nanoseconds a second, and over which time.
+    async fn rates(&self, uids: &[String]) -> HashMap<String, Vec<Rate>> {
+        let mut seen = self.look(uids).await;
+        let is_known = {
+            let before = self.before.lock().expect("no panic while it was held");
+            seen.iter().all(|(uid, at, one)| {
+                let earlier = before.get(&(uid.clone(), one.container.clone(), one.attempt));
+                earlier.is_some_and(|(then, _)| (APART_MIN..APART_MAX).contains(&(*at - *then)))
+            })
+        };
+        if !is_known {
+            self.remember(&seen);
+            tokio::time::sleep(APART_MIN).await;
+            seen = self.look(uids).await;
+        }
+        let before = self.remember(&seen);
+        let mut rates: HashMap<String, Vec<Rate>> = HashMap::new();
+        for (uid, at, usage) in seen {
+            let earlier = before.get(&(uid.clone(), usage.container.clone(), usage.attempt));
+            let (window, used) = earlier.map_or((Duration::ZERO, 0), |(then, used)| {
+                (at - *then, usage.cpu_nanoseconds.saturating_sub(*used))
+            });
+            let seconds = window.as_secs_f64();
+            let cpu = if seconds > 0.0 { used as f64 / seconds } else { 0.0 };
+            let rate = Rate {
+                container: usage.container,
+                cpu_nanoseconds_a_second: cpu as u64,
+                memory_bytes: usage.memory_bytes,
+                window,
+            };
+            rates.entry(uid).or_default().push(rate);
+        }
+        rates
+    }
+
+    /// Keeps these looks instead of those before, which it returns.
+    fn remember(&self, seen: &[(String, Instant, ContainerUsage)]) -> Looks {
+        let looks = seen.iter().map(|(uid, at, one)| {
+            ((uid.clone(), one.container.clone(), one.attempt), (*at, one.cpu_nanoseconds))
+        });
+        let mut before = self.before.lock().expect("no panic while it was held");
+        std::mem::replace(&mut before, looks.collect())
+    }
+}
+
+struct Rate {
+    container: String,
+    cpu_nanoseconds_a_second: u64,
+    memory_bytes: u64,
+    window: Duration,
+}
+
+pub async fn list(gate: &Gate, namespace: Option<&str>, query: &Query) -> Result<Answer, Refused> {
+    let selector = read::selector(Kind::Pod, query)?;
+    let (mut pods, version) = gate.reader.list(Kind::Pod, namespace);
+    pods.retain(|pod| selector.matches(pod));
+    let items = shown(gate, &pods).await;
+    let list = json!({
+        "kind": "PodMetricsList", "apiVersion": format!("{GROUP}/{VERSION}"),
+        "metadata": { "resourceVersion": version.to_string() }, "items": items,
+    });
+    Ok(answer::value(StatusCode::OK, &list))
+}
+
+pub async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+    let pod = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+    let items = shown(gate, &[pod]).await;
+    let item = items.first().ok_or_else(|| Refused::NotFound(key.clone()))?;
+    Ok(answer::value(StatusCode::OK, item))
+}
+
+/// The pods of which something runs.
+async fn shown(gate: &Gate, pods: &[Object]) -> Vec<Value> {
+    let uids: Vec<String> = pods.iter().map(|pod| pod.uid().to_owned()).collect();
+    let mut rates = gate.usage.rates(&uids).await;
+    let now = SystemClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let with_rates = pods.iter().filter_map(|pod| Some((pod, rates.remove(pod.uid())?)));
+    with_rates.map(|(pod, rates)| metrics_of(pod, &rates, &now)).collect()
+}
+
+fn metrics_of(pod: &Object, rates: &[Rate], now: &str) -> Value {
+    let window = rates.iter().map(|rate| rate.window).max().unwrap_or_default();
+    let containers: Vec<Value> = rates
+        .iter()
+        .map(|rate| {
+            let cpu = format!("{}n", rate.cpu_nanoseconds_a_second);
+            let memory = format!("{}Ki", rate.memory_bytes / 1024);
+            json!({ "name": rate.container, "usage": { "cpu": cpu, "memory": memory } })
+        })
+        .collect();
+    json!({
+        "kind": "PodMetrics", "apiVersion": format!("{GROUP}/{VERSION}"),
+        "metadata": {
+            "name": pod.name(), "namespace": pod.namespace(), "labels": pod.meta().labels,
+            "creationTimestamp": now,
+        },
+        "timestamp": now, "window": format!("{:.3}s", window.as_secs_f64()),
+        "containers": containers,
+    })
+}
+
+/// `/apis/metrics.k8s.io`, and its line in `/apis`.
+pub fn group() -> meta::APIGroup {
+    let version = meta::GroupVersionForDiscovery {
+        group_version: format!("{GROUP}/{VERSION}"),
+        version: VERSION.to_owned(),
+    };
+    meta::APIGroup {
+        name: GROUP.to_owned(),
+        preferred_version: Some(version.clone()),
+        server_address_by_client_cidrs: None,
+        versions: vec![version],
+    }
+}
+
+/// `/apis/metrics.k8s.io/v1beta1`
+pub fn resources() -> Answer {
+    let pods = meta::APIResource {
+        kind: "PodMetrics".to_owned(),
+        name: "pods".to_owned(),
+        namespaced: true,
+        verbs: vec!["get".to_owned(), "list".to_owned()],
+        ..Default::default()
+    };
+    let group_version = format!("{GROUP}/{VERSION}");
+    let list = meta::APIResourceList { group_version, resources: vec![pods] };
+    answer::value(StatusCode::OK, &list)
+}
