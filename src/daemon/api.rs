@@ -54,7 +54,7 @@ impl Api {
             .map_err(|error| DaemonError::Host("an event loop", error))?;
         let (asks, mut asked) = mpsc::channel(ASKS_MAX);
         let (state, pods_folder) = (startup.state.clone(), startup.state.join("pods"));
-        let usage = Usage::new(move |pod_uid| process::usage_of_pod(&state, pod_uid));
+        let usage = Usage::new(move |uids| process::usage_of_pods(&state, uids));
         let gate = Gate { reader, asks, pods_folder, metrics, usage };
         let gate = Arc::new(gate);
         let guard = runtime.enter();

@@ -120,6 +120,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         notifier: systemd::Notifier::from_environment(),
         watchdog: systemd::watchdog_period(),
         disk_faults: BTreeSet::new(),
+        reports: 0,
     };
     let ended = pump.run().map_err(|error| DaemonError::Host("to wait", error.into()));
     let _ = std::fs::remove_file(&startup.socket);

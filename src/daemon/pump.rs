@@ -8,7 +8,7 @@ use super::report;
 use super::systemd::Notifier;
 use crate::engine::{Effects, Engine, Event, FileOutcome};
 use crate::kinds::Object;
-use crate::kinds::pod::observed::Order;
+use crate::kinds::pod::observed::{News as RuntimeNews, Order};
 use crate::kinds::refused::Refused;
 use crate::probes::Prober;
 use crate::runtimes::Runtime;
@@ -41,6 +41,40 @@ pub struct Pump<R, P> {
     pub watchdog: Option<Duration>,
     /// What was said of the disk since it last took something: once is enough.
     pub disk_faults: BTreeSet<String>,
+    /// Reports that the engine took in and did not commit yet: 0 at first.
+    pub reports: usize,
+}
+
+/// When the engine wants to be called though nothing happens.
+#[derive(Default)]
+struct Wake {
+    at: Option<Timestamp>,
+    /// Some time before that: how many pods will be started at once then.
+    ahead: Option<(Timestamp, usize)>,
+}
+
+/// A wake before the slot finds the processor awake and the memory warm at the slot.
+const AHEAD_AT_LEAST: SignedDuration = SignedDuration::from_millis(5);
+/// To make ready what one pod needs, on a slow host.
+const AHEAD_PER_POD: SignedDuration = SignedDuration::from_millis(1);
+
+impl Wake {
+    fn new(at: Option<Timestamp>, pods: usize) -> Wake {
+        let factor = i32::try_from(pods).unwrap_or(i32::MAX);
+        let ahead = AHEAD_AT_LEAST + AHEAD_PER_POD.saturating_mul(factor);
+        let begin = at.filter(|_| pods > 0).and_then(|at| at.checked_sub(ahead).ok());
+        Wake { at, ahead: begin.map(|begin| (begin, pods)) }
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        self.ahead.map_or(self.at, |(begin, _)| Some(begin))
+    }
+
+    /// Is it time to make ready, and not yet time for the turn? Once.
+    fn take_ahead(&mut self, now: Timestamp) -> Option<usize> {
+        let (_, pods) = self.ahead.take_if(|(begin, _)| *begin <= now)?;
+        self.at.is_some_and(|at| now < at).then_some(pods)
+    }
 }
 
 /// What one look into the inbox brings.
@@ -61,17 +95,21 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     /// old times.
     pub fn run(mut self) -> rustix::io::Result<()> {
         let mut alarm = Alarm::new()?;
-        let mut wake_at = None;
+        let mut wake = Wake::default();
         let mut leaving = false;
         let mut rested = false;
         loop {
             let patience = if rested { self.watchdog } else { Some(REST_AFTER) };
-            let woken = self.wait(&alarm, wake_at, patience)?;
+            let woken = self.wait(&alarm, wake.next(), patience)?;
             if !woken {
-                rested = rested || self.rest(wake_at);
+                rested = rested || self.rest(wake.at);
                 continue;
             }
             rested = false;
+            if let Some(pods) = wake.take_ahead(SystemClock.now()) {
+                self.runtime.expect(pods);
+                continue;
+            }
             let mut news = self.read_inbox();
             if let Some(step) = alarm.stepped() {
                 tracing::warn!(milliseconds = step.by_milliseconds, "the clock was set");
@@ -85,7 +123,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                     PodsAtShutdown::Drain => Event::Drain,
                 });
             }
-            wake_at = self.turn(news);
+            wake = self.turn(news);
             if leaving
                 && (self.at_shutdown == PodsAtShutdown::Leave || !self.engine.has_running_pods())
             {
@@ -156,22 +194,27 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         news
     }
 
-    fn turn(&mut self, mut news: News) -> Option<Timestamp> {
+    fn turn(&mut self, mut news: News) -> Wake {
         let events = std::mem::take(&mut news.events);
-        let wake_at = match self.engine.handle(events, SystemClock.now()) {
-            Ok(effects) => self.carry_out(effects, &mut news),
+        self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
+        let wake = match self.engine.handle(events, SystemClock.now()) {
+            Ok(effects) => {
+                let wake = self.carry_out(effects, &mut news);
+                self.runtime.committed(std::mem::take(&mut self.reports));
+                wake
+            }
             Err(error) => {
                 self.disk_failed(&error, &mut news);
-                SystemClock.now().checked_add(DISK_RETRY).ok()
+                Wake { at: SystemClock.now().checked_add(DISK_RETRY).ok(), ahead: None }
             }
         };
         if news.dump {
             self.write_dump();
         }
-        wake_at
+        wake
     }
 
-    fn carry_out(&mut self, effects: Effects, news: &mut News) -> Option<Timestamp> {
+    fn carry_out(&mut self, effects: Effects, news: &mut News) -> Wake {
         if effects.wrote && !std::mem::take(&mut self.disk_faults).is_empty() {
             tracing::info!("the state can be written again");
         }
@@ -193,7 +236,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             let _ = folder.send(effects.files);
         }
         report::turn(&effects.runs, &effects.notes, &self.metrics);
-        effects.wake_at
+        Wake::new(effects.wake_at, effects.runs_at_wake)
     }
 
     fn disk_failed(&mut self, error: &DiskError, news: &mut News) {
@@ -226,6 +269,11 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             Err(error) => tracing::error!(%error, "the state dump cannot be written"),
         }
     }
+}
+
+/// A report that is the runtime's, not the prober's.
+fn is_of_runtime(event: &Event) -> bool {
+    matches!(event, Event::Report(report) if !matches!(report.news, RuntimeNews::Probed(_)))
 }
 
 impl News {

@@ -110,7 +110,12 @@ pub struct Effects {
     pub wrote: bool,
     /// When to call `handle` again though nothing happened.
     pub wake_at: Option<Timestamp>,
+    /// How many runs are due just then, as far as they were counted.
+    pub runs_at_wake: usize,
 }
+
+/// Those due at once are not counted further than a host would start without a breath.
+const RUNS_COUNTED_MAX: usize = 1000;
 
 /// More plans than this in one turn for one object is a loop between plans: a broken invariant.
 const PLANS_PER_TURN_MAX: u32 = 200;
@@ -262,7 +267,15 @@ impl Engine {
             self.note_ordered(order);
         }
         effects.wake_at = [self.due.next(), self.history_due].into_iter().flatten().min();
+        effects.runs_at_wake = self.runs_at(effects.wake_at);
         effects
+    }
+
+    fn runs_at(&self, wake_at: Option<Timestamp>) -> usize {
+        let limit = self.settings.limits.runs.map_or(RUNS_COUNTED_MAX, |runs| runs as usize);
+        let due = self.due.iter().take_while(|(at, _)| Some(*at) == wake_at);
+        let runs = due.filter(|(_, key)| key.kind == Kind::CronJob);
+        runs.take(limit.min(RUNS_COUNTED_MAX)).count()
     }
 
     fn absorb(&mut self, event: Event) {

@@ -15,3 +15,5 @@ pub mod mounts;
 pub mod memory;
 
 pub mod usage;
+
+pub mod locks;

@@ -15,4 +15,11 @@ pub trait Runtime {
 
     /// Carries an order out without waiting for it. What goes wrong comes back as a report.
     fn order(&mut self, order: Order);
+
+    /// So many more of the reports, in their order, and all that was recovered are on disk now: the
+    /// runtime may forget what it only kept for them.
+    fn committed(&mut self, reports: usize);
+
+    /// So many pods will probably be ordered in a moment.
+    fn expect(&mut self, pods: usize);
 }

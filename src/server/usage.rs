@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 pub const GROUP: &str = "metrics.k8s.io";
 pub const VERSION: &str = "v1beta1";
 
-/// Looks at the containers of a pod, by its uid.
-pub type Look = dyn Fn(&str) -> Vec<ContainerUsage> + Send + Sync;
+/// Looks at the containers of pods, by the pods' uids; says of each whose it is and when that was.
+pub type Look = dyn Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync;
 
 /// Two looks are at least so far apart, and an earlier one counts for so long.
 const APART_MIN: Duration = Duration::from_millis(250);
@@ -36,21 +36,16 @@ pub struct Usage {
 type Looks = HashMap<(String, String, u32), (Instant, u64)>;
 
 impl Usage {
-    pub fn new(look: impl Fn(&str) -> Vec<ContainerUsage> + Send + Sync + 'static) -> Usage {
+    pub fn new(
+        look: impl Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync + 'static,
+    ) -> Usage {
         Usage { look: Arc::new(look), before: Mutex::default() }
     }
 
     /// `/proc` may be slow: not on the thread that answers everyone.
     async fn look(&self, uids: &[String]) -> Vec<(String, Instant, ContainerUsage)> {
         let (look, uids) = (self.look.clone(), uids.to_vec());
-        let all = move || {
-            let of_pod = |uid: &String| {
-                let uid = uid.clone();
-                look(&uid).into_iter().map(move |one| (uid.clone(), Instant::now(), one))
-            };
-            uids.iter().flat_map(of_pod).collect::<Vec<_>>()
-        };
-        tokio::task::spawn_blocking(all).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || look(&uids)).await.unwrap_or_default()
     }
 
     /// Each container's usage, its CPU as nanoseconds a second, and over which time.

@@ -271,6 +271,11 @@ impl Runtime for SimRuntime {
             Order::Probe { .. } => {}
         }
     }
+
+    /// This host remembers by itself.
+    fn committed(&mut self, _reports: usize) {}
+
+    fn expect(&mut self, _pods: usize) {}
 }
 
 /// The first whole millisecond at which the instant has come.

@@ -120,11 +120,11 @@ fn what_ran_when_the_host_went_down_is_told_as_lost() {
     world.close();
     kill(shim);
     until(|| !alive(shim) && !alive(pid));
-    let records = world.folder(&launch).join("records");
-    let text = std::fs::read_to_string(&records).expect("read");
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("read");
+    let [segment] = &world.journal()[..] else { panic!("one daemon, one segment") };
+    let text = std::fs::read_to_string(segment).expect("read");
     assert!(text.contains(boot.trim()));
-    std::fs::write(&records, text.replace(boot.trim(), "an-earlier-boot")).expect("write");
+    std::fs::write(segment, text.replace(boot.trim(), "an-earlier-boot")).expect("write");
     let found = world.reopen();
     let state = &found[&launch.pod_uid].containers["main"].state;
     let ContainerState::Exited(exit) = state else { panic!("{state:?}") };

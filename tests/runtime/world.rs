@@ -166,6 +166,15 @@ impl World {
         self.state.join("pods").join(&launch.pod_uid)
     }
 
+    /// The journal's segments.
+    pub fn journal(&self) -> Vec<PathBuf> {
+        let all = std::fs::read_dir(self.state.join("journal")).expect("a journal").flatten();
+        let is_segment = |path: &PathBuf| {
+            path.file_name().is_some_and(|n| n.to_string_lossy().parse::<u64>().is_ok())
+        };
+        all.map(|entry| entry.path()).filter(is_segment).collect()
+    }
+
     /// All that the log files of the attempt hold, oldest first.
     pub fn log(&self, launch: &Launch) -> String {
         let (uid, name) = (&launch.pod_uid, &launch.container);
@@ -194,12 +203,7 @@ impl World {
 impl Drop for World {
     /// Everything that the test started ends, by its pod.
     fn drop(&mut self) {
-        let Ok(pods) = std::fs::read_dir(self.state.join("pods")) else { return };
-        let uids: Vec<String> =
-            pods.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
-        if self.runtime.is_none() && !uids.is_empty() {
-            self.reopen();
-        }
+        let uids: Vec<String> = self.reopen().into_keys().collect();
         for pod_uid in &uids {
             self.order(Order::Clean { pod_uid: pod_uid.clone() });
         }

@@ -2,26 +2,27 @@
 //! up.
 
 use super::exec::Runs;
+use super::journal::{self, Segment};
+use super::ledger::Ledger;
 use super::place::Place;
 use super::records::{Past, Record};
 use super::settle::{self, settle};
-use super::wire::{self, Frames, FromShim, NewShim, NoShim, ToShim};
-use super::zygote::COMMAND;
+use super::shims::{Pending, Pod, Shims, TOKEN_INBOX, TOKEN_ZYGOTE};
+use super::wire::{FromShim, NewPod, NoShim, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::sockets;
 use crate::kinds::pod::observed::{News, Order, Report};
 use crate::probes::exec::Run;
 use crate::time::Timestamp;
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketFlags, SocketType};
-use std::collections::{BTreeSet, HashMap};
-use std::io;
-use std::os::unix::process::CommandExt;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What the keeper is told.
 pub enum Told {
@@ -33,14 +34,29 @@ pub enum Told {
         socket: OwnedFd,
         live: BTreeSet<String>,
     },
+    /// A pod that was found in the journal from this segment on.
+    Recovered {
+        pod_uid: String,
+        first: Segment,
+        restarted: bool,
+    },
+    /// So many pods will be ordered in a moment.
+    Expect(usize),
     Quit,
 }
 
 /// The way to the keeper. What waits in it is bounded by the engine: one order for each container
 /// that it keeps.
 pub struct Inbox {
-    waiting: Mutex<Vec<Told>>,
+    waiting: Mutex<Waiting>,
     wake: OwnedFd,
+}
+
+#[derive(Default)]
+struct Waiting {
+    told: Vec<Told>,
+    /// Reports that were committed; `None`: no commit since.
+    committed: Option<usize>,
 }
 
 impl Inbox {
@@ -50,58 +66,50 @@ impl Inbox {
     }
 
     pub fn tell(&self, told: Told) {
-        self.waiting.lock().expect("no holder of this lock panics").push(told);
+        self.waiting().told.push(told);
         // The counter cannot overflow: the keeper resets it, and each order adds one.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
 
+    /// For when the keeper wakes next: it does not wake for this.
+    pub fn note_committed(&self, reports: usize) {
+        *self.waiting().committed.get_or_insert(0) += reports;
+    }
+
     fn take(&self) -> Vec<Told> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-        std::mem::take(&mut *self.waiting.lock().expect("no holder of this lock panics"))
+        std::mem::take(&mut self.waiting().told)
+    }
+
+    fn take_committed(&self) -> Option<usize> {
+        self.waiting().committed.take()
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("no holder of this lock panics")
     }
 }
 
 pub struct Keeper {
     inbox: Arc<Inbox>,
     state_dir: PathBuf,
-    program: PathBuf,
     cgroups: Layout,
     reports: Box<dyn Fn(Report) + Send>,
-    epoll: OwnedFd,
-    zygote: Option<Zygote>,
-    pods: HashMap<u64, Pod>,
-    by_uid: HashMap<String, u64>,
-    next_token: u64,
+    shims: Shims,
+    ledger: Ledger,
     runs: Runs,
+    /// When shims that are free beyond [`SPARE`] end.
+    trim_at: Option<Instant>,
 }
 
-struct Zygote {
-    process: Child,
-    socket: OwnedFd,
-}
-
-/// A pod that has a shim.
-struct Pod {
-    uid: String,
-    place: Place,
-    socket: OwnedFd,
-    frames: Frames,
-    unsent: Vec<u8>,
-    /// Orders without an answer, sent again if the shim ended before it read them.
-    pending: Vec<Pending>,
-    /// Containers that run, as far as is known: if the shim ends now, something went wrong.
-    live: BTreeSet<String>,
-}
-
-struct Pending {
-    order: ToShim,
-    tries: u32,
-}
-
-const TOKEN_INBOX: u64 = 0;
-const TOKEN_ZYGOTE: u64 = 1;
-const TOKEN_FIRST_POD: u64 = 2;
 const TRIES_MAX: u32 = 3;
+
+/// So many free shims are kept at rest: the next start need not wait for a fork.
+const SPARE: usize = 1;
+/// How long more of them are kept.
+const SPARE_FOR: Duration = Duration::from_secs(2);
+/// No more than this are made before they are needed.
+const EXPECTED_MAX: usize = 1000;
 
 impl Keeper {
     pub fn new(
@@ -109,34 +117,33 @@ impl Keeper {
         state_dir: PathBuf,
         program: PathBuf,
         cgroups: Layout,
+        ledger: Ledger,
         reports: Box<dyn Fn(Report) + Send>,
     ) -> io::Result<Keeper> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &inbox.wake, EventData::new_u64(TOKEN_INBOX), EventFlags::IN)?;
-        let mut keeper = Keeper {
+        let shims = Shims::new(state_dir.clone(), program)?;
+        epoll::add(&shims.epoll, &inbox.wake, EventData::new_u64(TOKEN_INBOX), EventFlags::IN)?;
+        Ok(Keeper {
             inbox,
             state_dir,
-            program,
             cgroups,
             reports,
-            epoll,
-            zygote: None,
-            pods: HashMap::new(),
-            by_uid: HashMap::new(),
-            next_token: TOKEN_FIRST_POD,
+            shims,
+            ledger,
             runs: Runs::default(),
-        };
-        keeper.zygote()?;
-        Ok(keeper)
+            trim_at: None,
+        })
     }
 
     /// Serves until it is told to quit.
     pub fn run(mut self) {
         let mut events = Vec::with_capacity(256);
+        self.keep_spare(SPARE);
         loop {
             events.clear();
+            let wait =
+                self.trim_at.map(|at| timespec(at.saturating_duration_since(Instant::now())));
             let spare = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(&self.epoll, spare, None) {
+            match epoll::wait(&self.shims.epoll, spare, wait.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => panic!("waiting on a sound epoll descriptor: {error}"),
             }
@@ -149,8 +156,42 @@ impl Keeper {
                         }
                     }
                     TOKEN_ZYGOTE => self.hear_zygote(),
-                    pod => self.hear_pod(pod, event.flags),
+                    shim => self.hear_shim(shim, event.flags),
                 }
+            }
+            self.tidy();
+        }
+    }
+
+    /// What can be done after what could not wait.
+    fn tidy(&mut self) {
+        if let Some(reports) = self.inbox.take_committed() {
+            self.ledger.committed(reports);
+        }
+        let to_move = self.ledger.tidy();
+        let current = self.ledger.current();
+        for uid in to_move {
+            if let Some(token) = self.shims.of(&uid) {
+                self.shims.send(token, &ToShim::Move(current));
+            }
+        }
+        let surplus = self.shims.free_len() > SPARE;
+        match self.trim_at {
+            None if surplus => self.trim_at = Some(Instant::now() + SPARE_FOR),
+            Some(at) if at <= Instant::now() => {
+                self.shims.trim(SPARE);
+                self.trim_at = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn keep_spare(&mut self, wanted: usize) {
+        while self.shims.free_len() < wanted {
+            if let Err(error) = self.shims.make() {
+                // Who needs one will be told why there is none.
+                tracing::debug!(%error, "no spare shim");
+                return;
             }
         }
     }
@@ -162,24 +203,37 @@ impl Keeper {
                 Told::Quit => return false,
                 Told::Order(order) => self.pass(order),
                 Told::Exec(run) => self.exec(run),
-                Told::Adopt { pod_uid, socket, live } => {
-                    if let Err(error) = self.add_pod(&pod_uid, socket, live) {
-                        tracing::error!(pod_uid, %error, "a running pod cannot be watched");
-                    }
+                Told::Adopt { pod_uid, socket, live } => self.adopt(&pod_uid, socket, live),
+                Told::Recovered { pod_uid, first, restarted } => {
+                    self.ledger.recover(&pod_uid, first, restarted);
+                }
+                Told::Expect(pods) => {
+                    self.keep_spare(pods.min(EXPECTED_MAX));
+                    self.trim_at = Some(Instant::now() + SPARE_FOR);
                 }
             }
         }
+        self.keep_spare(SPARE);
         true
+    }
+
+    fn adopt(&mut self, uid: &str, socket: OwnedFd, live: BTreeSet<String>) {
+        self.ledger.taken(uid);
+        let pod = Pod { place: Place::new(&self.state_dir, uid), pending: Vec::new(), live };
+        if let Err(error) = self.shims.adopt(pod, socket) {
+            self.ledger.left(uid);
+            tracing::error!(pod_uid = uid, %error, "a running pod cannot be watched");
+        }
     }
 
     fn pass(&mut self, order: Order) {
         match order {
             Order::Start(launch) => {
                 let uid = launch.pod_uid.clone();
-                self.send_or_make(&uid, Pending { order: ToShim::Start(launch), tries: 0 });
+                self.send_or_give(&uid, Pending { order: ToShim::Start(launch), tries: 0 });
             }
             Order::Stop { pod_uid, container, attempt, grace_seconds } => {
-                if let Some(token) = self.by_uid.get(&pod_uid).copied() {
+                if let Some(token) = self.shims.of(&pod_uid) {
                     let order = ToShim::Stop { container, attempt, grace_seconds };
                     self.send(token, Pending { order, tries: 0 });
                 } else {
@@ -187,11 +241,11 @@ impl Keeper {
                 }
             }
             Order::Clean { pod_uid } => {
-                let has_shim = self.by_uid.contains_key(&pod_uid);
+                let has_shim = self.shims.of(&pod_uid).is_some();
                 if has_shim || Place::new(&self.state_dir, &pod_uid).folder.exists() {
-                    self.send_or_make(&pod_uid, Pending { order: ToShim::Clean, tries: 0 });
+                    self.send_or_give(&pod_uid, Pending { order: ToShim::Clean, tries: 0 });
                 } else {
-                    self.report(&pod_uid, "", 0, News::Cleaned);
+                    self.clean_without(&pod_uid);
                 }
             }
             // The prober's.
@@ -201,17 +255,28 @@ impl Keeper {
 
     /// Without a shim nothing of the pod runs: the run is dropped.
     fn exec(&mut self, run: Run) {
-        let Some(token) = self.by_uid.get(&run.pod_uid).copied() else { return };
+        let Some(token) = self.shims.of(&run.pod_uid) else { return };
         let order = self.runs.add(token, run);
-        let pod = self.pods.get_mut(&token).expect("a token that is known by uid");
-        pod.unsent.extend(wire::frame(&order));
-        pod.flush();
-        self.mind_output(token);
+        self.shims.send(token, &order);
+    }
+
+    /// A pod that has neither a shim nor a folder.
+    fn clean_without(&mut self, uid: &str) {
+        if self.ledger.knows(uid) {
+            let line = journal::line(uid, &Record::Cleaned);
+            let segment =
+                journal::open(&super::place::journal(&self.state_dir), self.ledger.current());
+            if let Err(error) = segment.and_then(|mut file| file.write_all(&line)) {
+                tracing::warn!(pod_uid = uid, %error, "the journal cannot be written");
+            }
+        }
+        self.report(uid, "", 0, News::Cleaned);
     }
 
     /// A stop for a pod without a shim: nothing of it runs.
     fn answer_stop(&mut self, uid: &str, container: &str, attempt: u32) {
-        let past = settle(&Place::new(&self.state_dir, uid)).unwrap_or_default();
+        let past = settle(&Place::new(&self.state_dir, uid), self.ledger.current());
+        let past = past.unwrap_or_default();
         if past.begun(container, attempt) {
             self.report_all(uid, &past, Some(container));
         } else {
@@ -219,10 +284,10 @@ impl Keeper {
         }
     }
 
-    fn send_or_make(&mut self, uid: &str, pending: Pending) {
-        let token = match self.by_uid.get(uid) {
-            Some(token) => *token,
-            None => match self.make_shim(uid) {
+    fn send_or_give(&mut self, uid: &str, pending: Pending) {
+        let token = match self.shims.of(uid) {
+            Some(token) => token,
+            None => match self.give(uid) {
                 Ok(token) => token,
                 Err(error) => {
                     return self.give_up(uid, &pending.order, &format!("no shim: {error}"));
@@ -232,156 +297,126 @@ impl Keeper {
         self.send(token, pending);
     }
 
-    fn make_shim(&mut self, uid: &str) -> io::Result<u64> {
-        let folder = Place::new(&self.state_dir, uid).folder;
-        let new = NewShim { pod_uid: uid.to_owned(), folder, cgroups: self.cgroups.clone() };
-        let (ours, theirs) = sockets::pair(SocketType::STREAM, SocketFlags::empty())?;
-        rustix::io::ioctl_fionbio(&ours, true)?;
-        let message = serde_json::to_vec(&new).expect("plain data");
-        let sent = sockets::send_with_fd(self.zygote()?.socket.as_fd(), &message, theirs.as_fd());
-        if sent.is_err() {
-            // It has died since: a new one, once.
-            self.drop_zygote();
-            let zygote = self.zygote()?;
-            sockets::send_with_fd(zygote.socket.as_fd(), &message, theirs.as_fd())?;
+    fn give(&mut self, uid: &str) -> io::Result<u64> {
+        let fresh = self.ledger.taken(uid);
+        let (segment, cgroups) = (self.ledger.current(), self.cgroups.clone());
+        let new = NewPod { uid: uid.to_owned(), segment, fresh, cgroups };
+        let given = self.shims.give(Place::new(&self.state_dir, uid), new);
+        if given.is_err() {
+            self.ledger.left(uid);
         }
-        self.add_pod(uid, ours, BTreeSet::new())
-    }
-
-    fn add_pod(&mut self, uid: &str, socket: OwnedFd, live: BTreeSet<String>) -> io::Result<u64> {
-        let token = self.next_token;
-        self.next_token += 1;
-        epoll::add(&self.epoll, &socket, EventData::new_u64(token), EventFlags::IN)?;
-        let pod = Pod {
-            uid: uid.to_owned(),
-            place: Place::new(&self.state_dir, uid),
-            socket,
-            frames: Frames::default(),
-            unsent: Vec::new(),
-            pending: Vec::new(),
-            live,
-        };
-        self.pods.insert(token, pod);
-        self.by_uid.insert(uid.to_owned(), token);
-        Ok(token)
+        given
     }
 
     fn send(&mut self, token: u64, pending: Pending) {
-        let pod = self.pods.get_mut(&token).expect("a token that is known by uid");
-        pod.unsent.extend(wire::frame(&pending.order));
+        self.shims.send(token, &pending.order);
+        let pod = self.shims.pod(token).expect("a shim that is known by its pod");
         pod.pending.push(pending);
-        pod.flush();
-        self.mind_output(token);
     }
 
-    /// Waits for room in the socket exactly while something waits for it.
-    fn mind_output(&mut self, token: u64) {
-        let Some(pod) = self.pods.get(&token) else { return };
-        let mut flags = EventFlags::IN;
-        flags.set(EventFlags::OUT, !pod.unsent.is_empty());
-        let _ = epoll::modify(&self.epoll, &pod.socket, EventData::new_u64(token), flags);
-    }
-
-    fn hear_pod(&mut self, token: u64, flags: EventFlags) {
-        let Some(pod) = self.pods.get_mut(&token) else { return };
+    fn hear_shim(&mut self, token: u64, flags: EventFlags) {
         if flags.contains(EventFlags::OUT) {
-            pod.flush();
-            self.mind_output(token);
+            self.shims.flush(token);
         }
-        let Some(pod) = self.pods.get_mut(&token) else { return };
-        let (messages, ended) = pod.hear();
+        let Some(shim) = self.shims.get(token) else { return };
+        let (messages, ended) = shim.hear();
         for message in messages {
-            if self.hear_message(token, message) {
-                return;
-            }
+            self.hear_message(token, message);
         }
         if ended {
             self.shim_ended(token);
         }
     }
 
-    /// True: that was the last of this pod.
-    fn hear_message(&mut self, token: u64, message: FromShim) -> bool {
-        let Some(pod) = self.pods.get_mut(&token) else { return true };
-        let uid = pod.uid.clone();
+    fn hear_message(&mut self, token: u64, message: FromShim) {
+        let Some(pod) = self.shims.pod(token) else { return };
+        let uid = pod.place.uid.clone();
         match message {
             FromShim::Record(record) => {
                 pod.note(&record);
-                if let Some(report) = record.report(&uid) {
-                    (self.reports)(report);
+                if record.about().is_some_and(|(_, attempt)| attempt > 0) {
+                    self.ledger.restarted(&uid);
                 }
-                false
+                if let Some(report) = record.report(&uid) {
+                    self.tell(report);
+                }
             }
             FromShim::PreStopFailed { container, attempt, message } => {
                 self.report(&uid, &container, attempt, News::PreStopFailed(message));
-                false
-            }
-            FromShim::Executed { id, ran } => {
-                self.runs.end(id, ran);
-                false
             }
             FromShim::Cleaned { error } => {
                 if let Some(error) = error {
                     tracing::warn!(pod_uid = uid, error, "the pod's folder was not removed");
                 }
-                self.forget(token);
+                pod.live.clear();
+                pod.pending.clear();
                 self.report(&uid, "", 0, News::Cleaned);
-                true
             }
+            FromShim::Executed { id, ran } => self.runs.end(id, ran),
+            FromShim::Moved(segment) => self.ledger.moved(&uid, segment),
+            FromShim::Full => self.shims.send(token, &ToShim::Move(self.ledger.current())),
+            FromShim::Free => self.shim_is_free(token),
         }
     }
 
-    fn forget(&mut self, token: u64) -> Option<Pod> {
+    fn shim_is_free(&mut self, token: u64) {
         self.runs.forget(token);
-        let pod = self.pods.remove(&token)?;
-        self.by_uid.remove(&pod.uid);
-        Some(pod)
+        let Some(pod) = self.shims.freed(token) else { return };
+        self.ledger.left(&pod.place.uid);
+        // It was free before it read these.
+        pod.pending.into_iter().for_each(|pending| self.send_or_give(&pod.place.uid, pending));
     }
 
     /// By itself, having nothing to do; or it was killed.
     fn shim_ended(&mut self, token: u64) {
         // If it was never made, the zygote says why.
         self.hear_zygote();
-        let Some(pod) = self.forget(token) else { return };
+        self.runs.forget(token);
+        let Some(pod) = self.shims.forget(token) else { return };
+        let uid = pod.place.uid.clone();
         if pod.live.is_empty() && pod.pending.is_empty() {
-            return;
+            return self.ledger.left(&uid);
         }
-        let past = match settle(&pod.place) {
+        let past = match settle(&pod.place, self.ledger.current()) {
             Ok(past) => past,
             Err(settle::Error::Held) => return self.rejoin(pod),
             Err(error) => {
-                tracing::error!(pod_uid = pod.uid, %error, "a lost pod cannot be settled");
+                tracing::error!(pod_uid = uid, %error, "a lost pod cannot be settled");
                 Past::default()
             }
         };
-        self.report_all(&pod.uid, &past, None);
+        self.report_all(&uid, &past, None);
+        self.ledger.left(&uid);
         for mut pending in pod.pending {
             let seen = match &pending.order {
                 ToShim::Start(launch) => past.begun(&launch.container, launch.attempt),
                 ToShim::Stop { container, attempt, .. } => past.begun(container, *attempt),
-                ToShim::Clean | ToShim::Exec { .. } => false,
+                _ => false,
             };
             if seen {
                 continue;
             }
             pending.tries += 1;
             if pending.tries >= TRIES_MAX {
-                self.give_up(&pod.uid, &pending.order, "its shim ended at once, again and again");
+                self.give_up(&uid, &pending.order, "its shim ended at once, again and again");
             } else {
-                self.send_or_make(&pod.uid, pending);
+                self.send_or_give(&uid, pending);
             }
         }
     }
 
     /// The shim lives, but has closed our connection: a new one, and the orders again.
-    fn rejoin(&mut self, pod: Pod) {
-        let socket = sockets::connect_in(&pod.place.folder, super::place::SOCKET);
+    fn rejoin(&mut self, mut pod: Pod) {
+        let uid = pod.place.uid.clone();
+        let pending = std::mem::take(&mut pod.pending);
+        let socket = sockets::connect_in(&pod.place.journal, &pod.place.socket());
         let joined = socket.map_err(io::Error::from);
-        match joined.and_then(|socket| self.add_pod(&pod.uid, socket, pod.live)) {
-            Ok(token) => pod.pending.into_iter().for_each(|pending| self.send(token, pending)),
+        match joined.and_then(|socket| self.shims.adopt(pod, socket)) {
+            Ok(token) => pending.into_iter().for_each(|pending| self.send(token, pending)),
             Err(error) => {
-                for pending in &pod.pending {
-                    self.give_up(&pod.uid, &pending.order, &format!("its shim is lost: {error}"));
+                self.ledger.left(&uid);
+                for pending in &pending {
+                    self.give_up(&uid, &pending.order, &format!("its shim is lost: {error}"));
                 }
             }
         }
@@ -395,12 +430,12 @@ impl Keeper {
                 tracing::warn!(pod_uid = uid, why, "the pod's folder was not removed");
                 self.report(uid, "", 0, News::Cleaned);
             }
-            // Nothing of it is kept to be tried again.
-            ToShim::Exec { .. } => {}
+            // Nothing of these is kept to be tried again.
+            ToShim::Take(_) | ToShim::Move(_) | ToShim::Exec { .. } => {}
         }
     }
 
-    fn fail(&self, uid: &str, container: &str, attempt: u32, why: &str) {
+    fn fail(&mut self, uid: &str, container: &str, attempt: u32, why: &str) {
         let (reason, message) = ("RunContainerError".to_owned(), why.to_owned());
         self.report(
             uid,
@@ -410,126 +445,50 @@ impl Keeper {
         );
     }
 
-    fn report(&self, uid: &str, container: &str, attempt: u32, news: News) {
+    fn report(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
         let (pod_uid, container) = (uid.to_owned(), container.to_owned());
-        (self.reports)(Report { pod_uid, container, attempt, news });
+        self.tell(Report { pod_uid, container, attempt, news });
     }
 
-    fn report_all(&self, uid: &str, past: &Past, only: Option<&str>) {
+    fn tell(&mut self, report: Report) {
+        self.ledger.reported(&report.pod_uid);
+        if report.news == News::Cleaned {
+            self.ledger.cleaned(&report.pod_uid);
+        }
+        (self.reports)(report);
+    }
+
+    fn report_all(&mut self, uid: &str, past: &Past, only: Option<&str>) {
         for record in past.latest() {
             let about = record.about().is_some_and(|(name, _)| only.is_none_or(|o| o == name));
             if let Some(report) = record.report(uid).filter(|_| about) {
-                (self.reports)(report);
+                self.tell(report);
             }
         }
-    }
-
-    /// The zygote, made anew where there is none.
-    fn zygote(&mut self) -> io::Result<&Zygote> {
-        if self.zygote.is_none() {
-            let (ours, theirs) = sockets::pair(SocketType::SEQPACKET, SocketFlags::empty())?;
-            let process = Command::new(&self.program)
-                .arg0("cronlet")
-                .arg(COMMAND)
-                .env_clear()
-                .current_dir("/")
-                .stdin(Stdio::from(theirs))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()?;
-            epoll::add(&self.epoll, &ours, EventData::new_u64(TOKEN_ZYGOTE), EventFlags::IN)?;
-            self.zygote = Some(Zygote { process, socket: ours });
-        }
-        Ok(self.zygote.as_ref().expect("made above"))
     }
 
     fn hear_zygote(&mut self) {
-        let mut buffer = [0; 4096];
-        loop {
-            let Some(zygote) = &self.zygote else { return };
-            let flags = rustix::net::RecvFlags::DONTWAIT;
-            match rustix::net::recv(&zygote.socket, &mut buffer, flags) {
-                Ok((0, _)) => return self.drop_zygote(),
-                Ok((length, _)) => {
-                    if let Ok(answer) = serde_json::from_slice::<NoShim>(&buffer[..length]) {
-                        self.no_shim(&answer);
-                    }
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
-                Err(_) => return self.drop_zygote(),
-            }
+        for refused in self.shims.hear_zygote() {
+            self.no_shim(&refused);
         }
     }
 
     fn no_shim(&mut self, answer: &NoShim) {
-        let Some(token) = self.by_uid.get(&answer.pod_uid).copied() else { return };
-        let Some(pod) = self.forget(token) else { return };
+        let Some(pod) = self.shims.forget(answer.token) else { return };
+        self.ledger.left(&pod.place.uid);
         let error = io::Error::from_raw_os_error(answer.errno);
         let why = format!("fork refused: {error} (limits of processes or memory)");
         for pending in &pod.pending {
-            self.give_up(&pod.uid, &pending.order, &why);
-        }
-    }
-
-    /// Closing its socket ends it.
-    fn drop_zygote(&mut self) {
-        if let Some(mut zygote) = self.zygote.take() {
-            drop(zygote.socket);
-            let _ = zygote.process.wait();
+            self.give_up(&pod.place.uid, &pending.order, &why);
         }
     }
 }
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.drop_zygote();
-    }
+fn timespec(wait: Duration) -> Timespec {
+    Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: i64::from(wait.subsec_nanos()) }
 }
 
 impl Pod {
-    fn flush(&mut self) {
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        while !self.unsent.is_empty() {
-            match rustix::net::send(&self.socket, &self.unsent, flags) {
-                Ok(sent) => {
-                    self.unsent.drain(..sent);
-                }
-                Err(Errno::INTR) => {}
-                // What else went wrong shows as the connection's end, when it is read.
-                Err(_) => return,
-            }
-        }
-        self.unsent = Vec::new();
-    }
-
-    /// Messages that came in, and whether the shim has closed.
-    fn hear(&mut self) -> (Vec<FromShim>, bool) {
-        let mut buffer = [0; 16384];
-        let mut ended = false;
-        loop {
-            match rustix::io::read(&self.socket, &mut buffer) {
-                Ok(0) => ended = true,
-                Ok(length) => {
-                    self.frames.push(&buffer[..length]);
-                    continue;
-                }
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => {}
-                Err(_) => ended = true,
-            }
-            break;
-        }
-        let mut messages = Vec::new();
-        loop {
-            match self.frames.pop() {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => return (messages, ended),
-                Err(_) => return (messages, true),
-            }
-        }
-    }
-
     /// Which orders are answered by it, and what runs.
     fn note(&mut self, record: &Record) {
         let Some((name, attempt)) = record.about() else { return };
@@ -547,7 +506,7 @@ impl Pod {
             ToShim::Stop { container, attempt: stopped, .. } => {
                 !ends || container != name || *stopped > attempt
             }
-            ToShim::Clean | ToShim::Exec { .. } => true,
+            _ => true,
         });
     }
 }

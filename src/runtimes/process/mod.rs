@@ -9,45 +9,48 @@
 //! - **Zygote**: forks shims without exec. Its pages are shared by all of them, and a start costs a
 //!   fork.
 //! - **Shim**: one for each pod that has something alive. It is the parent of the containers,
-//!   writes logs and records, and stays when the daemon goes. A new daemon finds it by the socket
-//!   in the pod's folder.
+//!   writes logs and records, and stays when the daemon goes. A new daemon finds it by its socket.
+//!   One whose pod has ended is given the next pod; a spare one waits for it.
 //!
-//! A pod's folder is `<state>/pods/<uid>/`:
+//! What was begun, started and ended is in the journal (journal.rs). A pod's folder is
+//! `<state>/pods/<uid>/`, if it needs one:
 //! ```text
-//!   records     what was begun, started and ended (records.rs)
 //!   <container>.<attempt>.log      the output, in the CRI format; older pieces .log.1 ... .log.4
-//!   <container>.<attempt>.message  the termination message
-//!   shim.sock   where a living shim listens while no daemon is connected
 //!   volumes/    emptyDir and files
 //! ```
 //! An attempt that is in the records is never begun again, only told again: orders may be repeated
 //! at will.
 
 mod exec;
+mod journal;
 mod keeper;
+mod ledger;
 mod place;
 mod records;
 mod settle;
 mod shim;
+mod shims;
 mod usage;
 mod wire;
 mod zygote;
 
 pub use exec::ExecDoor;
 pub use place::{log_files, log_path};
-pub use usage::of_pod as usage_of_pod;
+pub use usage::of_pods as usage_of_pods;
 pub use zygote::{COMMAND as ZYGOTE_COMMAND, zygote_main};
 
 use super::Runtime;
 use crate::host::cgroups::Layout;
 use crate::host::sockets;
 use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
+use journal::{Between, Segment};
 use keeper::{Inbox, Keeper, Told};
+use ledger::Ledger;
 use place::Place;
-use records::Past;
+use records::{Past, Record};
 use rustix::fd::OwnedFd;
 use settle::settle;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +85,8 @@ pub enum Error {
 /// Runs containers as host programs.
 pub struct ProcessRuntime {
     state_dir: PathBuf,
+    /// Of the journal, for what a recovery adds.
+    segment: Segment,
     inbox: Arc<Inbox>,
     keeper: Option<JoinHandle<()>>,
     cannot: Vec<String>,
@@ -98,12 +103,16 @@ impl ProcessRuntime {
         let pods = place::pods(state_dir);
         let state = |source| Error::State { path: state_dir.to_owned(), source };
         place::make_private(&pods).map_err(state)?;
+        place::make_private(&place::journal(state_dir)).map_err(state)?;
+        wait_for_shims(&place::journal(state_dir)).map_err(state)?;
         let state_dir = state_dir.canonicalize().map_err(state)?;
         let layout = if options.cgroups { Layout::prepare() } else { Layout::default() };
         let cannot = layout.cannot();
         let inbox = Arc::new(Inbox::new().map_err(|e| Error::Zygote(e.into()))?);
         let (copy, reports) = (inbox.clone(), Box::new(reports));
-        let keeper = Keeper::new(copy, state_dir.clone(), options.program, layout, reports)
+        let ledger = Ledger::new(&state_dir).map_err(state)?;
+        let segment = ledger.current();
+        let keeper = Keeper::new(copy, state_dir.clone(), options.program, layout, ledger, reports)
             .map_err(Error::Zygote)?;
         // After the zygote, whose children shall have the limit that the daemon was given.
         raise_descriptor_limit();
@@ -111,7 +120,7 @@ impl ProcessRuntime {
             .name("shims".into())
             .spawn(|| keeper.run())
             .map_err(Error::Zygote)?;
-        Ok(ProcessRuntime { state_dir, inbox, keeper: Some(keeper), cannot })
+        Ok(ProcessRuntime { state_dir, segment, inbox, keeper: Some(keeper), cannot })
     }
 
     /// What this host does not let us do, one sentence each, for the daemon to log.
@@ -124,23 +133,35 @@ impl ProcessRuntime {
         ExecDoor { inbox: self.inbox.clone() }
     }
 
-    fn recover_pod(&self, uid: &str) -> Result<PodObserved, settle::Error> {
+    /// What is known of the pod, and the way to its shim, if one lives.
+    fn recover_pod(&self, uid: &str) -> Result<(Past, Option<OwnedFd>), settle::Error> {
         let place = Place::new(&self.state_dir, uid);
         for _ in 0..TRIES_MAX {
             // Connected first: what happens after this is told to us, what happened before is in
             // the file.
-            if let Ok(socket) = sockets::connect_in(&place.folder, place::SOCKET) {
-                let past = Past::read(&place)?;
-                self.adopt(uid, socket, &past);
-                return Ok(past.observed);
+            if let Ok(socket) = sockets::connect_in(&place.journal, &place.socket()) {
+                return Ok((Past::read(&place)?, Some(socket)));
             }
-            match settle(&place) {
+            match settle(&place, self.segment) {
                 // It is about to listen, or about to end.
                 Err(settle::Error::Held) => std::thread::sleep(TRY_EVERY),
-                other => return other.map(|past| past.observed),
+                other => return Ok((other?, None)),
             }
         }
         Err(settle::Error::Held)
+    }
+
+    /// The pods in the journal that were not removed, and where their first line is.
+    fn on_record(&self) -> io::Result<BTreeMap<String, Segment>> {
+        let mut pods: BTreeMap<String, (Segment, bool)> = BTreeMap::new();
+        journal::read(&place::journal(&self.state_dir), |segment, uid, json| {
+            if place::is_plain(uid) {
+                let (_, cleaned) = pods.entry(uid.to_owned()).or_insert((segment, false));
+                *cleaned = matches!(serde_json::from_slice(json), Ok(Record::Cleaned));
+            }
+        })?;
+        let live = pods.into_iter().filter(|(_, (_, cleaned))| !cleaned);
+        Ok(live.map(|(uid, (first, _))| (uid, first)).collect())
     }
 
     fn adopt(&self, uid: &str, socket: OwnedFd, past: &Past) {
@@ -154,26 +175,55 @@ impl ProcessRuntime {
 const TRIES_MAX: u32 = 200;
 const TRY_EVERY: Duration = Duration::from_millis(10);
 
+/// Shims that an earlier daemon had just made, or just given a pod, are gone or on record.
+fn wait_for_shims(journal: &Path) -> io::Result<()> {
+    let between = Between::open(journal)?;
+    for _ in 0..TRIES_MAX {
+        if between.is_over()? {
+            return Ok(());
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+    tracing::warn!("a shim of an earlier daemon neither begins nor ends; it is not waited for");
+    Ok(())
+}
+
 impl Runtime for ProcessRuntime {
     type Error = Error;
 
     fn recover(&mut self) -> Result<Vec<(String, PodObserved)>, Error> {
-        let pods = place::pods(&self.state_dir);
-        let state = |source| Error::State { path: pods.clone(), source };
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&pods).map_err(state)? {
-            let name = entry.map_err(state)?.file_name();
-            let Some(uid) = name.to_str().filter(|name| place::is_plain(name)) else { continue };
-            let observed = self
-                .recover_pod(uid)
-                .map_err(|source| Error::Pod { uid: uid.to_owned(), source })?;
-            found.push((uid.to_owned(), observed));
+        let state = |source| Error::State { path: self.state_dir.clone(), source };
+        let mut found = BTreeMap::new();
+        for (uid, first) in self.on_record().map_err(state)? {
+            let (past, socket) =
+                self.recover_pod(&uid).map_err(|source| Error::Pod { uid: uid.clone(), source })?;
+            let restarted = past.restarted();
+            self.inbox.tell(Told::Recovered { pod_uid: uid.clone(), first, restarted });
+            if let Some(socket) = socket {
+                self.adopt(&uid, socket, &past);
+            }
+            found.insert(uid, past.observed);
         }
-        Ok(found)
+        // All that is left of the others is their logs.
+        for entry in std::fs::read_dir(place::pods(&self.state_dir)).map_err(state)? {
+            let name = entry.map_err(state)?.file_name();
+            if let Some(uid) = name.to_str().filter(|name| place::is_plain(name)) {
+                found.entry(uid.to_owned()).or_default();
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     fn order(&mut self, order: Order) {
         self.inbox.tell(Told::Order(order));
+    }
+
+    fn committed(&mut self, reports: usize) {
+        self.inbox.note_committed(reports);
+    }
+
+    fn expect(&mut self, pods: usize) {
+        self.inbox.tell(Told::Expect(pods));
     }
 }
 

@@ -1,7 +1,7 @@
-//! Where a pod's things lie: `<state>/pods/<uid>/`, closed to other users.
+//! Where a pod's things lie: `<state>/pods/<uid>/`, closed to other users, and in the journal.
 //!
-//! Few files and no folders below it: making them is what costs most in the start of a short run. A
-//! container's name has no dots, so nothing can clash.
+//! The folder is made with the first file in it, and there are few files: making them is what costs
+//! most in a short run, which may need none. A container's name has no dots, so nothing can clash.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -11,16 +11,20 @@ use std::path::{Path, PathBuf};
 /// How many log files an attempt keeps: the one being written, and `.1` (newest) to `.4`.
 pub const LOG_FILES_MAX: u32 = 5;
 
-/// A pod's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
+    pub uid: String,
+    /// Logs and volumes; may not exist.
     pub folder: PathBuf,
+    /// The folder of the journal, which all pods share.
+    pub journal: PathBuf,
 }
 
 impl Place {
     pub fn new(state_dir: &Path, pod_uid: &str) -> Place {
         assert!(is_plain(pod_uid), "a uid is a plain file name");
-        Place { folder: pods(state_dir).join(pod_uid) }
+        let (folder, journal) = (pods(state_dir).join(pod_uid), journal(state_dir));
+        Place { uid: pod_uid.to_owned(), folder, journal }
     }
 
     /// The folder of a PersistentVolumeClaim, beside those of the pods.
@@ -30,8 +34,9 @@ impl Place {
         state.join("claims").join(volume)
     }
 
-    pub fn records(&self) -> PathBuf {
-        self.folder.join("records")
+    /// The shim's socket, in the journal's folder.
+    pub fn socket(&self) -> String {
+        format!("{}.sock", self.uid)
     }
 
     pub fn log(&self, container: &str, attempt: u32) -> PathBuf {
@@ -44,11 +49,12 @@ impl Place {
     }
 }
 
-/// The file name of the shim's socket in the pod's folder.
-pub const SOCKET: &str = "shim.sock";
-
 pub fn pods(state_dir: &Path) -> PathBuf {
     state_dir.join("pods")
+}
+
+pub fn journal(state_dir: &Path) -> PathBuf {
+    state_dir.join("journal")
 }
 
 /// The log file of one attempt of a container, in the CRI log format. Older pieces end in `.1` to
@@ -76,7 +82,8 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// One component of a path that names nothing else.
+/// One component of a path that names nothing else, and one word.
 pub fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
+    let breaks = |c: char| c == '/' || c == '\0' || c.is_ascii_whitespace();
+    !name.is_empty() && name != "." && name != ".." && !name.contains(breaks)
 }

@@ -1,10 +1,7 @@
-//! The records file of a pod: what its shims did, one JSON line each, appended before it is told to
-//! anyone.
-//!
-//! The page cache keeps a line through the death of shim and daemon. A power cut is covered by the
-//! engine, whose commit on disk precedes each order and follows each report; a line is synced only
-//! where no daemon listens. A last line that was torn is passed over. No secret is in a line.
+//! The records of a pod: what its shims did, appended to the journal before it is told to anyone.
+//! No secret is in them.
 
+use super::journal::{self, Segment};
 use super::place::Place;
 use crate::host::process::boot_id;
 use crate::kinds::pod::observed::{
@@ -13,9 +10,8 @@ use crate::kinds::pod::observed::{
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +63,9 @@ pub enum Record {
         attempt: u32,
         exit: Exit,
     },
-    /// Stands for all earlier lines of the container, when the file was written anew.
+    /// The pod was removed with all that it had.
+    Cleaned,
+    /// Stands for all earlier lines of the container, when they were written anew.
     Earlier {
         container: String,
         attempt: u32,
@@ -80,7 +78,7 @@ impl Record {
     /// The container and attempt that it speaks of.
     pub fn about(&self) -> Option<(&str, u32)> {
         match self {
-            Record::Shim { .. } => None,
+            Record::Shim { .. } | Record::Cleaned => None,
             Record::Intent { container, attempt, .. }
             | Record::Started { container, attempt, .. }
             | Record::PostStart { container, attempt, .. }
@@ -119,6 +117,8 @@ pub struct Past {
     /// The boot that the last shim lived under.
     pub boot: String,
     pub observed: PodObserved,
+    /// The pod was removed.
+    pub cleaned: bool,
     /// By container: the lines of its latest attempt.
     latest: BTreeMap<String, Vec<Record>>,
 }
@@ -126,35 +126,40 @@ pub struct Past {
 impl Past {
     pub fn read(place: &Place) -> io::Result<Past> {
         let mut past = Past::default();
-        match std::fs::read(place.records()) {
-            Ok(bytes) => {
-                for line in bytes.split(|byte| *byte == b'\n') {
-                    if let Ok(record) = serde_json::from_slice(line) {
-                        past.add(record);
-                    }
-                }
-                Ok(past)
+        journal::read(&place.journal, |_, uid, json| {
+            if uid == place.uid {
+                past.add_line(json);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(past),
-            Err(error) => Err(error),
+        })?;
+        Ok(past)
+    }
+
+    /// One that is not understood is passed over.
+    pub fn add_line(&mut self, json: &[u8]) {
+        if let Ok(record) = serde_json::from_slice(json) {
+            self.add(record);
         }
     }
 
     pub fn add(&mut self, record: Record) {
-        if let Record::Shim { boot, .. } = &record {
-            self.boot.clone_from(boot);
+        match &record {
+            Record::Shim { boot, .. } => self.boot.clone_from(boot),
+            Record::Cleaned => *self = Past { cleaned: true, ..Past::default() },
+            _ => {}
         }
         let Some((container, attempt)) = record.about() else { return };
+        self.cleaned = false;
         let lines = self.latest.entry(container.to_owned()).or_default();
         match &record {
             Record::Intent { .. } => {
-                *lines = Vec::new();
+                lines.clear();
                 let before = self.observed.containers.remove(container);
                 let next =
                     before.map_or_else(|| ContainerObserved::new(attempt), |b| after(b, attempt));
                 self.observed.containers.insert(container.to_owned(), next);
             }
             Record::Earlier { last, streak, .. } => {
+                lines.clear();
                 let mut seen = ContainerObserved::new(attempt);
                 (seen.last, seen.streak) = (last.clone(), *streak);
                 self.observed.containers.insert(container.to_owned(), seen);
@@ -186,10 +191,23 @@ impl Past {
         })
     }
 
-    /// Lines that tell what the containers are now, short enough to replace a file that grew.
+    /// Was any container started more than once? Then how often counts for its next start.
+    pub fn restarted(&self) -> bool {
+        self.observed.containers.values().any(|seen| seen.attempt > 0)
+    }
+
+    /// The lines that stand for all earlier ones of the pod.
+    pub fn told_again(&self, uid: &str) -> Vec<u8> {
+        let pid = rustix::process::getpid().as_raw_pid();
+        let shim = Record::Shim { boot: self.boot.clone(), pid };
+        let records = [shim].into_iter().chain(self.summary());
+        records.flat_map(|record| journal::line(uid, &record)).collect()
+    }
+
     fn summary(&self) -> impl Iterator<Item = Record> {
-        self.latest.iter().flat_map(|(container, lines)| {
-            let seen = &self.observed.containers[container];
+        let all = self.latest.iter().filter_map(|(container, lines)| {
+            // Of what was removed with earlier segments there may be a rest.
+            let seen = self.observed.containers.get(container)?;
             let ended = matches!(seen.state, ContainerState::Exited(_));
             // The end of this attempt, which follows, counts itself.
             let streak = seen.streak.saturating_sub(u32::from(ended));
@@ -199,8 +217,9 @@ impl Past {
                 last: seen.last.clone(),
                 streak,
             };
-            [earlier].into_iter().chain(lines.iter().filter(|r| !r.is_earlier()).cloned())
-        })
+            Some([earlier].into_iter().chain(lines.iter().filter(|r| !r.is_earlier()).cloned()))
+        });
+        all.flatten()
     }
 
     /// Attempts begun whose end is not recorded.
@@ -261,29 +280,26 @@ pub struct Unsettled {
     pub process: Option<(i32, u64)>,
 }
 
-/// The file, open for appending, and what it says.
+/// A pod's records: the segment that its shim appends to, and all that was said so far.
 #[derive(Debug)]
 pub struct Records {
     place: Place,
     file: File,
+    /// What this shim has written to that segment.
     bytes: u64,
     pub past: Past,
 }
 
-/// A crash loop of years must not fill the disk: beyond this the file is written anew, short.
+/// A crash loop of years must not fill the disk: who has written so much into a segment is given a
+/// new one.
 const BYTES_MAX: u64 = 256 << 10;
 
 impl Records {
-    pub fn open(place: &Place) -> io::Result<Records> {
-        let past = Past::read(place)?;
-        let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(0o600).open(place.records())?;
-        let bytes = file.metadata()?.len();
-        let mut records = Records { place: place.clone(), file, bytes, past };
-        if bytes > 0 {
-            // Ends a line that a power cut may have torn.
-            records.file.write_all(b"\n")?;
-        }
+    /// `fresh`: nothing is on record of the pod.
+    pub fn open(place: &Place, segment: Segment, fresh: bool) -> io::Result<Records> {
+        let past = if fresh { Past::default() } else { Past::read(place)? };
+        let file = journal::open(&place.journal, segment)?;
+        let mut records = Records { place: place.clone(), file, bytes: 0, past };
         let pid = rustix::process::getpid().as_raw_pid();
         records.append(Record::Shim { boot: boot_id().to_owned(), pid }, false)?;
         Ok(records)
@@ -291,16 +307,8 @@ impl Records {
 
     /// Writes the line, then counts it as past. `sync`: onto the disk itself.
     pub fn append(&mut self, record: Record, sync: bool) -> io::Result<()> {
-        if self.bytes > BYTES_MAX {
-            self.rewrite()?;
-        }
-        let line = line_of(&record);
-        let written = self.file.write_all(&line);
-        if written.is_err() {
-            // A torn line is ended by the next one's newline, where there is room again.
-            let _ = self.file.set_len(self.bytes);
-        }
-        written?;
+        let line = journal::line(&self.place.uid, &record);
+        self.file.write_all(&line)?;
         self.bytes += line.len() as u64;
         if sync {
             self.file.sync_data()?;
@@ -309,27 +317,18 @@ impl Records {
         Ok(())
     }
 
-    fn rewrite(&mut self) -> io::Result<()> {
-        let fresh_path = self.place.folder.join("records.new");
-        let mut options = OpenOptions::new();
-        let mut fresh =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&fresh_path)?;
-        let pid = rustix::process::getpid().as_raw_pid();
-        let mut text = line_of(&Record::Shim { boot: self.past.boot.clone(), pid });
-        self.past.summary().for_each(|record| text.extend(line_of(&record)));
-        fresh.write_all(&text)?;
-        fresh.sync_data()?;
-        std::fs::rename(&fresh_path, self.place.records())?;
-        self.file = OpenOptions::new().append(true).open(self.place.records())?;
-        self.bytes = text.len() as u64;
+    pub fn is_full(&self) -> bool {
+        self.bytes > BYTES_MAX
+    }
+
+    /// Goes on in another segment, with what still counts: the earlier ones may then go.
+    pub fn move_to(&mut self, segment: Segment) -> io::Result<()> {
+        let mut file = journal::open(&self.place.journal, segment)?;
+        let text = self.past.told_again(&self.place.uid);
+        file.write_all(&text)?;
+        (self.file, self.bytes) = (file, text.len() as u64);
         Ok(())
     }
-}
-
-fn line_of(record: &Record) -> Vec<u8> {
-    let mut line = serde_json::to_vec(record).expect("records are plain data");
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]
@@ -359,17 +358,27 @@ mod tests {
         Record::Exited { container: "main".into(), attempt, exit }
     }
 
+    fn place(folder: &tempfile::TempDir) -> Place {
+        let place = Place::new(folder.path(), "uid");
+        std::fs::create_dir(&place.journal).expect("a folder");
+        place
+    }
+
     #[test]
-    fn a_file_that_grew_is_written_anew_and_says_the_same() {
+    fn who_moves_to_another_segment_says_the_same_there_and_shorter() {
         let folder = tempfile::tempdir().expect("tempdir");
-        let place = Place { folder: folder.path().into() };
-        let mut records = Records::open(&place).expect("open");
+        let place = place(&folder);
+        let mut records = Records::open(&place, 1, true).expect("open");
         for attempt in 0..2000 {
             records.append(intent(attempt), false).expect("append");
             records.append(exited(attempt), false).expect("append");
         }
-        let length = std::fs::metadata(place.records()).expect("there").len();
-        assert!(length <= BYTES_MAX + 1000, "{length}");
+        assert!(records.is_full());
+        records.move_to(2).expect("move");
+        assert!(!records.is_full());
+        let both = Past::read(&place).expect("read");
+        assert_eq!(both.observed, records.past.observed);
+        journal::remove(&place.journal, 1).expect("removed");
         let past = Past::read(&place).expect("read");
         assert_eq!(past.observed, records.past.observed);
         let seen = &past.observed.containers["main"];
@@ -380,18 +389,17 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_passed_over_and_ended() {
+    fn a_torn_line_is_passed_over_and_spoils_no_other() {
         let folder = tempfile::tempdir().expect("tempdir");
-        let place = Place { folder: folder.path().into() };
-        let mut records = Records::open(&place).expect("open");
+        let place = place(&folder);
+        let mut records = Records::open(&place, 1, true).expect("open");
         records.append(intent(0), false).expect("append");
-        drop(records);
-        let whole = std::fs::read(place.records()).expect("read");
-        let torn = &line_of(&exited(0))[..20];
-        std::fs::write(place.records(), [&whole, torn].concat()).expect("write");
-        let mut records = Records::open(&place).expect("open");
-        assert_eq!(records.past.unsettled().len(), 1);
+        let torn = &journal::line("uid", &exited(0))[..20];
+        journal::open(&place.journal, 1).expect("open").write_all(torn).expect("write");
+        assert_eq!(Past::read(&place).expect("read").unsettled().len(), 1);
         records.append(exited(0), true).expect("append");
         assert!(Past::read(&place).expect("read").unsettled().is_empty());
+        let other = Place { uid: "other".into(), ..place };
+        assert_eq!(Past::read(&other).expect("read").observed, PodObserved::default());
     }
 }

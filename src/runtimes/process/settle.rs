@@ -5,13 +5,13 @@
 //! it ends. What it left behind is killed, and its end is told as Kubernetes does for a container
 //! that got lost: `ContainerStatusUnknown`, exit code 137.
 
+use super::journal::{self, Segment};
 use super::place::Place;
 use super::records::{Past, Record, Records, Unsettled};
 use crate::host::cgroups::Cgroup;
 use crate::host::process;
 use crate::kinds::pod::observed::Exit;
 use crate::time::Timestamp;
-use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::Pid;
 use std::io;
 use std::time::Duration;
@@ -25,21 +25,16 @@ pub enum Error {
     Records(#[from] io::Error),
 }
 
-/// Ends what the pod's records leave open, and gives all that they say.
-pub fn settle(place: &Place) -> Result<Past, Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let lock = match rustix::fs::open(&place.folder, flags, Mode::empty()) {
-        Err(rustix::io::Errno::NOENT) => return Ok(Past::default()),
-        other => other.map_err(io::Error::from)?,
-    };
-    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| Error::Held)?;
+/// Ends what the pod's records leave open, in that segment, and gives all that they say.
+pub fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
+    let _lock = journal::lock(place)?.ok_or(Error::Held)?;
     let past = Past::read(place)?;
     let open = past.unsettled();
     if open.is_empty() {
         return Ok(past);
     }
     let same_boot = past.boot == process::boot_id();
-    let mut records = Records::open(place)?;
+    let mut records = Records::open(place, segment, false)?;
     for lost in open {
         if same_boot {
             end(&lost);

@@ -3,6 +3,7 @@
 //! A shim lives longer than the daemon that had it made, so either side may be newer: fields may be
 //! added, a message that is not understood is passed over, and nothing is ever renamed.
 
+use super::journal::Segment;
 use super::records::Record;
 use crate::host::cgroups::Layout;
 use crate::kinds::pod::observed::Launch;
@@ -14,20 +15,34 @@ use std::path::PathBuf;
 /// For the zygote, with the shim's end of a socket pair.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NewShim {
-    pub pod_uid: String,
-    pub folder: PathBuf,
-    pub cgroups: Layout,
+    /// Known to the daemon alone.
+    pub token: u64,
+    pub state: PathBuf,
 }
 
 /// The zygote could not make it: `errno` says why.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NoShim {
-    pub pod_uid: String,
+    pub token: u64,
     pub errno: i32,
+}
+
+/// The pod that a shim shall have.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewPod {
+    pub uid: String,
+    pub segment: Segment,
+    /// The journal has nothing of it.
+    pub fresh: bool,
+    pub cgroups: Layout,
 }
 
 #[derive(Serialize, Deserialize)]
 pub enum ToShim {
+    /// Only for a shim that is free. All that follows is about this pod.
+    Take(Box<NewPod>),
+    /// Goes on with its records in another segment.
+    Move(Segment),
     Start(Box<Launch>),
     Stop {
         container: String,
@@ -62,6 +77,12 @@ pub enum FromShim {
         id: u64,
         ran: Ran,
     },
+    /// What counts of its pod is in this segment, and those after it.
+    Moved(Segment),
+    /// It has written much into its segment.
+    Full,
+    /// It has no pod any more and may be given another one.
+    Free,
 }
 
 /// Longer ones come from a broken peer. Kubernetes' own limit of an object is 1.5 MiB; a pod may

@@ -15,7 +15,7 @@ use rustix::net::SendFlags;
 /// The word on the command line that makes cronlet a zygote: `argv[1]`.
 pub const COMMAND: &str = "shim-zygote";
 
-/// What the daemon may say at once: a uid, a path, and the cgroups' folders.
+/// What the daemon may say at once: a number and a path.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// Serves until the daemon closes the socket that is standard input. `main` calls this before
@@ -40,10 +40,10 @@ pub fn zygote_main() -> ! {
                     Ok(Forked::Child) => {
                         // The daemon must see the zygote's end, not wait for that of the shims.
                         drop(socket);
-                        shim::main(new, daemon)
+                        shim::main(&new.state, daemon)
                     }
                     Ok(Forked::Parent(_)) => {}
-                    Err(error) => refuse(&socket, new.pod_uid, &error),
+                    Err(error) => refuse(&socket, new.token, &error),
                 }
             }
             Ok((_, None)) => {}
@@ -74,8 +74,8 @@ fn take_socket() -> rustix::io::Result<OwnedFd> {
 }
 
 /// Says why there is no shim. If the daemon does not listen it still sees the pod's socket closed.
-fn refuse(socket: &OwnedFd, pod_uid: String, error: &std::io::Error) {
-    let answer = NoShim { pod_uid, errno: error.raw_os_error().unwrap_or(0) };
+fn refuse(socket: &OwnedFd, token: u64, error: &std::io::Error) {
+    let answer = NoShim { token, errno: error.raw_os_error().unwrap_or(0) };
     let bytes = serde_json::to_vec(&answer).expect("plain data");
     let _ = rustix::net::send(socket, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
 }

@@ -54,6 +54,11 @@ struct Ready {
 }
 
 impl Space {
+    /// It has namespaces that are no other pod's.
+    pub fn is_private(&self) -> bool {
+        self.private
+    }
+
     /// The shim must stay for what it holds.
     pub fn has_memory(&self) -> bool {
         self.has_memory
@@ -67,6 +72,10 @@ impl Space {
             path => path,
         };
         let plain = launch.mounts.is_empty() && !launch.read_only_root && at == MESSAGE_PATH;
+        if !plain {
+            let made = place::make_private(&place.folder);
+            made.map_err(|e| Refusal::run(format!("making the pod's folder: {}", words(e))))?;
+        }
         if !is_root && !plain {
             self.enter()?;
         }
@@ -165,7 +174,6 @@ impl Space {
 
     /// Removes the pod's folder.
     pub fn remove(&mut self, place: &Place) -> io::Result<()> {
-        rustix::process::chdir("/")?;
         for volume in &self.tmpfs {
             mounts::detach(&place.folder.join("volumes").join(volume))?;
         }

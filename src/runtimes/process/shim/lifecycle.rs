@@ -72,7 +72,9 @@ impl Shim {
         // The shim has no children that are not the pod's, and waits for none of them.
         strays(&self.containers).into_iter().for_each(process::kill);
         self.unwritten.clear();
-        let error = self.space.remove(&self.place).err().map(|e| e.to_string());
+        let removed = self.space.remove(&self.place);
+        let error = removed.and_then(|()| self.records.append(Record::Cleaned, false)).err();
+        let error = error.map(|e| e.to_string());
         self.link.tell(&FromShim::Cleaned { error });
     }
 

@@ -1,11 +1,14 @@
-//! The shim's end of its talk with the daemon: never waits, and survives any number of daemons.
+//! The shim's end of its talk with the daemon: waits only between pods, and survives any number of
+//! daemons.
 
 use crate::host::sockets;
-use crate::runtimes::process::place::SOCKET;
-use crate::runtimes::process::wire::{self, Frames, FromShim, ToShim};
+use crate::runtimes::process::journal::Between;
+use crate::runtimes::process::wire::{self, Frames, FromShim, NewPod, ToShim};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
+use std::collections::VecDeque;
 
 /// A daemon that reads nothing gets no more than this; what it missed is told again once it reads.
 const UNSENT_BYTES_MAX: usize = 256 << 10;
@@ -15,32 +18,70 @@ pub struct Link {
     pub listener: Option<OwnedFd>,
     pub daemon: Option<OwnedFd>,
     frames: Frames,
+    orders: VecDeque<ToShim>,
     unsent: Vec<u8>,
     /// Something was not sent: all shall be told again.
     pub behind: bool,
 }
 
 impl Link {
-    /// The working directory is the pod's folder.
+    /// The working directory is the journal's folder while there is a pod.
     pub fn new(daemon: OwnedFd) -> Result<Link, Errno> {
         rustix::io::ioctl_fionbio(&daemon, true)?;
         Ok(Link {
             listener: None,
             daemon: Some(daemon),
             frames: Frames::default(),
+            orders: VecDeque::new(),
             unsent: Vec::new(),
             behind: false,
         })
     }
 
+    /// Waits for the next pod. `None`: there will be none, the daemon is gone.
+    ///
+    /// The next daemon waits for who holds `between`; so whoever has it and then sees that its
+    /// daemon still lives may begin a pod that nothing is on record of yet.
+    pub fn next_pod(&mut self, between: &Between) -> Option<Box<NewPod>> {
+        if !between.hold() {
+            return None;
+        }
+        loop {
+            // What else came is for a pod that it had before, and was too late.
+            let next =
+                std::iter::from_fn(|| self.orders.pop_front()).find_map(|order| match order {
+                    ToShim::Take(new) => Some(new),
+                    _ => None,
+                });
+            let wait = next.is_none();
+            if !self.daemon_lives(wait) {
+                return None;
+            }
+            if next.is_some() {
+                return next;
+            }
+            self.hear();
+        }
+    }
+
+    /// `wait`: until something comes from it.
+    fn daemon_lives(&self, wait: bool) -> bool {
+        let Some(daemon) = &self.daemon else { return false };
+        let mut fds = [PollFd::new(daemon, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let _ = rustix::event::poll(&mut fds, if wait { None } else { Some(&at_once) });
+        !fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
     /// Takes a new daemon's connection in place of the old one's.
-    pub fn accept(&mut self) {
+    pub fn accept(&mut self, name: &str) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let Some(listener) = &self.listener else { return };
         let Ok(daemon) = rustix::net::accept_with(listener, flags) else { return };
         self.daemon = Some(daemon);
-        self.end();
+        self.end(name);
         self.frames = Frames::default();
+        self.orders.clear();
         self.unsent = Vec::new();
         self.behind = true;
     }
@@ -50,18 +91,18 @@ impl Link {
         self.daemon.is_none() && self.listener.is_none()
     }
 
-    /// Listens for the next daemon, if there is none. What the host refuses now is tried again
-    /// later.
-    pub fn listen(&mut self) {
+    /// Listens for the next daemon, if there is none, in the working directory. What the host
+    /// refuses now is tried again later.
+    pub fn listen(&mut self, name: &str) {
         if self.is_deaf() {
-            self.listener = sockets::listen_here(SOCKET).ok();
+            self.listener = sockets::listen_here(name).ok();
         }
     }
 
     /// Listens no more.
-    pub fn end(&mut self) {
+    pub fn end(&mut self, name: &str) {
         if self.listener.take().is_some() {
-            let _ = rustix::fs::unlink(SOCKET);
+            let _ = rustix::fs::unlink(name);
         }
     }
 
@@ -97,42 +138,49 @@ impl Link {
         self.unsent = Vec::new();
     }
 
-    fn close(&mut self) {
+    /// The connection is of no use any more.
+    pub fn close(&mut self) {
         self.daemon = None;
         self.unsent = Vec::new();
         self.frames = Frames::default();
     }
 
-    /// Orders that came in. Reads all there is.
-    pub fn orders(&mut self) -> Vec<ToShim> {
+    /// The next order about the pod that it has.
+    pub fn next_order(&mut self) -> Option<ToShim> {
+        let is_next = |order: &ToShim| matches!(order, ToShim::Take(_));
+        if self.orders.front().is_some_and(is_next) { None } else { self.orders.pop_front() }
+    }
+
+    /// Is it told to take another pod?
+    pub fn has_next_pod(&self) -> bool {
+        matches!(self.orders.front(), Some(ToShim::Take(_)))
+    }
+
+    /// Takes in what came. Reads all there is.
+    pub fn hear(&mut self) {
         let mut buffer = [0; 4096];
-        while let Some(daemon) = &self.daemon {
+        let mut closed = false;
+        while let (Some(daemon), false) = (&self.daemon, closed) {
             match rustix::io::read(daemon, &mut buffer) {
-                Ok(0) => {
-                    let orders = self.whole();
-                    self.close();
-                    return orders;
-                }
+                Ok(0) => closed = true,
                 Ok(length) => self.frames.push(&buffer[..length]),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
-                Err(_) => self.close(),
+                Err(_) => closed = true,
             }
         }
-        self.whole()
-    }
-
-    fn whole(&mut self) -> Vec<ToShim> {
-        let mut orders = Vec::new();
         loop {
             match self.frames.pop() {
-                Ok(Some(order)) => orders.push(order),
-                Ok(None) => return orders,
+                Ok(Some(order)) => self.orders.push_back(order),
+                Ok(None) => break,
                 Err(_) => {
-                    self.close();
-                    return orders;
+                    closed = true;
+                    break;
                 }
             }
+        }
+        if closed {
+            self.close();
         }
     }
 }

@@ -29,7 +29,15 @@ impl Log {
     }
 
     fn append_to(&mut self) -> io::Result<File> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600);
+        let file = options.open(&self.path).or_else(|error| match self.path.parent() {
+            // The pod's folder is made with the first file in it.
+            Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+                place::make_private(folder).and_then(|()| options.open(&self.path))
+            }
+            _ => Err(error),
+        })?;
         self.bytes = file.metadata()?.len();
         Ok(file)
     }

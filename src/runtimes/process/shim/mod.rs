@@ -1,15 +1,15 @@
 //! The shim: a small process for each pod, parent of its containers, that outlives the daemon.
 //!
 //! It has one thread and one loop, and no more memory than what it touches of the zygote's:
-//! hundreds of idle ones must fit beside the daemon. What it did is in the records file before it
-//! tells of it. It ends when nothing of the pod lives and all is on disk; the daemon has a new one
-//! made for the next order.
+//! hundreds of idle ones must fit beside the daemon. What it did is in the journal before it tells
+//! of it. When nothing of the pod lives and all is on record, the daemon gives it another pod, or
+//! closes the connection and so ends it.
 //!
 //! ```text
 //!            orders, reports                    start, stop, output, end
 //!   daemon <-----------------> Shim::turn <--------------------------> containers, hooks
 //!            (Link)              |   |
-//!                     records <--+   +--> <container>.<attempt>.log
+//!                     journal <--+   +--> <container>.<attempt>.log
 //! ```
 
 pub mod container;
@@ -24,9 +24,10 @@ mod message;
 pub mod spawn;
 mod view;
 
+use super::journal::{Between, Segment};
 use super::place::Place;
 use super::records::{Record, Records};
-use super::wire::{FromShim, NewShim, ToShim};
+use super::wire::{FromShim, NewPod, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::{process, signals};
 use container::Container;
@@ -34,11 +35,11 @@ use files::Space;
 use link::Link;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::Pid;
 use spawn::Refusal;
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub struct Shim {
@@ -52,6 +53,10 @@ pub struct Shim {
     unwritten: Vec<Record>,
     space: Space,
     cleaning: bool,
+    /// Something was asked of it for this pod.
+    asked: bool,
+    /// The daemon was told that a new segment is wanted.
+    told_full: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
     /// Scratch for reading. Memory that is never written to costs nothing.
@@ -60,74 +65,116 @@ pub struct Shim {
     _lock: OwnedFd,
 }
 
-/// Init containers follow each other at once: the shim of one is kept for the next.
+/// What a shim has without a pod, and keeps from pod to pod.
+struct Free {
+    link: Link,
+    children: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+/// Init containers follow each other at once: a shim that cannot be given another pod is kept for
+/// the next.
 const LINGER: Duration = Duration::from_millis(100);
 const DISK_RETRY_EVERY: Duration = Duration::from_secs(1);
 const OUTPUT_BYTES_AT_ONCE: usize = 32 << 10;
 
-/// Lives the shim's life in a process just forked from the zygote, which has one thread.
-pub fn main(new: NewShim, daemon: OwnedFd) -> ! {
-    let Ok(copy) = rustix::io::fcntl_dupfd_cloexec(&daemon, 3) else { process::exit_now(1) };
-    match Shim::new(new, daemon) {
-        Ok(mut shim) => {
-            while shim.turn() {}
-            process::exit_now(0)
+/// Lives the shim's life in a process just forked from the zygote, which has one thread: one pod
+/// after the other, as long as a daemon has pods for it.
+pub fn main(state: &Path, daemon: OwnedFd) -> ! {
+    let journal = super::place::journal(state);
+    let Ok(between) = Between::open(&journal) else { process::exit_now(1) };
+    let Ok(mut free) = Free::new(daemon) else { process::exit_now(1) };
+    while let Some(new) = free.link.next_pod(&between) {
+        let place = Place::new(state, &new.uid);
+        let (lock, records) = match begin(&place, &new) {
+            Ok(begun) => begun,
+            Err(error) => {
+                free.refuse(&Refusal::run(format!("making the pod's shim: {error}")));
+                process::exit_now(1)
+            }
+        };
+        between.let_go();
+        match Shim::new(place, new.cgroups, free, (lock, records)).live() {
+            Some(next) if between.hold() => free = next,
+            _ => break,
         }
-        Err(error) => {
-            refuse(&copy, &Refusal::run(format!("making the pod's shim: {error}")));
-            process::exit_now(1)
-        }
+        free.link.tell(&FromShim::Free);
     }
+    process::exit_now(0)
 }
 
-/// Answers the order that the daemon sent along: this pod cannot be served.
-fn refuse(daemon: &OwnedFd, refusal: &Refusal) {
-    let _ = rustix::io::ioctl_fionbio(daemon, false);
-    let mut frames = super::wire::Frames::default();
-    let mut buffer = Vec::with_capacity(OUTPUT_BYTES_AT_ONCE);
-    while let Ok(1..) = read(daemon, &mut buffer) {
-        frames.push(&buffer);
-        while let Ok(Some(order)) = frames.pop() {
-            if let ToShim::Start(launch) = order {
-                let record = launch::failed(&launch.container, launch.attempt, refusal);
-                let bytes = super::wire::frame(&FromShim::Record(record));
-                let _ = rustix::io::write(daemon, &bytes);
-                return;
+/// Takes the pod, on record.
+fn begin(place: &Place, new: &NewPod) -> io::Result<(OwnedFd, Records)> {
+    let lock = super::journal::lock(place)?;
+    let lock = lock.ok_or_else(|| io::Error::other("another shim has the pod"))?;
+    rustix::process::chdir(&place.journal)?;
+    Ok((lock, Records::open(place, new.segment, new.fresh)?))
+}
+
+impl Free {
+    fn new(daemon: OwnedFd) -> io::Result<Free> {
+        let _ = rustix::process::setsid();
+        rustix::thread::set_name(c"cronlet-shim")?;
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let children = signals::block_and_watch_children()?;
+        let link = Link::new(daemon)?;
+        Ok(Free { link, children, buffer: Vec::with_capacity(OUTPUT_BYTES_AT_ONCE) })
+    }
+
+    /// Answers the order that the daemon sent along: this pod cannot be served.
+    fn refuse(mut self, refusal: &Refusal) {
+        while self.link.daemon.is_some() {
+            while let Some(order) = self.link.next_order() {
+                if let ToShim::Start(launch) = order {
+                    let record = launch::failed(&launch.container, launch.attempt, refusal);
+                    return self.link.tell(&FromShim::Record(record));
+                }
             }
+            if let Some(daemon) = &self.link.daemon {
+                let _ = rustix::event::poll(&mut [PollFd::new(daemon, PollFlags::IN)], None);
+            }
+            self.link.hear();
         }
     }
 }
 
 impl Shim {
-    fn new(new: NewShim, daemon: OwnedFd) -> io::Result<Shim> {
-        let _ = rustix::process::setsid();
-        rustix::thread::set_name(c"cronlet-shim")?;
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        let children = signals::block_and_watch_children()?;
-        let place = Place { folder: new.folder };
-        super::place::make_private(&place.folder)?;
-        rustix::process::chdir(&place.folder)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(".", flags, Mode::empty())?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Shim {
-            records: Records::open(&place)?,
+    fn new(place: Place, cgroups: Layout, free: Free, begun: (OwnedFd, Records)) -> Shim {
+        let (lock, records) = begun;
+        Shim {
             place,
-            cgroups: new.cgroups,
-            link: Link::new(daemon)?,
-            children,
+            cgroups,
+            records,
+            link: free.link,
+            children: free.children,
             containers: BTreeMap::new(),
             unwritten: Vec::new(),
             space: Space::default(),
             cleaning: false,
+            asked: false,
+            told_full: false,
             idle_since: Instant::now(),
-            buffer: Vec::with_capacity(OUTPUT_BYTES_AT_ONCE),
+            buffer: free.buffer,
             _lock: lock,
-        })
+        }
     }
 
-    /// Waits for something to happen and deals with it. False: the shim's life is over.
+    /// Serves the pod until nothing of it lives. `None`: this process is of no other use.
+    fn live(mut self) -> Option<Free> {
+        self.obey_all();
+        while self.turn() {}
+        self.link.end(&self.place.socket());
+        let useful = self.link.daemon.is_some() && !self.space.is_private();
+        let left = rustix::process::chdir("/").is_ok();
+        let Shim { link, children, buffer, .. } = self;
+        (useful && left).then_some(Free { link, children, buffer })
+    }
+
+    /// Waits for something to happen and deals with it. False: it is over.
     fn turn(&mut self) -> bool {
+        if self.is_over() {
+            return false;
+        }
         let ready = self.wait();
         for token in ready {
             self.deal_with(token);
@@ -135,7 +182,7 @@ impl Shim {
         self.reap();
         self.look_at_clocks();
         self.catch_up();
-        !self.is_over()
+        true
     }
 
     fn wait(&self) -> Vec<Token> {
@@ -191,7 +238,7 @@ impl Shim {
         if !self.unwritten.is_empty() || self.link.is_deaf() {
             at.push(now + DISK_RETRY_EVERY);
         }
-        if self.may_end() {
+        if self.may_end() && self.asked {
             at.push(self.idle_since + LINGER);
         }
         at.into_iter().min().map(|at| at.saturating_duration_since(now))
@@ -203,19 +250,31 @@ impl Shim {
             Token::Children => {
                 let _ = read(&self.children, &mut self.buffer);
             }
-            Token::Listener => self.link.accept(),
+            Token::Listener => self.link.accept(&self.place.socket()),
             Token::Daemon => {
                 self.link.flush();
-                for order in self.link.orders() {
-                    self.obey(order);
-                }
+                self.link.hear();
+                self.obey_all();
             }
             Token::Container(name, source) => self.hear(&name, source),
         }
     }
 
+    fn obey_all(&mut self) {
+        while let Some(order) = self.link.next_order() {
+            self.asked = true;
+            self.obey(order);
+        }
+        if self.link.has_next_pod() && !self.may_end() {
+            // No daemon gives a pod to who has one. A new connection makes all clear again.
+            self.link.close();
+        }
+    }
+
     fn obey(&mut self, order: ToShim) {
         match order {
+            ToShim::Take(_) => {}
+            ToShim::Move(segment) => self.move_records(segment),
             ToShim::Start(launch) => self.start(*launch),
             ToShim::Stop { container, attempt, grace_seconds } => {
                 self.stop(&container, attempt, grace_seconds);
@@ -248,7 +307,7 @@ impl Shim {
 
     /// Writes what the disk refused before, and tells a new daemon everything.
     fn catch_up(&mut self) {
-        self.link.listen();
+        self.link.listen(&self.place.socket());
         while let Some(record) = self.unwritten.first() {
             if self.records.append(record.clone(), true).is_err() {
                 break;
@@ -269,22 +328,33 @@ impl Shim {
         if !kept {
             self.unwritten.push(record.clone());
         }
+        if self.records.is_full() && !self.told_full && self.link.daemon.is_some() {
+            self.told_full = true;
+            self.link.tell(&FromShim::Full);
+        }
         self.link.tell(&FromShim::Record(record));
+    }
+
+    fn move_records(&mut self, segment: Segment) {
+        if self.unwritten.is_empty() && self.records.move_to(segment).is_ok() {
+            self.told_full = false;
+            self.link.tell(&FromShim::Moved(segment));
+        }
     }
 
     /// Nothing of the pod needs a process any more.
     fn may_end(&self) -> bool {
         let has_memory = self.space.has_memory() && !self.cleaning;
-        let told = self.unwritten.is_empty() && !self.link.has_unsent();
+        let told = self.unwritten.is_empty() && !self.link.has_unsent() && !self.link.behind;
         self.containers.is_empty() && told && !has_memory
     }
 
-    fn is_over(&mut self) -> bool {
-        let over = self.may_end() && (self.cleaning || self.idle_since.elapsed() >= LINGER);
-        if over && !self.cleaning {
-            self.link.end();
+    fn is_over(&self) -> bool {
+        if !self.may_end() {
+            return false;
         }
-        over
+        let lingers = self.space.is_private() && self.idle_since.elapsed() < LINGER;
+        self.link.daemon.is_none() || self.cleaning || (self.asked && !lingers)
     }
 }
 
