@@ -86,7 +86,7 @@ fn nobody_can_do_all_that_needs_no_root() {
         "ends::no_grandchild_is_left",
         "ends::term_then_kill_after_the_grace",
         "ends::two_containers_of_a_pod_end_apart",
-        "hooks::a_failed_start_hook_kills",
+        "hooks::a_failed_start_hook_is_told",
         "hooks::before_the_stop_and_within_the_grace",
         "survives::a_container_outlives_the_daemon",
         "survives::a_killed_shim_takes_its_containers_along",
