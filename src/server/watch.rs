@@ -101,9 +101,9 @@ impl Watcher {
                 () = self.sender.closed() => return,
             };
             let over = Instant::now() >= self.until;
-            if self.bookmarks && !changed {
+            if !changed {
                 bookmark_at = Instant::now() + BOOKMARK_EVERY;
-                if self.send(self.bookmark(version, false)).await.is_none() {
+                if self.bookmarks && self.send(self.bookmark(version, false)).await.is_none() {
                     return;
                 }
             }

@@ -126,18 +126,27 @@ impl Index {
 
     /// The changes that the staged objects are against this index; what is equal is left out.
     pub fn changes(&self, staged: BTreeMap<Key, Option<Object>>) -> Changes {
-        let list = staged.into_iter().filter_map(|(key, staged)| {
+        let mut list = Vec::with_capacity(staged.len());
+        for (key, staged) in staged {
             let before = self.get(&key);
             let (verb, object) = match (staged, &before) {
                 (Some(object), None) => (ChangeVerb::Added, object),
-                (Some(object), Some(old)) if object == *old => return None,
+                (Some(object), Some(old)) if object == *old => continue,
+                (Some(object), Some(old)) if object.uid() != old.uid() => {
+                    // Another one of the name, made as soon as this one went: whoever waits for
+                    // its end hears of it.
+                    let (verb, gone) = (ChangeVerb::Deleted, old.clone());
+                    list.push(Change { version: 0, verb, object: gone, before });
+                    list.push(Change { version: 0, verb: ChangeVerb::Added, object, before: None });
+                    continue;
+                }
                 (Some(object), Some(_)) => (ChangeVerb::Modified, object),
                 (None, Some(old)) => (ChangeVerb::Deleted, old.clone()),
-                (None, None) => return None,
+                (None, None) => continue,
             };
-            Some(Change { version: 0, verb, object, before })
-        });
-        Changes { list: list.collect(), version: self.version }
+            list.push(Change { version: 0, verb, object, before });
+        }
+        Changes { list, version: self.version }
     }
 
     pub fn apply(&mut self, changes: Changes) {

@@ -100,3 +100,29 @@ fn the_state_is_for_its_user_alone() {
     drop(Store::open(FileDisk::new(&path)).expect("it opens"));
     assert_eq!(mode(), 0o600);
 }
+
+#[test]
+fn another_object_of_the_name_is_a_deletion_and_an_addition() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let mut store = Store::open(FileDisk::new(&path)).expect("opens");
+    let with_uid = |uid: &str| {
+        let mut object = config_map("a", Some("u1"));
+        object.meta_mut().uid = Some(uid.into());
+        object
+    };
+    store.put(with_uid("one"));
+    store.commit().expect("commits");
+    store.remove(&with_uid("one").key());
+    store.put(with_uid("two"));
+    store.commit().expect("commits");
+    let (changes, reached) =
+        store.reader().changes_since(1, Kind::ConfigMap, None).expect("remembered");
+    let seen: Vec<(ChangeVerb, &str, u64)> =
+        changes.iter().map(|c| (c.verb, c.object.uid(), c.version)).collect();
+    assert_eq!(seen, [(ChangeVerb::Deleted, "one", 2), (ChangeVerb::Added, "two", 3)]);
+    assert_eq!((reached, names(&store.owned("u1"))), (3, vec!["a"]));
+    drop(store);
+    let store = Store::open(FileDisk::new(&path)).expect("opens");
+    assert_eq!(store.get(&with_uid("two").key()).expect("is there").uid(), "two");
+}
