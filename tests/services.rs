@@ -14,6 +14,8 @@ use std::process::Command;
 
 /// What each needs besides python3's and busybox' likes: Debian's programs.
 const MANIFESTS: &[(&str, &[&str])] = &[
+    ("agent.yaml", &[]),
+    ("members.yaml", &["python3"]),
     ("nginx-recreate.yaml", &["nginx"]),
     ("nginx-rolling.yaml", &["nginx"]),
     ("probes.yaml", &["python3"]),
@@ -64,13 +66,24 @@ fn until_ready(daemon: &Daemon, name: &str) -> Value {
 
 /// What the pod answers on port 8080, at its own address.
 fn ask(pod: &Value, path: &str) -> Option<String> {
-    let ip = pod["status"]["podIP"].as_str()?;
-    let mut stream = TcpStream::connect((ip, 8080)).ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {ip}\r\n\r\n");
+    ask_at(&format!("{}:8080", pod["status"]["podIP"].as_str()?), path)
+}
+
+fn ask_at(at: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(at).ok()?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+}
+
+/// Ports of localhost that are free, as far as one can know: tests run beside each other there.
+fn free_ports<const COUNT: usize>() -> [String; COUNT] {
+    let listeners: [TcpListener; COUNT] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
+    listeners.each_ref().map(|listener| port(listener).to_string())
 }
 
 #[test]
@@ -94,10 +107,7 @@ fn every_manifest_passes_check_and_is_tested() {
 
 #[test]
 fn a_page_and_its_redis_share_localhost_and_a_volume() {
-    // Tests may run beside each other on one localhost.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("an address").port().to_string();
-    drop(free);
+    let [port] = free_ports();
     let edit = |text: String| text.replace("16379", &port);
     let Some(daemon) = daemon_on("web-and-redis.yaml", edit) else { return };
     let visits = until_ready(&daemon, "visits");
@@ -204,4 +214,50 @@ fn a_recreated_deployment_never_runs_both_versions() {
     assert_eq!(mixed, None);
     let scaled = scaled(&daemon);
     assert_eq!(scaled, ["down from 3 to 0", "up from 0 to 3", "up from 0 to 3"]);
+}
+
+#[test]
+fn members_keep_their_names_and_volumes() {
+    let ports: [String; 3] = free_ports();
+    let edit = |text: String| {
+        let at = |text: String, n: usize| text.replace(&format!("710{}", n + 1), &ports[n]);
+        (0..3).fold(text, at)
+    };
+    let Some(daemon) = daemon_on("members.yaml", edit) else { return };
+    let seen = |n: usize| ask_at(&format!("127.0.0.1:{}", ports[n]), "/").unwrap_or_default();
+    let all = ["ring-0", "ring-1", "ring-2"].map(|name| until_ready(&daemon, name));
+    // One after the other: each was made when the one before it was ready.
+    let made = all.map(|pod| pod["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+    assert!(made.is_sorted(), "{made:?}");
+    for (n, name) in ["ring-0", "ring-1", "ring-2"].into_iter().enumerate() {
+        assert_eq!(seen(n), format!("{name}, start 1, sees ring-0 ring-1 ring-2\n"));
+    }
+    daemon.tell(&["delete", "pod", "ring-1"]);
+    let again = "ring-1, start 2, sees ring-0 ring-1 ring-2\n";
+    daemon.until("it comes back as who it was", || (seen(1) == again).then_some(()));
+    let claims = daemon.get(&["persistentvolumeclaims"]);
+    let claims = claims["items"].as_array().expect("a list").iter();
+    let name = |claim: &Value| claim["metadata"]["name"].as_str().map(str::to_owned);
+    let names: Vec<String> = claims.filter_map(name).collect();
+    assert_eq!(names, ["data-ring-0", "data-ring-1", "data-ring-2"]);
+}
+
+#[test]
+fn the_agent_runs_once_on_this_host() {
+    let Some(daemon) = daemon_on("agent.yaml", |text| text) else { return };
+    let agent = daemon.until("it is ready", || {
+        let pods = pods(&daemon, "app=agent");
+        assert!(pods.len() <= 1, "{pods:?}");
+        pods.into_iter().find(is_ready)
+    });
+    let name = agent["metadata"]["name"].as_str().expect("a name");
+    let begin = format!("node {} load ", agent["spec"]["nodeName"].as_str().expect("a node"));
+    daemon.until("it prints the load", || {
+        let printed = daemon.tell(&["logs", name]);
+        printed.starts_with(&begin).then_some(())
+    });
+    let set = daemon.get(&["daemonset", "agent"]);
+    let count = |field: &str| set["status"][field].as_i64();
+    assert_eq!(count("desiredNumberScheduled"), Some(1));
+    assert_eq!(count("currentNumberScheduled"), Some(1));
 }
