@@ -133,6 +133,15 @@ impl Config {
             host_memory_bytes: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
             host_user: rustix::process::geteuid().as_raw(),
             host_home: std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
+            host_os: os_name().unwrap_or_default(),
+            host_kernel: host.release().to_string_lossy().into_owned(),
         }
     }
+}
+
+/// `PRETTY_NAME` of os-release(5).
+fn os_name() -> Option<String> {
+    let text = std::fs::read_to_string("/etc/os-release").ok()?;
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(name.trim_matches('"').to_owned())
 }

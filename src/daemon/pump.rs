@@ -124,12 +124,23 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                 });
             }
             wake = self.turn(news);
-            if leaving
-                && (self.at_shutdown == PodsAtShutdown::Leave || !self.engine.has_running_pods())
-            {
+            if leaving && self.may_leave() {
                 return Ok(());
             }
         }
+    }
+
+    /// Says, once it is so, that the daemon ends and what goes on without it.
+    fn may_leave(&self) -> bool {
+        match (self.engine.running_pods_len(), self.at_shutdown) {
+            (0, _) => tracing::info!("stopped"),
+            (_, PodsAtShutdown::Drain) => return false,
+            (pods, PodsAtShutdown::Leave) => tracing::info!(
+                pods,
+                "stopped; these pods go on, and the next start takes them back (shutdown.pods)"
+            ),
+        }
+        true
     }
 
     /// Gives back memory, unless something is due so soon that it would be late for it.

@@ -90,6 +90,7 @@ impl Engine {
         } else if self.store.get(&object.key()).is_some() {
             return;
         }
+        self.make_namespace(object.namespace());
         let meta = object.meta_mut();
         meta.uid.get_or_insert_with(|| self.seed.uid());
         meta.creation_timestamp = Some(Time(now));

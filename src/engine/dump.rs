@@ -2,6 +2,7 @@
 //! can be in it.
 
 use super::Engine;
+use super::observe::Seen;
 use crate::kinds::Kind;
 use crate::kinds::pod::observed::ContainerState;
 use serde_json::{Value, json};
@@ -45,10 +46,12 @@ impl Engine {
     }
 
     /// Does any container run, or is one about to?
-    pub fn has_running_pods(&self) -> bool {
+    /// Pods of which a container runs or is being started.
+    pub fn running_pods_len(&self) -> usize {
         let live = |state: &ContainerState| {
             matches!(state, ContainerState::Running { .. } | ContainerState::Starting)
         };
-        self.seen.values().any(|seen| seen.observed.containers.values().any(|one| live(&one.state)))
+        let runs = |seen: &&Seen| seen.observed.containers.values().any(|one| live(&one.state));
+        self.seen.values().filter(runs).count()
     }
 }

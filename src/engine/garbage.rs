@@ -19,7 +19,7 @@ impl Engine {
             self.mark_going(&mut object, grace_seconds);
             return self.put(object);
         }
-        if finalizers(&object).is_empty() {
+        if !is_held(&object) {
             return self.remove(&object);
         }
         self.mark_going(&mut object, Some(0));
@@ -75,7 +75,7 @@ impl Engine {
             return self.propagate(object);
         }
         // A Pod is removed by its plan, which knows when its containers have stopped.
-        if key.kind != Kind::Pod && finalizers(&object).is_empty() {
+        if key.kind != Kind::Pod && !is_held(&object) {
             self.remove(&object);
         }
     }
@@ -112,6 +112,7 @@ impl Engine {
     pub(super) fn remove(&mut self, object: &Object) {
         self.touch_owners(object);
         self.touch_claims(object);
+        self.touch_namespace(object);
         self.store.remove(&object.key());
         self.due.set(&object.key(), None);
         if object.kind() == Kind::Pod {
@@ -146,6 +147,16 @@ impl Engine {
             self.delete(&key, None);
         }
     }
+}
+
+/// A Namespace is also held by what is in it.
+fn is_held(object: &Object) -> bool {
+    let of_namespace = match object {
+        Object::Namespace(namespace) => namespace.spec.as_ref(),
+        _ => None,
+    };
+    let of_namespace = of_namespace.and_then(|spec| spec.finalizers.as_ref());
+    !finalizers(object).is_empty() || of_namespace.is_some_and(|list| !list.is_empty())
 }
 
 pub(super) fn finalizers(object: &Object) -> &[String] {

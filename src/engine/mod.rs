@@ -25,6 +25,7 @@ mod dump;
 mod files;
 mod garbage;
 mod history;
+mod home;
 mod kin;
 mod network;
 mod notes;
@@ -211,6 +212,7 @@ impl Engine {
         let mut kept = Vec::new();
         if self.fresh {
             self.clean_strangers();
+            self.keep_home();
         }
         for event in std::mem::take(&mut self.unsettled).into_iter().chain(events) {
             // Who asked for something is told when it fails, and a file is read again.
@@ -294,6 +296,7 @@ impl Engine {
             }
             Event::Settings(settings) => {
                 self.settings = *settings;
+                self.keep_home();
                 self.everything_is_dirty();
             }
             Event::File(change) => {

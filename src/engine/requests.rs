@@ -9,7 +9,7 @@ use crate::kinds::{Key, Kind, Object, admission, cron_job};
 use std::sync::Arc;
 
 /// Where objects go that name no namespace.
-const DEFAULT_NAMESPACE: &str = "default";
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
 /// An object that was admitted, and what it replaces.
 pub(super) struct Applied {
@@ -42,7 +42,7 @@ impl Engine {
         let key = admitted.object.key();
         match self.store.get(&key) {
             Some(_) => Err(Refused::AlreadyExists(key)),
-            None => Ok(admitted),
+            None => self.check_namespace(&admitted.object).map(|()| admitted),
         }
     }
 
@@ -78,6 +78,10 @@ impl Engine {
                 object.uid()
             );
             return Err(Refused::Conflict { key: key.clone(), why });
+        }
+        if *key == Key::new(Kind::Namespace, "", DEFAULT_NAMESPACE) {
+            let why = "namespaces \"default\" is forbidden: this namespace may not be deleted";
+            return Err(Refused::Forbidden(why.to_owned()));
         }
         if options.dry_run {
             return Ok(object);

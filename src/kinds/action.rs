@@ -186,6 +186,9 @@ pub struct Settings {
     pub host_user: u32,
     /// That user's home folder.
     pub host_home: String,
+    /// `PRETTY_NAME` of `/etc/os-release`, and the kernel's release; empty where unknown.
+    pub host_os: String,
+    pub host_kernel: String,
 }
 
 /// What a host program stands in for an image: a line of `images:`. Either a list (the command) or
@@ -278,6 +281,8 @@ impl Default for Settings {
             host_memory_bytes: 1 << 30,
             host_user: 0,
             host_home: "/root".into(),
+            host_os: String::new(),
+            host_kernel: String::new(),
         }
     }
 }

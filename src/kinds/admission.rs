@@ -332,10 +332,14 @@ fn warnings(object: &Object) -> Vec<String> {
     {
         pod::no_effect::spec(pod, &spec, &mut warnings);
     }
-    let Some(template) = template::of(object) else { return warnings };
+    let Some(mut template) = template::of(object).cloned() else { return warnings };
+    if let (Object::DaemonSet(_), Some(pod)) = (object, &mut template.spec) {
+        // Its controller asks by these whether this host is meant.
+        (pod.affinity, pod.node_selector, pod.tolerations) = (None, None, None);
+    }
     let (job_template, job) = (spec.child("jobTemplate"), "spec");
     let at = if object.kind() == Kind::CronJob { job_template.child(job) } else { spec };
-    pod::no_effect::template(template, &at.child("template"), &mut warnings);
+    pod::no_effect::template(&template, &at.child("template"), &mut warnings);
     warnings
 }
 

@@ -192,13 +192,13 @@ pub fn plan(
         Object::Deployment(deployment) => deployment::plan::plan(deployment, view),
         Object::Job(job) => job::plan::plan(job, view),
         Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
+        Object::Namespace(namespace) => namespace::plan::plan(namespace, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
         Object::PersistentVolumeClaim(claim) => persistent_volume_claim::plan::plan(claim, view),
         Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)
         | Object::Event(_)
-        | Object::Namespace(_)
         | Object::Node(_)
         | Object::Secret(_)
         | Object::Service(_) => action::Plan::default(),

@@ -3,30 +3,23 @@
 
 use super::answer::{self, Answer};
 use super::usage;
+use crate::kinds::node::host;
 use crate::kinds::{Kind, KindInfo};
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use serde_json::json;
 
-/// The Kubernetes whose behaviour this follows.
-const MINOR: &str = "36";
-
 pub fn version() -> Answer {
-    let machine = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
     let version = json!({
         "major": "1",
-        "minor": MINOR,
-        "gitVersion": format!("v1.{MINOR}.0+cronlet.{}", env!("CARGO_PKG_VERSION")),
+        "minor": host::MINOR,
+        "gitVersion": host::version(),
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "",
         "goVersion": "",
         "compiler": "rustc",
-        "platform": format!("{}/{machine}", std::env::consts::OS),
+        "platform": format!("{}/{}", std::env::consts::OS, host::architecture()),
     });
     answer::value(StatusCode::OK, &version)
 }

@@ -5,6 +5,8 @@ mod fuzz;
 #[allow(dead_code)]
 mod server;
 
+use cronlet::engine::Event;
+use cronlet::kinds::action::Settings;
 use serde_json::{Value, json};
 use server::Server;
 
@@ -73,6 +75,52 @@ fn what_has_no_namespace() {
     assert!(names.clone().any(|name| name == "shop"), "{list}");
     assert_eq!(server.get("/api/v1/namespaces/shop/namespaces").code, 404);
     assert_eq!(server.get("/api/v1/configmaps/x").code, 404);
+}
+
+#[test]
+fn a_namespace_is_made_for_what_comes_and_takes_it_along() {
+    let server = Server::start();
+    let held = |name: &str, finalizers: Value| {
+        let mut map = config_map(name, "1");
+        map["metadata"] = json!({"name": name, "finalizers": finalizers});
+        server.post("/api/v1/namespaces/lab/configmaps", &map)
+    };
+    let delete = |path: &str| server.send("DELETE", path, "", b"");
+    assert_eq!(server.get("/api/v1/namespaces/lab").code, 404);
+    assert_eq!(held("free", json!([])).code, 201);
+    assert_eq!(held("held", json!(["example.com/mine"])).code, 201);
+    assert_eq!(server.get("/api/v1/namespaces/lab").json()["status"]["phase"], "Active");
+
+    assert_eq!(delete("/api/v1/namespaces/lab").code, 200);
+    assert_eq!(server.get("/api/v1/namespaces/lab").json()["status"]["phase"], "Terminating");
+    assert_eq!(server.get("/api/v1/namespaces/lab/configmaps/free").code, 404);
+    let late = held("late", json!([]));
+    assert_eq!((late.code, &late.json()["reason"]), (403, &json!("Forbidden")));
+    let freed = json!({"metadata": {"finalizers": null}}).to_string();
+    let held = "/api/v1/namespaces/lab/configmaps/held";
+    let patched = server.send("PATCH", held, "application/merge-patch+json", freed.as_bytes());
+    assert_eq!(patched.code, 200, "{}", patched.text());
+    assert_eq!(server.get("/api/v1/namespaces/lab").code, 404);
+
+    assert_eq!(delete("/api/v1/namespaces/default").code, 403);
+}
+
+#[test]
+fn this_host_is_a_node() {
+    let server = Server::start();
+    server.post(CRON_JOBS, &cron_job("nightly"));
+    let settings = Settings { host_cpu_millis: 2500, ..Settings::default() };
+    let path = "/api/v1/nodes/localhost";
+    assert_eq!(server.get(path).json()["status"]["capacity"]["cpu"], "1");
+    let label = json!({"metadata": {"labels": {"disk": "ssd"}}}).to_string();
+    let patched = server.send("PATCH", path, "application/merge-patch+json", label.as_bytes());
+    assert_eq!(patched.code, 200, "{}", patched.text());
+    server.happens(Event::Settings(Box::new(settings)));
+    let node = server.get(path).json();
+    assert_eq!(node["status"]["capacity"]["cpu"], "2500m");
+    assert_eq!(node["status"]["conditions"][0]["type"], "Ready");
+    assert_eq!(node["metadata"]["labels"]["disk"], "ssd");
+    assert_eq!(node["metadata"]["labels"]["kubernetes.io/hostname"], "localhost");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! DaemonSets: one pod on this host, if it fits, and how a new template comes to it.
 
 use crate::world::{World, key, name_of};
-use cronlet::kinds::Kind;
+use cronlet::kinds::{Kind, admission};
 use serde_json::{Value, json};
 
 fn set(spec: Value) -> Value {
@@ -60,6 +60,16 @@ fn gone(world: &mut World) {
         world.gone(&key(Kind::Pod, name_of(pod)));
     }
     world.settle();
+}
+
+#[test]
+fn what_picks_a_node_has_an_effect() {
+    let picky = json!({"nodeSelector": {"disk": "ssd"}, "tolerations": [], "hostPID": false});
+    let object = set(json!({"template": {"spec": picky}})).to_string();
+    let object = Kind::DaemonSet.read_json(object.as_bytes()).expect("a DaemonSet");
+    let admitted = admission::preview(object, "default").expect("it is fine");
+    let [warning] = &admitted.warnings[..] else { panic!("{:?}", admitted.warnings) };
+    assert!(warning.starts_with("spec.template.spec.hostPID: has no effect"), "{warning}");
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn drained_pods_get_term_then_kill_and_are_not_restarted() {
     let mut daemon = running("shutdown: {pods: drain}");
     assert_eq!(daemon.stop(), Some(0));
     daemon.until("nothing runs on", || daemon.processes().is_empty().then_some(()));
+    assert!(!daemon.log().contains("these pods go on"), "{}", daemon.log());
     assert_eq!((lines(&daemon, "polite"), lines(&daemon, "stubborn")), (1, 1));
     daemon.start();
     let job = daemon.ended_job("stubborn");
@@ -97,6 +98,7 @@ fn pods_that_are_left_run_on_and_are_taken_back() {
     };
     let before = (of(&daemon, "polite"), of(&daemon, "stubborn"));
     assert_eq!(daemon.stop(), Some(0));
+    assert!(daemon.log().contains("stopped; these pods go on"), "{}", daemon.log());
     daemon.start();
     assert_eq!((of(&daemon, "polite"), of(&daemon, "stubborn")), before);
     assert_eq!((lines(&daemon, "polite"), lines(&daemon, "stubborn")), (1, 1));

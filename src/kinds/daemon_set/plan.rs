@@ -5,7 +5,7 @@
 use super::pods;
 use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, admitted};
-use crate::kinds::node::fits;
+use crate::kinds::node::{fits, host};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{POD_REVISION, Revisions};
 use crate::kinds::{Key, Kind, Object};
@@ -35,7 +35,7 @@ pub fn plan(set: &DaemonSet, view: &View) -> Plan {
     let name = &view.settings.node_name;
     let node = match view.others.get(&Key::new(Kind::Node, "", name)) {
         Some(Object::Node(node)) => node,
-        _ => Arc::new(fits::host(view.settings)),
+        _ => Arc::new(host::node(None, view.settings, view.now)),
     };
     let mut sync = Sync { set, spec, controller, view, plan, node, hash, pods: on_node(found) };
     let counted = sync.status(history.collisions);

@@ -3,3 +3,4 @@
 pub mod check;
 pub mod columns;
 pub mod defaults;
+pub mod plan;

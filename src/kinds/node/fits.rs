@@ -1,33 +1,9 @@
 //! Whether a pod's wishes about nodes fit a node: its name, its labels, and its taints.
 
-use crate::kinds::action::Settings;
 use k8s_openapi::api::core::v1::{
     Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
-
-const HOSTNAME: &str = "kubernetes.io/hostname";
-const OS: &str = "kubernetes.io/os";
-const ARCH: &str = "kubernetes.io/arch";
-
-/// This host as a Node: its name, and the labels that every Node has.
-pub fn host(settings: &Settings) -> Node {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let name = settings.node_name.clone();
-    let labels = [(HOSTNAME, name.as_str()), (OS, std::env::consts::OS), (ARCH, arch)];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let metadata = ObjectMeta {
-        labels: Some(BTreeMap::from(labels)),
-        name: Some(name),
-        ..ObjectMeta::default()
-    };
-    Node { metadata, ..Node::default() }
-}
 
 /// The node is the one that the pod names, and has the labels that it selects.
 pub fn is_wanted(pod: &PodSpec, node: &Node) -> bool {

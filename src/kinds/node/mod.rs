@@ -5,3 +5,4 @@ pub mod columns;
 pub mod defaults;
 
 pub mod fits;
+pub mod host;

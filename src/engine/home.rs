@@ -1,0 +1,76 @@
+//! Where objects are at home: this host's Node, and Namespaces.
+//!
+//! A cluster refuses an object whose Namespace nobody made. Here a folder of manifests is all there
+//! is, so the first object makes it.
+
+use super::Engine;
+use crate::kinds::node::host;
+use crate::kinds::refused::Refused;
+use crate::kinds::{Key, Kind, Object};
+use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::sync::Arc;
+
+impl Engine {
+    /// What is there before anyone asks for anything; a Node as the settings say.
+    pub(super) fn keep_home(&mut self) {
+        self.make_namespace(super::requests::DEFAULT_NAMESPACE);
+        let key = Key::new(Kind::Node, "", &self.settings.node_name);
+        let before = match self.store.get(&key) {
+            Some(Object::Node(node)) => Some(node),
+            _ => None,
+        };
+        let is_new = before.is_none();
+        let node = host::node(before.map(Arc::unwrap_or_clone), &self.settings, self.turn.now);
+        match is_new {
+            true => self.admit_own(node),
+            false => self.put(node.into()),
+        }
+    }
+
+    fn admit_own(&mut self, node: Node) {
+        let status = node.status.clone();
+        if let Ok(mut admitted) = self.admit(node.into()) {
+            if let Object::Node(node) = &mut admitted.object {
+                Arc::make_mut(node).status = status;
+            }
+            self.create(admitted.object);
+        }
+    }
+
+    /// Makes the Namespace unless it is there; the empty name is none.
+    pub(super) fn make_namespace(&mut self, name: &str) {
+        let key = Key::new(Kind::Namespace, "", name);
+        if name.is_empty() || self.store.get(&key).is_some() {
+            return;
+        }
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        if let Ok(admitted) = self.admit(namespace.into()) {
+            self.create(admitted.object);
+        }
+    }
+
+    /// Nothing new comes into a Namespace that goes (`NamespaceLifecycle`).
+    pub(super) fn check_namespace(&self, object: &Object) -> Result<(), Refused> {
+        let name = object.namespace();
+        let namespace = self.store.get(&Key::new(Kind::Namespace, "", name));
+        match namespace.is_some_and(|namespace| namespace.is_going()) {
+            true => Err(Refused::Forbidden(format!(
+                "{} {:?} is forbidden: unable to create new content in namespace {name} because \
+                 it is being terminated",
+                object.kind().info().plural,
+                object.name()
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// The Namespace of what was removed may have waited for that.
+    pub(super) fn touch_namespace(&mut self, removed: &Object) {
+        let key = Key::new(Kind::Namespace, "", removed.namespace());
+        if self.store.get(&key).is_some_and(|namespace| namespace.is_going()) {
+            self.dirty.insert(key);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! This host as a Node: what the kubelet tells of it.
+
+use crate::kinds::action::Settings;
+use crate::kinds::quantity::Quantity;
+use crate::time::Timestamp;
+use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use std::collections::BTreeMap;
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
+const OS: &str = "kubernetes.io/os";
+const ARCH: &str = "kubernetes.io/arch";
+
+/// The Kubernetes whose behaviour this follows.
+pub const MINOR: &str = "36";
+
+/// What is told where Kubernetes tells its own version.
+pub fn version() -> String {
+    format!("v1.{MINOR}.0+cronlet.{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// As Go names it.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// The Node as it shall be; labels, taints and whatever else users wrote to it stay.
+pub fn node(before: Option<Node>, settings: &Settings, now: Timestamp) -> Node {
+    let mut node = before.unwrap_or_else(|| Node {
+        metadata: ObjectMeta { name: Some(settings.node_name.clone()), ..ObjectMeta::default() },
+        ..Node::default()
+    });
+    let name = settings.node_name.as_str();
+    let labels = [(HOSTNAME, name), (OS, std::env::consts::OS), (ARCH, architecture())];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    node.metadata.labels.get_or_insert_default().extend(labels);
+    let status = node.status.get_or_insert_default();
+    describe(status, settings);
+    let conditions = status.conditions.get_or_insert_default();
+    if conditions.is_empty() {
+        conditions.push(ready(now));
+    }
+    node
+}
+
+fn describe(status: &mut NodeStatus, settings: &Settings) {
+    let cpu = canonical(&format!("{}m", settings.host_cpu_millis));
+    let memory = canonical(&format!("{}Ki", settings.host_memory_bytes / 1024));
+    let capacity = [("cpu".to_owned(), cpu), ("memory".to_owned(), memory)];
+    status.capacity = Some(BTreeMap::from(capacity));
+    status.allocatable = status.capacity.clone();
+    let address = |kind: &str, address: &str| NodeAddress {
+        type_: kind.to_owned(),
+        address: address.to_owned(),
+    };
+    status.addresses = Some(vec![
+        address("InternalIP", &settings.host_ip),
+        address("Hostname", &settings.node_name),
+    ]);
+    status.node_info = Some(NodeSystemInfo {
+        architecture: architecture().to_owned(),
+        operating_system: std::env::consts::OS.to_owned(),
+        os_image: settings.host_os.clone(),
+        kernel_version: settings.host_kernel.clone(),
+        kubelet_version: version(),
+        container_runtime_version: concat!("process://", env!("CARGO_PKG_VERSION")).to_owned(),
+        ..NodeSystemInfo::default()
+    });
+}
+
+fn canonical(text: &str) -> Written {
+    Written(text.parse::<Quantity>().expect("a number and its suffix").to_string())
+}
+
+/// Pressure of memory, disk or processes is not measured, and so not told.
+fn ready(now: Timestamp) -> NodeCondition {
+    NodeCondition {
+        type_: "Ready".to_owned(),
+        status: "True".to_owned(),
+        reason: Some("KubeletReady".to_owned()),
+        message: Some("cronlet runs pods on this host".to_owned()),
+        last_heartbeat_time: Some(Time(now)),
+        last_transition_time: Some(Time(now)),
+    }
+}
