@@ -1,6 +1,6 @@
 //! Containers in words, with their state where they have one.
 
-use super::page::{Page, capital, time};
+use super::page::{Page, capital, int_or_string, time};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStatus, EnvVar, EnvVarSource, Probe, VolumeMount,
 };
@@ -136,10 +136,7 @@ fn probe_text(probe: &Probe) -> String {
         probe.success_threshold.unwrap_or(0),
         probe.failure_threshold.unwrap_or(0),
     );
-    let port = |port: &IntOrString| match port {
-        IntOrString::Int(number) => number.to_string(),
-        IntOrString::String(name) => name.clone(),
-    };
+    let port = |port: &IntOrString| int_or_string(Some(port));
     let what = if let Some(exec) = &probe.exec {
         format!("exec [{}]", exec.command.clone().unwrap_or_default().join(" "))
     } else if let Some(http) = &probe.http_get {

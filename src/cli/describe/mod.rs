@@ -16,7 +16,19 @@ mod cron_job;
 
 mod job;
 
+mod deployment;
+
+mod replica_set;
+
+mod stateful_set;
+
+mod daemon_set;
+
 mod pod;
+
+mod claim;
+
+mod node;
 
 mod template;
 
@@ -25,6 +37,8 @@ mod container;
 mod volume;
 
 mod config;
+
+mod related;
 
 mod events;
 
@@ -60,8 +74,9 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     }
     for (i, object) in objects.iter().enumerate() {
         let events = events_of(client, object)?;
+        let related = related::fetch(client, object)?;
         let gap = if i > 0 { "\n\n" } else { "" };
-        write_text(&format!("{gap}{}", described(object, &events)))?;
+        write_text(&format!("{gap}{}", described(object, &related, &events)))?;
     }
     Ok(())
 }
@@ -85,11 +100,17 @@ fn events_of(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
     get::list(client, Kind::Event, Some(namespace), &query)
 }
 
-fn described(object: &Object, found: &[Object]) -> String {
+fn described(object: &Object, related: &[Object], found: &[Object]) -> String {
     let mut page = Page::default();
     match object {
         Object::CronJob(cron_job) => cron_job::describe(&mut page, cron_job),
         Object::Job(job) => job::describe(&mut page, job),
+        Object::Deployment(deployment) => deployment::describe(&mut page, deployment, related),
+        Object::ReplicaSet(set) => replica_set::describe(&mut page, set, related),
+        Object::StatefulSet(set) => stateful_set::describe(&mut page, set, related),
+        Object::DaemonSet(set) => daemon_set::describe(&mut page, set, related),
+        Object::PersistentVolumeClaim(claim) => claim::describe(&mut page, claim, related),
+        Object::Node(node) => node::describe(&mut page, node, related),
         Object::Pod(pod) => pod::describe(&mut page, pod),
         Object::ConfigMap(map) => config::describe_config_map(&mut page, map),
         Object::Secret(secret) => config::describe_secret(&mut page, secret),
@@ -103,3 +124,6 @@ fn described(object: &Object, found: &[Object]) -> String {
     }
     page.finish()
 }
+
+#[cfg(test)]
+mod tests;

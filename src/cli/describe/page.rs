@@ -3,6 +3,7 @@
 use crate::cli::table;
 use crate::time::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -45,6 +46,27 @@ impl Page {
     pub fn names(&mut self, meta: &ObjectMeta) {
         self.field(0, "Name", meta.name.as_deref().unwrap_or_default());
         self.field(0, "Namespace", meta.namespace.as_deref().unwrap_or_default());
+    }
+
+    pub fn created(&mut self, meta: &ObjectMeta) {
+        let created = meta.creation_timestamp.as_ref().map_or_else(String::new, time);
+        self.field(0, "CreationTimestamp", created);
+    }
+
+    /// Conditions by type, status and reason, where there are any.
+    pub fn conditions(
+        &mut self,
+        conditions: impl Iterator<Item = (String, String, Option<String>)>,
+    ) {
+        for (nth, (kind, status, reason)) in conditions.enumerate() {
+            if nth == 0 {
+                self.line(0, "Conditions:");
+                self.line(1, "Type\tStatus\tReason");
+                self.line(1, "----\t------\t------");
+            }
+            let reason = reason.unwrap_or_default();
+            self.line(1, format_args!("{kind} \t{status}\t{reason}"));
+        }
     }
 
     pub fn labels(&mut self, level: usize, name: &str, labels: Option<&BTreeMap<String, String>>) {
@@ -114,6 +136,14 @@ pub fn time(time: &Time) -> String {
 
 pub fn timestamp(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
+pub fn int_or_string(value: Option<&IntOrString>) -> String {
+    match value {
+        Some(IntOrString::Int(number)) => number.to_string(),
+        Some(IntOrString::String(text)) => text.clone(),
+        None => String::new(),
+    }
 }
 
 /// Go prints flags of the API with a capital.

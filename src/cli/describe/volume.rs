@@ -38,6 +38,12 @@ fn describe(page: &mut Page, volume: &Volume) {
         page.field(2, "Type", "ConfigMap (a volume populated by a ConfigMap)");
         page.field(2, "Name", &map.name);
         page.field(2, "Optional", map.optional.unwrap_or(false));
+    } else if let Some(claim) = &volume.persistent_volume_claim {
+        let kind = "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same \
+                    namespace)";
+        page.field(2, "Type", kind);
+        page.field(2, "ClaimName", &claim.claim_name);
+        page.field(2, "ReadOnly", claim.read_only.unwrap_or(false));
     } else if let Some(downward) = &volume.downward_api {
         page.field(2, "Type", "DownwardAPI (a volume populated by information about the pod)");
         page.line(2, "Items:");

@@ -8,8 +8,8 @@ use super::hash;
 use super::plan::Sync;
 use super::sets::Set;
 use crate::kinds::action::Severity;
-use crate::kinds::admission::{self, Identity};
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::controller::admitted;
+use crate::kinds::{Key, Kind};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ impl Sync<'_> {
             return false;
         }
         let set = self.new_set(name, &hash);
-        if let Err(why) = admitted(set.clone()) {
+        if let Err(why) = admitted(set.clone().into()) {
             self.tell_refusal(&set, &why);
             return false;
         }
@@ -180,14 +180,6 @@ fn history(before: Option<&str>, number: &str) -> String {
         numbers.remove(0);
     }
     numbers.join(",")
-}
-
-/// Whether the API server would take the set, and if not, why.
-fn admitted(set: ReplicaSet) -> Result<(), String> {
-    let object = Object::from(set);
-    let identity = Identity { uid: "00000000-0000-4000-8000-000000000000", suffix: "" };
-    let namespace = object.namespace().to_owned();
-    admission::create(object, &namespace, &identity).map(|_| ()).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn state(node: &Node) -> String {
     if is_cordoned { format!("{state},SchedulingDisabled") } else { state.to_owned() }
 }
 
-fn roles(node: &Node) -> String {
+pub fn roles(node: &Node) -> String {
     let labels = node.metadata.labels.iter().flatten();
     let role = |(key, value): (&String, &String)| match key.strip_prefix(ROLE_PREFIX) {
         Some(role) if !role.is_empty() => Some(role.to_owned()),

@@ -38,7 +38,6 @@ pub fn cells(claim: &PersistentVolumeClaim, now: Timestamp) -> Vec<Cell> {
     }
     let is_going = meta.deletion_timestamp.is_some();
     let phase = if is_going { "Terminating".to_owned() } else { status.phase.unwrap_or_default() };
-    let annotated = meta.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION)).cloned();
     let unset = || "<unset>".to_owned();
     vec![
         name(meta),
@@ -46,22 +45,30 @@ pub fn cells(claim: &PersistentVolumeClaim, now: Timestamp) -> Vec<Cell> {
         volume.into(),
         capacity.into(),
         modes.into(),
-        annotated.or(spec.storage_class_name).unwrap_or_default().into(),
+        class(claim).into(),
         spec.volume_attributes_class_name.unwrap_or_else(unset).into(),
         age(meta, now),
         spec.volume_mode.unwrap_or_else(unset).into(),
     ]
 }
 
+/// The name of its storage class; an old annotation comes before the field.
+pub fn class(claim: &PersistentVolumeClaim) -> &str {
+    let annotations = claim.metadata.annotations.as_ref();
+    let annotated = annotations.and_then(|all| all.get(CLASS_ANNOTATION));
+    let named = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_ref());
+    annotated.or(named).map_or("", String::as_str)
+}
+
 type Quantities =
     std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>;
 
-fn storage(capacity: Option<&Quantities>) -> String {
+pub fn storage(capacity: Option<&Quantities>) -> String {
     let storage = capacity.and_then(|capacity| capacity.get("storage"));
     storage.map_or_else(|| "0".to_owned(), |storage| storage.0.clone())
 }
 
-fn abbreviated(modes: &[String]) -> String {
+pub fn abbreviated(modes: &[String]) -> String {
     let has = |mode: &str| modes.iter().any(|one| one == mode);
     let short: Vec<&str> =
         MODES.iter().filter(|(mode, _)| has(mode)).map(|(_, short)| *short).collect();

@@ -52,7 +52,7 @@ pub mod no_effect;
 
 pub mod columns;
 
-mod totals;
+pub mod totals;
 
 pub(in crate::kinds) mod zero;
 

@@ -85,7 +85,7 @@ fn compute(list: Option<&ResourceList>) -> Amounts {
     amounts
 }
 
-fn add(sum: &mut Amounts, more: Amounts) {
+pub fn add(sum: &mut Amounts, more: Amounts) {
     for (name, amount) in more {
         let present = sum.entry(name).or_insert(Quantity::ZERO);
         *present = present.plus(amount);

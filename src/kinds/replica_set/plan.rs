@@ -7,8 +7,7 @@
 
 use super::status::{self, Counts, Failure};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::admission::{self, Identity};
-use crate::kinds::controller::Controller;
+use crate::kinds::controller::{Controller, admitted};
 use crate::kinds::pod::standing::{self, Usefulness};
 use crate::kinds::{Kind, Object};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
@@ -83,7 +82,7 @@ impl Sync<'_> {
         for nth in 0..missing {
             let pod = self.controller.pod(&template, nth as u64, self.view);
             if nth == 0
-                && let Err(message) = admitted(pod.clone())
+                && let Err(message) = admitted(pod.clone().into())
             {
                 return self.fail(message);
             }
@@ -131,16 +130,5 @@ impl Sync<'_> {
             set.status = Some(status);
             self.plan.push(Action::Put(set.into()));
         }
-    }
-}
-
-/// Whether the API server would take the pod, and if not, why.
-fn admitted(pod: Pod) -> Result<(), String> {
-    let object = Object::from(pod);
-    let identity = Identity { uid: "00000000-0000-4000-8000-000000000000", suffix: "" };
-    let namespace = object.namespace().to_owned();
-    match admission::create(object, &namespace, &identity) {
-        Ok(_) => Ok(()),
-        Err(refused) => Err(refused.to_string()),
     }
 }
