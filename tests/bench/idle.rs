@@ -79,7 +79,7 @@ fn wait_for_all(daemon: &Daemon, count: usize) {
 
 /// Waits until it has come to rest: it gives back what it can some seconds after the last thing it
 /// did.
-fn settle(daemon: &Daemon) {
+pub fn settle(daemon: &Daemon) {
     for _ in 0..10 {
         if wakeups(daemon.pid().as_raw_pid(), REST_SECONDS) == 0 {
             return;
@@ -88,7 +88,7 @@ fn settle(daemon: &Daemon) {
 }
 
 /// The proportional share of memory of a process, by the kernel's own count.
-fn pss_megabytes(pid: i32) -> f64 {
+pub fn pss_megabytes(pid: i32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
@@ -104,7 +104,7 @@ fn command_name(pid: i32) -> String {
         .join(" ")
 }
 
-fn children(parent: i32) -> Vec<i32> {
+pub fn children(parent: i32) -> Vec<i32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     lists

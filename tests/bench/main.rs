@@ -14,7 +14,9 @@ mod lateness;
 mod machine;
 mod next;
 mod peers;
+mod services;
 mod startup;
+mod supervisors;
 mod table;
 mod throughput;
 
@@ -33,6 +35,14 @@ pub struct Size {
     pub idle_seconds: u64,
     pub next_calls: usize,
     pub manifests: usize,
+    /// Services that crash once each.
+    pub crashes: usize,
+    /// Pods that sleep.
+    pub idle_pods: usize,
+    /// Of a Deployment that is scaled up.
+    pub replicas: usize,
+    /// Of a Deployment that is rolled.
+    pub rolled_replicas: usize,
 }
 
 const SMOKE: Size = Size {
@@ -43,6 +53,10 @@ const SMOKE: Size = Size {
     idle_seconds: 2,
     next_calls: 10_000,
     manifests: 100,
+    crashes: 3,
+    idle_pods: 10,
+    replicas: 10,
+    rolled_replicas: 5,
 };
 
 const FULL: Size = Size {
@@ -53,6 +67,10 @@ const FULL: Size = Size {
     idle_seconds: 20,
     next_calls: 1_000_000,
     manifests: 10_000,
+    crashes: 50,
+    idle_pods: 500,
+    replicas: 200,
+    rolled_replicas: 50,
 };
 
 type Measure = fn(&Size, &mut Table);
@@ -64,12 +82,18 @@ const MEASURES: &[(&str, Measure)] = &[
     ("idle", idle::measure),
     ("throughput", throughput::measure),
     ("lateness", lateness::measure),
+    ("service-restart", services::measure_restart),
+    ("service-idle", services::measure_idle),
+    ("service-rollout", services::measure_rollout),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == peers::STAMP) {
         return peers::stamp(&arguments[1]);
+    }
+    if arguments.first().is_some_and(|first| first == services::SERVE) {
+        return services::serve(&arguments[1]);
     }
     if arguments.iter().any(|argument| argument == "--list") {
         return;
