@@ -43,9 +43,29 @@ impl Seed {
 
     /// A version 4 UUID for `metadata.uid`.
     pub fn uid(&mut self) -> String {
-        let (high, low) = (self.draw(), self.draw());
+        Uid::draw(self).to_string()
+    }
+}
+
+/// A version 4 UUID that is written out when someone reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uid {
+    high: u64,
+    low: u64,
+}
+
+impl Uid {
+    pub fn draw(seed: &mut Seed) -> Uid {
+        Uid { high: seed.draw(), low: seed.draw() }
+    }
+}
+
+impl std::fmt::Display for Uid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Uid { high, low } = self;
         let variant = 0x8000 | (low >> 48 & 0x3fff);
-        format!(
+        write!(
+            f,
             "{:08x}-{:04x}-4{:03x}-{variant:04x}-{:012x}",
             high >> 32,
             high >> 16 & 0xffff,

@@ -210,8 +210,11 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
         let wake = match self.engine.handle(events, SystemClock.now()) {
             Ok(effects) => {
+                let committed = effects.committed;
                 let wake = self.carry_out(effects, &mut news);
-                self.runtime.committed(std::mem::take(&mut self.reports));
+                if committed {
+                    self.runtime.committed(std::mem::take(&mut self.reports));
+                }
                 wake
             }
             Err(error) => {

@@ -5,9 +5,10 @@ use crate::kinds::action::{Note, Outcome, Run, Severity};
 use crate::server::Metrics;
 use crate::time::{Clock, SignedDuration, SystemClock};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Logs what a turn committed, and counts it.
-pub fn turn(runs: &[Run], notes: &[(Key, Note)], metrics: &Metrics) {
+pub fn turn(runs: &[Run], notes: &[(Key, Arc<Note>)], metrics: &Metrics) {
     metrics.observe(runs, notes, SystemClock.now());
     runs.iter().for_each(log_run);
     for (about, note) in notes {

@@ -15,7 +15,7 @@ impl Engine {
             return;
         };
         if object.kind() == Kind::Event {
-            return self.expire_note(key, &object);
+            return self.expire_event(key, &object);
         }
         if let Object::Pod(pod) = &object {
             self.watch_pod(pod);
@@ -26,7 +26,7 @@ impl Engine {
         let plan = self.ask(&object);
         self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
         for action in plan.actions {
-            self.carry_out(&object, action);
+            self.carry_out(key, &object, action);
         }
         self.collect_if_gone(key);
     }
@@ -49,13 +49,14 @@ impl Engine {
         kinds::plan(object, observed, &view)
     }
 
-    pub(super) fn carry_out(&mut self, planned: &Object, action: Action) {
+    /// `key` is the planned object's.
+    pub(super) fn carry_out(&mut self, key: &Key, planned: &Object, action: Action) {
         match action {
-            Action::Create(object) => self.create_planned(planned, object),
+            Action::Create(object) => self.create_planned(key, planned, object),
             Action::Put(object) => self.put(object),
             Action::Delete(key) => self.delete(&key, None),
-            Action::Remove => self.remove_or_wait(&planned.key()),
-            Action::Event(note) => self.note(planned, note),
+            Action::Remove => self.remove_or_wait(key),
+            Action::Event(note) => self.note(key, planned, note),
             Action::Record(run) => self.record(run),
             Action::Order(order) => self.order(order),
         }
@@ -63,7 +64,7 @@ impl Engine {
 
     /// What a plan makes is admitted like what a user makes: a Job gets its selector and labels by
     /// its uid, a Pod its defaults.
-    fn create_planned(&mut self, planned: &Object, object: Object) {
+    fn create_planned(&mut self, key: &Key, planned: &Object, object: Object) {
         let is_named = !object.name().is_empty();
         if is_named && self.store.get(&object.key()).is_some() {
             return;
@@ -77,7 +78,7 @@ impl Engine {
                     message: format!("Error creating: {refused}"),
                     field_path: String::new(),
                 };
-                self.note(planned, note);
+                self.note(key, planned, note);
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use crate::kinds::Key;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Default)]
 pub(super) struct Due {
     order: BTreeSet<(Timestamp, Key)>,
-    at: BTreeMap<Key, Timestamp>,
+    at: HashMap<Key, Timestamp>,
 }
 
 impl Due {

@@ -12,8 +12,11 @@ const DUE_MAX: usize = 200;
 
 impl Engine {
     pub fn dump(&self) -> Value {
-        let count =
-            |kind: &Kind| (kind.info().plural.to_owned(), json!(self.store.keys(*kind).len()));
+        let notes = |kind| if kind == Kind::Event { self.store.notes_len() } else { 0 };
+        let count = |kind: &Kind| {
+            let count = self.store.keys(*kind).len() + notes(*kind);
+            (kind.info().plural.to_owned(), json!(count))
+        };
         let objects: serde_json::Map<String, Value> = Kind::ALL.iter().map(count).collect();
         let due: Vec<Value> = (self.due.iter().take(DUE_MAX))
             .map(|(at, key)| json!({"at": at.to_string(), "object": key.to_string()}))

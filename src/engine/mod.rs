@@ -15,8 +15,9 @@ use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
 use crate::seed::Seed;
 use crate::store::{DiskError, Reader, SourceRecord, Store};
-use crate::time::{ClockStep, ClockSteps, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::time::{ClockStep, ClockSteps, SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 mod actions;
 mod defaults;
@@ -106,9 +107,12 @@ pub struct Effects {
     /// Runs that changed, for the log line of each.
     pub runs: Vec<Run>,
     /// Events of this turn: what they are about, and what they say.
-    pub notes: Vec<(Key, Note)>,
+    pub notes: Vec<(Key, Arc<Note>)>,
     /// There was something to put on disk.
     pub wrote: bool,
+    /// All that was taken in so far is on disk: this turn's events, and those of the turns before
+    /// that said no.
+    pub committed: bool,
     /// When to call `handle` again though nothing happened.
     pub wake_at: Option<Timestamp>,
     /// How many runs are due just then, as far as they were counted.
@@ -141,8 +145,13 @@ pub struct Engine {
     /// No turn was taken yet.
     fresh: bool,
     turn: Turn,
-    /// Events of a turn whose commit failed, to be taken in again.
+    /// Events that were taken in since the last commit.
+    uncommitted: Vec<Event>,
+    /// Events whose commit failed, to be taken in again.
     unsettled: Vec<Event>,
+    committed_at: Timestamp,
+    /// The last turn was not committed yet: what it decided waits in `turn`.
+    waits: bool,
 }
 
 /// What one call of `handle` gathers.
@@ -151,7 +160,7 @@ struct Turn {
     now: Timestamp,
     effects: Effects,
     orders_given: BTreeSet<(String, String, i64)>,
-    plans: BTreeMap<Key, u32>,
+    plans: HashMap<Key, u32>,
     /// The clock's steps before this turn added one.
     steps_before: Option<ClockSteps>,
     /// Those that are in force once this turn is committed.
@@ -159,6 +168,10 @@ struct Turn {
 }
 
 const STEPS_FACT: &str = "clock-steps";
+
+/// Turns that only hear what ended, and start nothing for it, are committed together, so often at
+/// most: many programs that end at once do not each wait for the disk.
+const COMMIT_EVERY: SignedDuration = SignedDuration::from_millis(20);
 
 impl Engine {
     /// An engine over what the store holds and what the runtime took back (`Runtime::recover`).
@@ -183,7 +196,10 @@ impl Engine {
             quiet: false,
             fresh: true,
             turn: Turn::default(),
+            uncommitted: Vec::new(),
             unsettled: Vec::new(),
+            committed_at: Timestamp::MIN,
+            waits: false,
             store,
             settings,
             seed,
@@ -207,9 +223,12 @@ impl Engine {
     /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call
     /// again. The events are kept, but not what someone or a file asked for: whoever did is to be
     /// told of the error.
+    ///
+    /// What a turn decided that is not urgent may come with the effects of the next: `wake_at` says
+    /// when that is due.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
-        self.turn = Turn { now, ..Turn::default() };
-        let mut kept = Vec::new();
+        self.begin_turn(now);
+        let mut only_reports = true;
         if self.fresh {
             self.clean_strangers();
             self.keep_home();
@@ -217,29 +236,54 @@ impl Engine {
         for event in std::mem::take(&mut self.unsettled).into_iter().chain(events) {
             // Who asked for something is told when it fails, and a file is read again.
             if !matches!(event, Event::Request { .. } | Event::File(_)) {
-                kept.push(event.clone());
+                self.uncommitted.push(event.clone());
             }
+            only_reports &= matches!(event, Event::Report(_));
             self.absorb(event);
         }
         self.follow_defaults();
-        self.dirty.extend(self.due.pop(now));
+        let due = self.due.pop(now);
+        let can_wait = only_reports && due.is_empty() && !self.fresh && !self.quiet;
+        self.dirty.extend(due);
         self.plan_all();
         self.keep_history();
+        self.sweep_notes();
+        if can_wait && self.may_wait() {
+            self.waits = true;
+            return Ok(self.with_wake(Effects::default()));
+        }
         match self.store.commit() {
-            Ok(wrote) => {
-                self.fresh = false;
-                Ok(Effects { wrote, ..self.settle() })
-            }
+            Ok(wrote) => Ok(Effects { wrote, ..self.settle() }),
             Err(error) => {
-                self.unsettle(kept);
+                self.unsettle();
                 Err(error)
             }
         }
     }
 
-    /// After a failed commit: forgets what the turn decided, and keeps what happened.
-    fn unsettle(&mut self, events: Vec<Event>) {
-        self.unsettled = events;
+    /// What the turns before decided and did not commit is part of this one.
+    fn begin_turn(&mut self, now: Timestamp) {
+        let before = std::mem::take(&mut self.turn);
+        self.turn = Turn { now, ..Turn::default() };
+        if std::mem::take(&mut self.waits) {
+            self.turn.effects = before.effects;
+            self.turn.orders_given = before.orders_given;
+        }
+    }
+
+    /// Nobody waits for what the turn decided, and the last commit was just now.
+    fn may_wait(&self) -> bool {
+        let effects = &self.turn.effects;
+        let is_patient = |order: &Order| matches!(order, Order::Clean { .. });
+        let since = self.turn.now.duration_since(self.committed_at);
+        let just_now = !since.is_negative() && since < COMMIT_EVERY;
+        just_now && effects.replies.is_empty() && effects.orders.iter().all(is_patient)
+    }
+
+    /// After a failed commit: forgets what was decided since the last good one, and keeps what
+    /// happened.
+    fn unsettle(&mut self) {
+        self.unsettled = std::mem::take(&mut self.uncommitted);
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
@@ -263,14 +307,24 @@ impl Engine {
     }
 
     fn settle(&mut self) -> Effects {
+        self.fresh = false;
+        self.uncommitted.clear();
+        self.committed_at = self.turn.now;
         let mut effects = std::mem::take(&mut self.turn.effects);
         self.defaults = self.turn.defaults.take().or_else(|| self.defaults.take());
         for order in &effects.orders {
             self.note_ordered(order);
         }
-        effects.wake_at = [self.due.next(), self.history_due].into_iter().flatten().min();
-        effects.runs_at_wake = self.runs_at(effects.wake_at);
-        effects
+        effects.committed = true;
+        self.with_wake(effects)
+    }
+
+    fn with_wake(&self, effects: Effects) -> Effects {
+        let commit_at =
+            self.waits.then(|| self.committed_at.checked_add(COMMIT_EVERY).ok()).flatten();
+        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at];
+        let wake_at = wakes.into_iter().flatten().min();
+        Effects { wake_at, runs_at_wake: self.runs_at(wake_at), ..effects }
     }
 
     fn runs_at(&self, wake_at: Option<Timestamp>) -> usize {

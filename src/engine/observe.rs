@@ -45,13 +45,16 @@ impl Engine {
 
     pub(super) fn observe(&mut self, report: Report) {
         let Some(seen) = self.seen.get_mut(&report.pod_uid) else { return };
+        let key = seen.key.clone();
         if seen.observed.reported(&report) {
-            self.dirty.extend(seen.key.clone());
+            self.dirty.extend(key.clone());
         }
-        if let Some(Object::Pod(pod)) = seen.key.as_ref().and_then(|key| self.store.get(key))
+        if let Some(key) = key.filter(|_| events::may_be_of_report(&report))
+            && let Some(Object::Pod(pod)) = self.store.get(&key)
+            && let Some(seen) = self.seen.get(&report.pod_uid)
             && let Some(note) = events::of_report(&pod, &seen.observed, &report)
         {
-            self.note(&Object::Pod(pod), note);
+            self.note(&key, &Object::Pod(pod), note);
         }
     }
 

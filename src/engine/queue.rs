@@ -100,8 +100,8 @@ impl Engine {
         let any = !decisions.is_empty();
         for decision in decisions {
             let pod = Object::from(decision.pod.clone());
-            let actions = decision.into_plan().actions;
-            actions.into_iter().for_each(|action| self.carry_out(&pod, action));
+            let (key, actions) = (pod.key(), decision.into_plan().actions);
+            actions.into_iter().for_each(|action| self.carry_out(&key, &pod, action));
         }
         any
     }

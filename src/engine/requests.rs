@@ -167,7 +167,7 @@ impl Engine {
         let (job, actions) = cron_job::plan::trigger(&cron_job, &view, force)
             .map_err(|why| Refused::Conflict { key: key.clone(), why })?;
         let planned = Object::CronJob(cron_job);
-        actions.into_iter().for_each(|action| self.carry_out(&planned, action));
+        actions.into_iter().for_each(|action| self.carry_out(&key, &planned, action));
         self.current(&Key::new(Kind::Job, namespace, &job))
     }
 

@@ -4,7 +4,7 @@
 
 use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub mod action;
 pub mod admission;
@@ -217,21 +217,43 @@ impl Kind {
     }
 }
 
-/// What names one object on this host.
+/// What names one object on this host; cheap to clone.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub struct Key {
     pub kind: Kind,
-    pub namespace: Box<str>,
-    pub name: Box<str>,
+    #[serde(with = "shared_text")]
+    pub namespace: Arc<str>,
+    #[serde(with = "shared_text")]
+    pub name: Arc<str>,
 }
 
 impl Key {
     /// The namespace is passed over where the kind has none.
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Key {
         let namespace = if kind.info().is_cluster_scoped { "" } else { namespace };
-        Key { kind, namespace: namespace.into(), name: name.into() }
+        Key { kind, namespace: shared_namespace(namespace), name: name.into() }
+    }
+}
+
+/// Most objects are in the one namespace, whose name need not be kept for each.
+fn shared_namespace(name: &str) -> Arc<str> {
+    static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+    if name == "default" { DEFAULT.clone() } else { name.into() }
+}
+
+/// An `Arc<str>` on the wire is a string.
+mod shared_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub fn serialize<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(from).map(Arc::from)
     }
 }
 
@@ -284,6 +306,13 @@ impl Object {
     }
 
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("Kubernetes' types always serialize")
+        let mut json = Vec::with_capacity(4096);
+        self.write_json(&mut json);
+        json
+    }
+
+    /// Appends the object's JSON.
+    pub fn write_json(&self, to: &mut Vec<u8>) {
+        serde_json::to_writer(to, self).expect("Kubernetes' types always serialize");
     }
 }

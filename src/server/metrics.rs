@@ -8,9 +8,9 @@ use crate::kinds::cron_job::next_due;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use hyper::StatusCode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Kubernetes' buckets of `cronjob_controller_job_creation_skew_duration_seconds`:
 /// `ExponentialBuckets(1, 2, 10)`.
@@ -48,21 +48,22 @@ impl Metrics {
     }
 
     /// Counts what a turn of the engine committed: the runs that changed and the events about them.
-    pub fn observe(&self, runs: &[Run], notes: &[(Key, Note)], now: Timestamp) {
+    pub fn observe(&self, runs: &[Run], notes: &[(Key, Arc<Note>)], now: Timestamp) {
         let mut counted = self.lock();
         for run in runs {
             counted.end(run);
         }
         // Each creation of a Job is one event; a record of a run may come more than once.
-        let created = notes.iter().filter(|(about, note)| {
-            about.kind == Kind::CronJob && note.reason == "SuccessfulCreate"
-        });
+        let created: HashSet<(&str, &str)> = notes
+            .iter()
+            .filter(|(about, note)| {
+                about.kind == Kind::CronJob && note.reason == "SuccessfulCreate"
+            })
+            .map(|(about, note)| (&*about.namespace, note.message.as_str()))
+            .collect();
         for run in runs.iter().filter(|run| !run.manual && !run.job.is_empty()) {
             let message = format!("Created job {}", run.job);
-            let is_of = |(about, note): &(Key, Note)| {
-                *about.namespace == *run.namespace && note.message == message
-            };
-            if created.clone().any(is_of) {
+            if created.contains(&(run.namespace.as_str(), message.as_str())) {
                 counted.start(now.duration_since(run.scheduled));
             }
         }
@@ -227,7 +228,7 @@ mod tests {
         }
     }
 
-    fn created(run: &Run) -> (Key, Note) {
+    fn created(run: &Run) -> (Key, Arc<Note>) {
         let message = format!("Created job {}", run.job);
         let note = Note {
             severity: Severity::Normal,
@@ -235,7 +236,7 @@ mod tests {
             message,
             field_path: String::new(),
         };
-        (Key::new(Kind::CronJob, "default", "hi"), note)
+        (Key::new(Kind::CronJob, "default", "hi"), Arc::new(note))
     }
 
     #[test]

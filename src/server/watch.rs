@@ -143,8 +143,9 @@ impl Watcher {
         };
         let mut chunk = Vec::new();
         for change in &changes {
-            if let Some(verb) = self.verb(change) {
-                self.write_event(&mut chunk, verb, &change.object);
+            let object = change.object();
+            if let Some(verb) = self.verb(change, &object) {
+                self.write_event(&mut chunk, verb, &object);
             }
             if chunk.len() > CHUNK_BYTES {
                 self.send(std::mem::take(&mut chunk)).await?;
@@ -155,10 +156,10 @@ impl Watcher {
     }
 
     /// What the change is to one who sees only what is selected.
-    fn verb(&self, change: &Change) -> Option<&'static str> {
+    fn verb(&self, change: &Change, object: &Object) -> Option<&'static str> {
         let selected = |object: &Object| self.selector.matches(object);
-        let before = change.before.as_ref().is_some_and(selected);
-        let after = change.verb != ChangeVerb::Deleted && selected(&change.object);
+        let before = change.before().as_ref().is_some_and(selected);
+        let after = change.verb() != ChangeVerb::Deleted && selected(object);
         match (before, after) {
             (false, true) => Some("ADDED"),
             (true, true) => Some("MODIFIED"),

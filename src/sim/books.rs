@@ -1,6 +1,8 @@
 //! What must hold after every turn: the books of slots, runs and truth.
+//!
+//! The checks cost what changed since the last turn, not what there is: they are made after each.
 
-use super::runtime::Host;
+use super::runtime::{Host, cron_job_of};
 use crate::kinds::action::{Dst, Outcome, Run};
 use crate::kinds::cron_job::schedule::{Schedule, Zone};
 use crate::kinds::{Kind, Object};
@@ -28,6 +30,12 @@ struct Account {
 #[derive(Default)]
 pub(super) struct Books {
     accounts: BTreeMap<String, Account>,
+    /// What each account expects next, the earliest first.
+    due: BTreeSet<(Timestamp, String)>,
+    /// Accounts that have open slots.
+    held_back: BTreeSet<String>,
+    /// So many lines of the host's ledger were looked at for overlaps.
+    looked_at: usize,
     /// Slots that had a Job or were skipped on record.
     closed: BTreeSet<(String, Timestamp)>,
     /// The Job of a slot, by its uid: a second one would be a doubled run.
@@ -66,11 +74,18 @@ impl Books {
             account.expected =
                 account.next_after(self.last.get(&name).map_or(now, |last| now.max(*last)));
         }
+        self.close_account(&name);
+        self.due.extend(account.expected.map(|slot| (slot, name.clone())));
         self.accounts.insert(name, account);
     }
 
     pub fn close_account(&mut self, name: &str) {
-        self.accounts.remove(name);
+        self.held_back.remove(name);
+        if let Some(account) = self.accounts.remove(name)
+            && let Some(slot) = account.expected
+        {
+            self.due.remove(&(slot, name.to_owned()));
+        }
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -87,36 +102,50 @@ impl Books {
                 *last = run.scheduled.max(*last);
             }
             self.closed.insert((run.cron_job.clone(), run.scheduled));
-            if let Some(account) = self.accounts.get_mut(&run.cron_job) {
+            if let Some(account) = self.accounts.get_mut(&run.cron_job)
+                && !account.open.is_empty()
+            {
                 account.open.retain(|slot| *slot > run.scheduled);
+                if account.open.is_empty() {
+                    self.held_back.remove(&run.cron_job);
+                }
             }
         }
-        for (name, account) in &mut self.accounts {
-            let mut due = Vec::new();
-            while let Some(slot) = account.expected.filter(|slot| *slot <= now) {
-                due.push(slot);
-                account.expected = account.next_after(slot);
-            }
-            // After the daemon was away, or the clock was set, the latest missed slot is the one
-            // that counts.
-            let latest = if late { due.len().saturating_sub(1) } else { 0 };
-            for slot in due.drain(..).skip(latest) {
-                if self.closed.contains(&(name.clone(), slot)) || (late && account.deadline) {
-                    continue;
-                }
-                if !account.forbid {
-                    return Err(format!("slot {slot} of {name} has no run"));
-                }
-                account.open.insert(slot);
-            }
+        while self.due.first().is_some_and(|(slot, _)| *slot <= now) {
+            let (_, name) = self.due.pop_first().expect("one was seen");
+            self.settle_due(name, now, late)?;
         }
+        Ok(())
+    }
+
+    /// Every slot of one account that is due was closed, or may be open.
+    fn settle_due(&mut self, name: String, now: Timestamp, late: bool) -> Result<(), String> {
+        let account = self.accounts.get_mut(&name).expect("its due went with it");
+        let mut due = Vec::new();
+        while let Some(slot) = account.expected.filter(|slot| *slot <= now) {
+            due.push(slot);
+            account.expected = account.next_after(slot);
+        }
+        // After the daemon was away, or the clock was set, the latest missed slot is the one
+        // that counts.
+        let latest = if late { due.len().saturating_sub(1) } else { 0 };
+        for slot in due.drain(..).skip(latest) {
+            if self.closed.contains(&(name.clone(), slot)) || (late && account.deadline) {
+                continue;
+            }
+            if !account.forbid {
+                return Err(format!("slot {slot} of {name} has no run"));
+            }
+            account.open.insert(slot);
+            self.held_back.insert(name.clone());
+        }
+        self.due.extend(account.expected.map(|slot| (slot, name)));
         Ok(())
     }
 
     /// A slot that `Forbid` held back is run or recorded as soon as the run before it has ended.
     pub fn check_held_back(&self, reader: &Reader) -> Result<(), String> {
-        for (name, account) in self.accounts.iter().filter(|(_, account)| !account.open.is_empty())
-        {
+        for (name, account) in self.held_back.iter().map(|name| (name, &self.accounts[name])) {
             let key = crate::kinds::Key::new(Kind::CronJob, "default", name);
             let Some(Object::CronJob(cron_job)) = reader.get(&key) else { continue };
             let active =
@@ -130,12 +159,14 @@ impl Books {
 
     /// The same slot never makes a second Job.
     pub fn check_job(&mut self, job: &Job) -> Result<(), String> {
-        let name = job.metadata.name.clone().unwrap_or_default();
-        let uid = job.metadata.uid.clone().unwrap_or_default();
-        match self.jobs.insert(name.clone(), uid.clone()) {
-            Some(before) if before != uid => Err(format!("{name} was made twice")),
-            _ => Ok(()),
+        let name = job.metadata.name.as_deref().unwrap_or_default();
+        let uid = job.metadata.uid.as_deref().unwrap_or_default();
+        match self.jobs.get(name) {
+            Some(before) if before != uid => return Err(format!("{name} was made twice")),
+            Some(_) => {}
+            None => drop(self.jobs.insert(name.to_owned(), uid.to_owned())),
         }
+        Ok(())
     }
 
     /// A finished Job says what truly ran.
@@ -165,17 +196,20 @@ impl Books {
         Ok(())
     }
 
-    /// No two Jobs of a `Forbid` CronJob run at once.
-    pub fn check_overlap(&self, host: &Host) -> Result<(), String> {
-        let mut jobs: BTreeMap<&str, &str> = BTreeMap::new();
-        for line in &host.running {
-            let Some((job, _)) = host.ledger[*line].pod.rsplit_once('-') else { continue };
-            let Some((name, _)) = job.rsplit_once('-') else { continue };
+    /// No two Jobs of a `Forbid` CronJob run at once: none began while another ran.
+    pub fn check_overlap(&mut self, host: &Host) -> Result<(), String> {
+        let new = self.looked_at..host.ledger.len();
+        self.looked_at = new.end;
+        for job in new.filter_map(|line| host.ledger[line].job()) {
+            let name = cron_job_of(job);
             if !self.accounts.get(name).is_some_and(|account| account.forbid) {
                 continue;
             }
-            if let Some(other) = jobs.insert(name, job).filter(|other| *other != job) {
-                return Err(format!("{other} and {job} run at once"));
+            let running = host.running_of.get(name).into_iter().flatten();
+            let jobs: BTreeSet<&str> =
+                running.filter_map(|line| host.ledger[*line].job()).collect();
+            if jobs.len() > 1 {
+                return Err(format!("{jobs:?} run at once"));
             }
         }
         Ok(())

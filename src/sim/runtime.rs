@@ -9,11 +9,11 @@ use crate::runtimes::Runtime;
 use crate::seed::Seed;
 use crate::time::Timestamp;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::rc::Rc;
 
-/// One start of one container, as it truly was. `job` is the pod's name less its random suffix.
+/// One start of one container, as it truly was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     pub pod: String,
@@ -22,6 +22,18 @@ pub struct Started {
     /// Milliseconds of true time, which no clock step moves.
     pub at: i64,
     pub ended: Option<(i64, i32)>,
+}
+
+impl Started {
+    /// The name of its Job: the pod's, less its random suffix.
+    pub fn job(&self) -> Option<&str> {
+        self.pod.rsplit_once('-').map(|(job, _)| job)
+    }
+}
+
+/// The name of a Job's CronJob: the Job's, less its slot.
+pub fn cron_job_of(job: &str) -> &str {
+    job.rsplit_once('-').map_or(job, |(name, _)| name)
 }
 
 #[derive(Debug)]
@@ -49,9 +61,13 @@ pub struct Host {
     news: Vec<Report>,
     pub ledger: Vec<Started>,
     /// Lines of the ledger, by the name of the Job.
-    pub of_job: BTreeMap<String, Vec<usize>>,
+    pub of_job: HashMap<String, Vec<usize>>,
     /// Lines of the ledger that have no end yet.
     pub running: BTreeSet<usize>,
+    /// The same, by the name of the CronJob.
+    pub running_of: HashMap<String, Vec<usize>>,
+    /// The last attempt of each container that was ever started, by the pod's uid.
+    attempts: HashMap<(String, String), u32>,
     /// Of a thousand starts, so many fail as a refused fork does.
     pub fork_failures: u64,
     /// Broken promises of the contract, such as one attempt started twice.
@@ -130,10 +146,19 @@ impl Host {
         };
         process.exit = Some(exit.clone());
         process.streak += 1;
-        self.ledger[process.line].ended = Some((self.now, code));
-        self.running.remove(&process.line);
-        let attempt = process.attempt;
+        let (line, attempt) = (process.line, process.attempt);
+        self.close(line, code);
         self.tell(uid, container, attempt, News::Exited(exit));
+    }
+
+    /// Enters an end in the ledger.
+    fn close(&mut self, line: usize, code: i32) {
+        self.ledger[line].ended = Some((self.now, code));
+        self.running.remove(&line);
+        let name = self.ledger[line].job().map(cron_job_of).unwrap_or_default();
+        if let Some(running) = self.running_of.get_mut(name) {
+            running.retain(|other| *other != line);
+        }
     }
 
     fn tell(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
@@ -166,26 +191,35 @@ impl Host {
             line: self.ledger.len(),
             streak,
         };
-        self.running.insert(self.ledger.len());
-        if let Some((job, _)) = launch.pod.rsplit_once('-') {
-            self.of_job.entry(job.to_owned()).or_default().push(self.ledger.len());
-        }
-        self.ledger.push(Started {
-            pod: launch.pod.clone(),
-            pod_uid: uid.to_owned(),
-            attempt: launch.attempt,
-            at: self.now,
-            ended: None,
-        });
+        self.enter(launch);
         self.ends.insert((process.ends, uid.to_owned(), name.to_owned()));
         let news = process.news(uid, name);
         self.pods.entry(uid.to_owned()).or_default().insert(name.to_owned(), process);
         self.tell(uid, name, launch.attempt, news);
     }
 
+    /// Enters a start in the ledger.
+    fn enter(&mut self, launch: &Launch) {
+        let line = self.ledger.len();
+        let started = Started {
+            pod: launch.pod.clone(),
+            pod_uid: launch.pod_uid.clone(),
+            attempt: launch.attempt,
+            at: self.now,
+            ended: None,
+        };
+        self.running.insert(line);
+        if let Some(job) = started.job() {
+            self.of_job.entry(job.to_owned()).or_default().push(line);
+            self.running_of.entry(cron_job_of(job).to_owned()).or_default().push(line);
+        }
+        self.ledger.push(started);
+    }
+
     fn check_new(&mut self, launch: &Launch) {
-        let again = |s: &&Started| s.pod_uid == launch.pod_uid && s.attempt == launch.attempt;
-        if self.ledger.iter().rev().take(64).any(|s| again(&s)) {
+        let container = (launch.pod_uid.clone(), launch.container.clone());
+        let before = self.attempts.insert(container, launch.attempt);
+        if before.is_some_and(|before| before >= launch.attempt) {
             self.broken.push(format!("{launch:?} was started twice"));
         }
     }
@@ -202,8 +236,7 @@ impl Host {
         for (container, process) in self.pods.remove(uid).unwrap_or_default() {
             self.ends.remove(&(process.ends, uid.to_owned(), container));
             if process.exit.is_none() {
-                self.ledger[process.line].ended = Some((self.now, 137));
-                self.running.remove(&process.line);
+                self.close(process.line, 137);
             }
         }
         self.tell(uid, "", 0, News::Cleaned);

@@ -218,10 +218,10 @@ impl World {
         }
         self.books.check_slots(runs, wall, late)?;
         if let Ok((changes, _)) = reader.changes_since(version, Kind::Job, None) {
-            for change in changes.iter().filter(|change| change.verb != ChangeVerb::Deleted) {
-                let Object::Job(job) = &change.object else { continue };
-                self.books.check_job(job)?;
-                self.books.check_finished(job, &host)?;
+            for change in changes.iter().filter(|change| change.verb() != ChangeVerb::Deleted) {
+                let Object::Job(job) = change.object() else { continue };
+                self.books.check_job(&job)?;
+                self.books.check_finished(&job, &host)?;
             }
         }
         self.books.check_held_back(reader)?;

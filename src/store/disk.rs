@@ -1,10 +1,10 @@
 //! What is durable: redb tables, on a disk that the simulator can break.
 
-use super::index::{ChangeVerb, Changes, Loaded};
-use super::owner_uids;
+use super::change::Changes;
+use super::index::Loaded;
 use super::{RunKey, Staged};
 use crate::kinds::action::Run;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
 use std::fs::{OpenOptions, Permissions};
@@ -197,27 +197,21 @@ fn open_database(disk: &dyn Disk) -> Result<Database, DiskError> {
 }
 
 fn write_objects(transaction: &redb::WriteTransaction, changes: &Changes) -> Result<(), DiskError> {
-    if changes.is_empty() {
+    let mut durable = changes.list.iter().filter(|change| change.is_durable()).peekable();
+    if durable.peek().is_none() {
         return Ok(());
     }
     let mut table = transaction.open_table(OBJECTS)?;
-    for change in changes.list.iter().filter(|change| is_durable(&change.object)) {
-        let key = key_text(&change.object.key());
-        if change.verb == ChangeVerb::Deleted {
+    for change in durable {
+        let key = key_text(&change.key);
+        let Some(json) = &change.json else {
             table.remove(key.as_str())?;
             continue;
-        }
-        let owners: Vec<&str> = owner_uids(&change.object).collect();
-        let json = change.object.to_json();
-        table.insert(key.as_str(), (change.version, owners.join(" ").as_str(), json.as_slice()))?;
+        };
+        let owners: Vec<&str> = change.owner_uids().collect();
+        table.insert(key.as_str(), (change.version, owners.join(" ").as_str(), &**json))?;
     }
     Ok(())
-}
-
-/// Events that say that all went well are not worth their writes: a restart of the daemon forgets
-/// them. Warnings and the run history are kept.
-fn is_durable(object: &Object) -> bool {
-    !matches!(object, Object::Event(event) if event.type_.as_deref() == Some("Normal"))
 }
 
 fn write_runs(

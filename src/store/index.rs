@@ -3,67 +3,25 @@
 //! Ten thousand idle CronJobs as Rust structures would take 60 MB: what nobody touched lately is
 //! kept as JSON.
 
+use super::change::{self, Body, Change, ChangeVerb, Changed, Changes, Coming, Trace};
 use super::owner_uids;
+use crate::kinds::event::noted::Noted;
 use crate::kinds::{Key, Kind, Object};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
-/// So many of the objects written last stay ready to use; older ones are packed, and all of them
-/// when the store idles.
+/// So many of the objects written or used last stay ready to use; older ones are packed, and all of
+/// them when the store idles.
 const HOT_MAX: usize = 8192;
 
 /// A watcher that is further behind has to list again (410 Gone).
 const CHANGES_MAX: usize = 2048;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeVerb {
-    Added,
-    Modified,
-    Deleted,
-}
-
-/// One committed change: the object as it is after it, or as it last was.
-#[derive(Debug, Clone)]
-pub struct Change {
-    pub version: u64,
-    pub verb: ChangeVerb,
-    pub object: Object,
-    /// As it was before, so that a watch with a selector can tell what entered and what left it.
-    pub before: Option<Object>,
-}
-
-/// The changes of one commit, with the bytes that go to disk.
-#[derive(Default)]
-pub(super) struct Changes {
-    pub list: Vec<Change>,
-    /// The version after the last of them.
-    pub version: u64,
-}
-
-impl Changes {
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// Gives each change the next version and writes it into the object.
-    pub fn number(&mut self, last: u64) {
-        self.version = last;
-        for change in &mut self.list {
-            self.version += 1;
-            change.version = self.version;
-            change.object.meta_mut().resource_version = Some(self.version.to_string());
-        }
-    }
-}
-
-/// An object at rest: its version, and the object or its JSON.
+/// An object: its JSON, and while it is hot the structure too.
 struct Entry {
     version: u64,
-    body: Body,
-}
-
-enum Body {
-    Live(Object),
-    Packed(Box<[u8]>),
+    live: Option<Object>,
+    json: Arc<[u8]>,
 }
 
 /// One object as the disk keeps it.
@@ -71,28 +29,31 @@ pub(super) struct Loaded {
     pub key: Key,
     pub version: u64,
     pub owners: Vec<String>,
-    pub json: Box<[u8]>,
+    pub json: Arc<[u8]>,
 }
 
 #[derive(Default)]
 pub(super) struct Index {
-    objects: BTreeMap<Key, Entry>,
+    /// One for each kind; asked by key, and sorted when someone lists.
+    shelves: Vec<HashMap<Key, Entry>>,
+    notes: HashMap<u64, (u64, Arc<Noted>)>,
     owners: HashMap<Box<str>, BTreeSet<Key>>,
     version: u64,
     /// Versions at or below are no longer in `recent`.
     forgotten: u64,
-    recent: VecDeque<Change>,
+    recent: VecDeque<Changed>,
     hot: VecDeque<(Key, u64)>,
 }
 
 impl Index {
     pub fn load(loaded: Vec<Loaded>, version: u64) -> Index {
-        let mut index = Index { version, forgotten: version, ..Index::default() };
+        let shelves = Kind::ALL.iter().map(|_| HashMap::new()).collect();
+        let mut index = Index { version, forgotten: version, shelves, ..Index::default() };
         for Loaded { key, version, owners, json } in loaded {
             for owner in owners {
                 index.owners.entry(owner.into()).or_default().insert(key.clone());
             }
-            index.objects.insert(key, Entry { version, body: Body::Packed(json) });
+            index.shelf_mut(key.kind).insert(key, Entry { version, live: None, json });
         }
         index
     }
@@ -101,85 +62,155 @@ impl Index {
         self.version
     }
 
+    fn shelf(&self, kind: Kind) -> &HashMap<Key, Entry> {
+        &self.shelves[kind as usize]
+    }
+
+    fn shelf_mut(&mut self, kind: Kind) -> &mut HashMap<Key, Entry> {
+        &mut self.shelves[kind as usize]
+    }
+
+    /// Is there an Event that is an object and no note?
+    pub fn has_event_objects(&self) -> bool {
+        !self.shelf(Kind::Event).is_empty()
+    }
+
     pub fn get(&self, key: &Key) -> Option<Object> {
-        self.objects.get(key).map(|entry| entry.object(key.kind))
-    }
-
-    pub fn keys(&self, kind: Kind) -> Vec<Key> {
-        self.range(kind, None).map(|(key, _)| key.clone()).collect()
-    }
-
-    pub fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Object> {
-        self.range(kind, namespace).map(|(_, entry)| entry.object(kind)).collect()
-    }
-
-    fn range(&self, kind: Kind, namespace: Option<&str>) -> impl Iterator<Item = (&Key, &Entry)> {
-        let first = Key::new(kind, namespace.unwrap_or_default(), "");
-        let inside =
-            move |key: &Key| key.kind == kind && namespace.is_none_or(|n| *key.namespace == *n);
-        self.objects.range(first..).take_while(move |(key, _)| inside(key))
-    }
-
-    pub fn owned_keys(&self, owner_uid: &str) -> BTreeSet<Key> {
-        self.owners.get(owner_uid).cloned().unwrap_or_default()
-    }
-
-    /// The changes that the staged objects are against this index; what is equal is left out.
-    pub fn changes(&self, staged: BTreeMap<Key, Option<Object>>) -> Changes {
-        let mut list = Vec::with_capacity(staged.len());
-        for (key, staged) in staged {
-            let before = self.get(&key);
-            let (verb, object) = match (staged, &before) {
-                (Some(object), None) => (ChangeVerb::Added, object),
-                (Some(object), Some(old)) if object == *old => continue,
-                (Some(object), Some(old)) if object.uid() != old.uid() => {
-                    // Another one of the name, made as soon as this one went: whoever waits for
-                    // its end hears of it.
-                    let (verb, gone) = (ChangeVerb::Deleted, old.clone());
-                    list.push(Change { version: 0, verb, object: gone, before });
-                    list.push(Change { version: 0, verb: ChangeVerb::Added, object, before: None });
-                    continue;
-                }
-                (Some(object), Some(_)) => (ChangeVerb::Modified, object),
-                (None, Some(old)) => (ChangeVerb::Deleted, old.clone()),
-                (None, None) => continue,
-            };
-            list.push(Change { version: 0, verb, object, before });
+        match self.shelf(key.kind).get(key) {
+            Some(entry) => Some(entry.object(key.kind)),
+            None => self.trace_of_note(self.note_number(key)?).map(|note| note.object(key.kind)),
         }
-        Changes { list, version: self.version }
+    }
+
+    /// The object if it is ready to use.
+    pub fn live(&self, key: &Key) -> Option<Object> {
+        self.shelf(key.kind).get(key)?.live.clone()
+    }
+
+    pub fn has(&self, key: &Key) -> bool {
+        self.shelf(key.kind).contains_key(key)
+    }
+
+    /// The object, and makes it ready to use again.
+    pub fn warm(&mut self, key: &Key) -> Option<Object> {
+        let entry = self.shelves[key.kind as usize].get_mut(key)?;
+        if entry.live.is_none() {
+            self.hot.push_back((key.clone(), entry.version));
+        }
+        let object = entry.object(key.kind);
+        entry.live = Some(object.clone());
+        Some(object)
+    }
+
+    /// The number of the note whose Event has this key.
+    pub fn note_number(&self, key: &Key) -> Option<u64> {
+        let number = Some(key).filter(|key| key.kind == Kind::Event);
+        let number = Noted::number_in(&number?.name)?;
+        self.note(number).filter(|noted| noted.key() == *key).map(|_| number)
+    }
+
+    pub fn note(&self, number: u64) -> Option<&Arc<Noted>> {
+        self.notes.get(&number).map(|(_, noted)| noted)
+    }
+
+    fn trace_of_note(&self, number: u64) -> Option<Trace> {
+        let (version, noted) = self.notes.get(&number)?;
+        Some(Trace::Note { version: *version, noted: noted.clone() })
+    }
+
+    pub fn notes_len(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// Keys of objects, in their order.
+    pub fn keys(&self, kind: Kind) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.shelf(kind).keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Objects in the order of their keys, Events that are notes among them.
+    pub fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Object> {
+        let wanted = |key: &Key| namespace.is_none_or(|wanted| *key.namespace == *wanted);
+        let of_shelf = self.shelf(kind).iter().filter(|(key, _)| wanted(key));
+        let mut found: Vec<(Key, Object)> =
+            of_shelf.map(|(key, entry)| (key.clone(), entry.object(kind))).collect();
+        if kind == Kind::Event {
+            let made = self.notes.iter().filter_map(|(number, (_, noted))| {
+                let key = Some(noted.key()).filter(wanted)?;
+                Some((key, self.trace_of_note(*number)?.object(kind)))
+            });
+            found.extend(made);
+        }
+        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        found.into_iter().map(|(_, object)| object).collect()
+    }
+
+    pub fn owned_keys(&self, owner_uid: &str) -> Option<&BTreeSet<Key>> {
+        self.owners.get(owner_uid)
     }
 
     pub fn apply(&mut self, changes: Changes) {
         self.version = changes.version;
         for change in changes.list {
-            let key = change.object.key();
-            if let Some(before) = &change.before {
-                self.disown(&key, before);
-            }
-            if change.verb == ChangeVerb::Deleted {
-                self.objects.remove(&key);
-            } else {
-                for uid in owner_uids(&change.object) {
-                    self.owners.entry(uid.into()).or_default().insert(key.clone());
-                }
-                let entry =
-                    Entry { version: change.version, body: Body::Live(change.object.clone()) };
-                self.hot.push_back((key.clone(), change.version));
-                self.objects.insert(key, entry);
-            }
-            self.recent.push_back(change);
+            let changed = match &change.body {
+                Body::Note(noted) => self.apply_note(&change, noted),
+                Body::Object(object) => self.apply_object(&change, object),
+            };
+            self.recent.push_back(changed);
         }
         self.forget_old();
     }
 
-    fn disown(&mut self, key: &Key, before: &Object) {
-        for uid in owner_uids(before) {
+    fn apply_note(&mut self, change: &Coming, noted: &Arc<Noted>) -> Changed {
+        let before = self.trace_of_note(noted.number);
+        let trace = Trace::Note { version: change.version, noted: noted.clone() };
+        match change.verb {
+            ChangeVerb::Deleted => drop(self.notes.remove(&noted.number)),
+            _ => drop(self.notes.insert(noted.number, (change.version, noted.clone()))),
+        }
+        change.done(trace, before)
+    }
+
+    fn apply_object(&mut self, change: &Coming, object: &Object) -> Changed {
+        let (key, version) = (&change.key, change.version);
+        let of_note = self.note_number(key).and_then(|number| {
+            let before = self.trace_of_note(number);
+            self.notes.remove(&number);
+            before
+        });
+        let Some(json) = &change.json else {
+            let gone = self.shelf_mut(key.kind).remove(key);
+            self.follow_owners(key, Some(object), None);
+            let last = gone.map(|gone| Trace::Json(gone.json)).or(of_note);
+            let last = last.expect("what is deleted was there");
+            return change.done(last.clone(), Some(last));
+        };
+        self.hot.push_back((key.clone(), version));
+        let entry = Entry { version, live: Some(object.clone()), json: json.clone() };
+        let before = self.shelf_mut(key.kind).insert(key.clone(), entry);
+        let was = before.as_ref().map(|before| before.object(key.kind));
+        self.follow_owners(key, was.as_ref(), Some(object));
+        let before = before.map(|before| Trace::Json(before.json)).or(of_note);
+        change.done(Trace::Json(json.clone()), before)
+    }
+
+    fn follow_owners(&mut self, key: &Key, before: Option<&Object>, now: Option<&Object>) {
+        let same = matches!((before, now), (Some(before), Some(now))
+            if owner_uids(before).eq(owner_uids(now)));
+        if same {
+            return;
+        }
+        for uid in before.into_iter().flat_map(owner_uids) {
             if let Some(keys) = self.owners.get_mut(uid) {
                 keys.remove(key);
                 if keys.is_empty() {
                     self.owners.remove(uid);
                 }
             }
+        }
+        for uid in now.into_iter().flat_map(owner_uids) {
+            self.owners.entry(uid.into()).or_default().insert(key.clone());
         }
     }
 
@@ -190,11 +221,11 @@ impl Index {
         self.pack_but(HOT_MAX);
     }
 
-    /// Packs all but the `kept` objects that were written last.
+    /// Packs all but the `kept` objects that were written or used last.
     pub fn pack_but(&mut self, kept: usize) {
         while self.hot.len() > kept {
             let (key, version) = self.hot.pop_front().expect("not empty");
-            if let Some(entry) = self.objects.get_mut(&key)
+            if let Some(entry) = self.shelf_mut(key.kind).get_mut(&key)
                 && entry.version == version
             {
                 entry.pack();
@@ -203,25 +234,42 @@ impl Index {
     }
 
     /// Changes after `version`; `None` where they are no longer all remembered.
-    pub fn changes_since(&self, version: u64) -> Option<impl Iterator<Item = &Change>> {
+    pub fn changes_since(
+        &self,
+        version: u64,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> Option<Vec<Change>> {
+        if version < self.forgotten || version > self.version {
+            return None;
+        }
         let from = self.recent.partition_point(|change| change.version <= version);
-        (version >= self.forgotten && version <= self.version).then(|| self.recent.range(from..))
+        let wanted = |change: &&Changed| {
+            change.key.kind == kind && namespace.is_none_or(|n| *change.key.namespace == *n)
+        };
+        let changes = self.recent.range(from..).filter(wanted);
+        Some(changes.map(|change| Change::new(change.clone(), self.still(change))).collect())
+    }
+
+    /// The object, if it is ready to use and still as the change left it.
+    fn still(&self, change: &Changed) -> Option<Object> {
+        let entry = self.shelf(change.key.kind).get(&change.key)?;
+        entry.live.clone().filter(|_| entry.version == change.version)
+    }
+}
+
+impl Coming {
+    fn done(&self, trace: Trace, before: Option<Trace>) -> Changed {
+        Changed { version: self.version, verb: self.verb, key: self.key.clone(), trace, before }
     }
 }
 
 impl Entry {
     fn object(&self, kind: Kind) -> Object {
-        match &self.body {
-            Body::Live(object) => object.clone(),
-            Body::Packed(json) => {
-                kind.read_json(json).expect("written by this program, checked on load")
-            }
-        }
+        self.live.clone().unwrap_or_else(|| change::read(kind, &self.json))
     }
 
     fn pack(&mut self) {
-        if let Body::Live(object) = &self.body {
-            self.body = Body::Packed(object.to_json().into());
-        }
+        self.live = None;
     }
 }

@@ -6,19 +6,24 @@
 //! published state as it was.
 
 use crate::kinds::action::Run;
+use crate::kinds::event::noted::Noted;
 use crate::kinds::{Key, Kind, Object, controller};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+mod change;
 mod disk;
+mod in_order;
 mod index;
 mod reader;
 
+pub use change::{Change, ChangeVerb};
 pub use disk::{Disk, DiskError, FileDisk, SourceRecord, builder};
-pub use index::{Change, ChangeVerb};
 pub use reader::{Gone, Reader};
 
+use change::Changes;
 use disk::Tables;
+use in_order::InOrder;
 use reader::Published;
 
 /// The writer's side. See the module's words.
@@ -32,7 +37,11 @@ pub struct Store {
 #[derive(Default)]
 struct Staged {
     /// `None`: to be removed.
-    objects: BTreeMap<Key, Option<Object>>,
+    objects: InOrder<Key, Option<Object>>,
+    /// Events that are notes, by their number. `None`: to be removed.
+    notes: InOrder<u64, Option<Arc<Noted>>>,
+    /// Are there Events among the objects?
+    has_events: bool,
     /// Those of `objects` that were staged with an owner, by its uid: a Job may have 10,000 pods,
     /// and each of them may own something.
     owned: HashMap<String, BTreeSet<Key>>,
@@ -45,6 +54,7 @@ struct Staged {
 impl Staged {
     fn is_empty(&self) -> bool {
         self.objects.is_empty()
+            && self.notes.is_empty()
             && self.runs.is_empty()
             && self.sources.is_empty()
             && self.facts.is_empty()
@@ -75,11 +85,22 @@ impl Store {
     pub fn get(&self, key: &Key) -> Option<Object> {
         match self.staged.objects.get(key) {
             Some(staged) => staged.clone(),
-            None => self.published.index().get(key),
+            None if key.kind == Kind::Event => self.get_event(key),
+            None => self.published.get(key),
         }
     }
 
-    /// Keys of a kind, as they will be after the next commit, in order.
+    fn get_event(&self, key: &Key) -> Option<Object> {
+        let number = Noted::number_in(&key.name);
+        match number.and_then(|number| self.staged.notes.get(&number)) {
+            Some(Some(noted)) if noted.key() == *key => Some(noted.event().into()),
+            Some(None) if self.published.index().note_number(key).is_some() => None,
+            _ => self.published.index().get(key),
+        }
+    }
+
+    /// Keys of a kind, as they will be after the next commit, in order. Events that are notes are
+    /// left out.
     pub fn keys(&self, kind: Kind) -> Vec<Key> {
         let mut keys = self.published.index().keys(kind);
         for (key, staged) in self.staged.objects.iter().filter(|(key, _)| key.kind == kind) {
@@ -94,9 +115,8 @@ impl Store {
 
     /// The objects that the owner with this uid controls or co-owns, by key, as they will be.
     pub fn owned(&self, owner_uid: &str) -> Vec<Object> {
-        let mut keys = self.published.index().owned_keys(owner_uid);
         let owns = |o: &Object| owner_uids(o).any(|uid| uid == owner_uid);
-        keys.extend(self.staged.owned.get(owner_uid).into_iter().flatten().cloned());
+        let keys = self.owned_keys(owner_uid);
         keys.iter().filter_map(|key| self.get(key)).filter(owns).collect()
     }
 
@@ -107,16 +127,68 @@ impl Store {
         orphans
     }
 
+    /// In order. Some may have another owner by what is staged.
+    fn owned_keys(&self, owner_uid: &str) -> Vec<Key> {
+        let index = self.published.index();
+        let (before, staged) = (index.owned_keys(owner_uid), self.staged.owned.get(owner_uid));
+        match (before, staged) {
+            (Some(before), Some(staged)) => before.union(staged).cloned().collect(),
+            (Some(keys), None) | (None, Some(keys)) => keys.iter().cloned().collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// Stages the object as it shall be.
     pub fn put(&mut self, object: Object) {
+        let key = object.key();
         for uid in owner_uids(&object) {
-            self.staged.owned.entry(uid.to_owned()).or_default().insert(object.key());
+            self.staged.owned.entry(uid.to_owned()).or_default().insert(key.clone());
         }
-        self.staged.objects.insert(object.key(), Some(object));
+        self.staged.has_events |= key.kind == Kind::Event;
+        self.staged.objects.insert(key, Some(object));
     }
 
     pub fn remove(&mut self, key: &Key) {
-        self.staged.objects.insert(key.clone(), None);
+        let number = self.published.index().note_number(key);
+        match number.filter(|_| self.staged.objects.get(key).is_none()) {
+            Some(number) => self.remove_note(number),
+            None => self.staged.objects.insert(key.clone(), None),
+        }
+    }
+
+    /// What was said under this number, as it will be after the next commit.
+    pub fn note(&self, number: u64) -> Option<Arc<Noted>> {
+        let noted = match self.staged.notes.get(&number) {
+            Some(staged) => staged.clone(),
+            None => self.published.index().note(number).cloned(),
+        };
+        let is_object =
+            |noted: &Noted| self.staged.objects.get(&noted.key()).is_some_and(Option::is_some);
+        noted.filter(|noted| !self.staged.has_events || !is_object(noted))
+    }
+
+    /// Stages an Event that is a note.
+    pub fn put_note(&mut self, noted: Noted) {
+        self.staged.notes.insert(noted.number, Some(Arc::new(noted)));
+    }
+
+    pub fn remove_note(&mut self, number: u64) {
+        self.staged.notes.insert(number, None);
+    }
+
+    /// How many Events are notes, as last committed.
+    pub fn notes_len(&self) -> usize {
+        self.published.index().notes_len()
+    }
+
+    /// Is any Event an object of its own: one that was read from disk, or that a user wrote?
+    pub fn has_event_objects(&self) -> bool {
+        self.published.index().has_event_objects() || self.staged.has_events
+    }
+
+    /// Is there something that the next commit would make true?
+    pub fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
     }
 
     /// Stages a line of the run history; it replaces the one of the same CronJob and slot.
@@ -150,11 +222,11 @@ impl Store {
     /// that did not change keeps it and is not written. Returns whether anything was.
     pub fn commit(&mut self) -> Result<bool, DiskError> {
         let mut staged = std::mem::take(&mut self.staged);
-        let mut changes = self.published.index().changes(std::mem::take(&mut staged.objects));
+        let mut changes = Changes::between(&self.published.index(), &mut staged);
         if changes.is_empty() && staged.is_empty() {
             return Ok(false);
         }
-        changes.number(self.published.index().version());
+        changes.number();
         self.tables.write(&changes, &staged)?;
         self.published.publish(changes);
         Ok(true)

@@ -1,10 +1,11 @@
 //! What other threads see: committed objects, and a way to wait for the next ones.
 
+use super::change::{Change, Changes};
 use super::disk::{self, Handle, Loading};
-use super::index::{Change, Changes, Index};
+use super::index::Index;
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind, Object};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 /// The committed state, shared by the one writer and all readers.
@@ -25,20 +26,35 @@ impl Published {
         self.index.read().expect("no panic while it was held")
     }
 
+    /// The object, which stays ready to use from here on.
+    pub fn get(&self, key: &Key) -> Option<Object> {
+        let live = self.index().live(key);
+        live.or_else(|| self.warm(key))
+    }
+
+    fn warm(&self, key: &Key) -> Option<Object> {
+        let is_there = self.index().has(key);
+        is_there.then(|| self.index_mut().warm(key)).flatten()
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().expect("no panic while it was held")
+    }
+
     pub fn publish(&self, changes: Changes) {
         let version = changes.version;
-        self.index.write().expect("no panic while it was held").apply(changes);
+        self.index_mut().apply(changes);
         self.version.send_replace(version);
     }
 
     pub fn rest(&self) {
-        self.index.write().expect("no panic while it was held").pack_but(0);
+        self.index_mut().pack_but(0);
     }
 
     pub fn replace(&self, loading: Loading) {
         let index = Index::load(loading.objects, loading.version);
         let version = index.version();
-        *self.index.write().expect("no panic while it was held") = index;
+        *self.index_mut() = index;
         self.version.send_replace(version);
     }
 }
@@ -80,10 +96,7 @@ impl Reader {
         namespace: Option<&str>,
     ) -> Result<(Vec<Change>, u64), Gone> {
         let index = self.published.index();
-        let wanted = |c: &&Change| {
-            c.object.kind() == kind && namespace.is_none_or(|n| c.object.namespace() == n)
-        };
-        let changes = index.changes_since(version).ok_or(Gone)?.filter(wanted).cloned().collect();
+        let changes = index.changes_since(version, kind, namespace).ok_or(Gone)?;
         Ok((changes, index.version()))
     }
 

@@ -65,8 +65,9 @@ fn owners_and_watch_follow_every_change() {
     store.commit().expect("commits");
     assert_eq!(names(&store.owned("u2")), ["b"]);
     let (changes, version) = store.reader().changes_since(0, Kind::ConfigMap, None).expect("known");
-    let verbs: Vec<_> = changes.iter().map(|c| (c.object.name(), c.verb)).collect();
+    let verbs: Vec<_> = changes.iter().map(|c| (c.object().name().to_owned(), c.verb())).collect();
     use ChangeVerb::{Added, Deleted, Modified};
+    let verbs: Vec<_> = verbs.iter().map(|(name, verb)| (name.as_str(), *verb)).collect();
     assert_eq!(verbs, [("a", Added), ("b", Added), ("a", Deleted), ("b", Modified)]);
     assert_eq!(version, 4);
     assert_eq!(store.reader().changes_since(9, Kind::ConfigMap, None).err(), Some(Gone));
@@ -118,9 +119,11 @@ fn another_object_of_the_name_is_a_deletion_and_an_addition() {
     store.commit().expect("commits");
     let (changes, reached) =
         store.reader().changes_since(1, Kind::ConfigMap, None).expect("remembered");
-    let seen: Vec<(ChangeVerb, &str, u64)> =
-        changes.iter().map(|c| (c.verb, c.object.uid(), c.version)).collect();
-    assert_eq!(seen, [(ChangeVerb::Deleted, "one", 2), (ChangeVerb::Added, "two", 3)]);
+    let seen: Vec<(ChangeVerb, String, u64)> =
+        changes.iter().map(|c| (c.verb(), c.object().uid().to_owned(), c.version())).collect();
+    let one_by_one =
+        [(ChangeVerb::Deleted, "one".to_owned(), 2), (ChangeVerb::Added, "two".to_owned(), 3)];
+    assert_eq!(seen, one_by_one);
     assert_eq!((reached, names(&store.owned("u1"))), (3, vec!["a"]));
     drop(store);
     let store = Store::open(FileDisk::new(&path)).expect("opens");

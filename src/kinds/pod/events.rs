@@ -102,6 +102,11 @@ pub fn of_warnings(member: &Member, warnings: Vec<String>, plan: &mut Plan) {
     }
 }
 
+/// May a report tell of something that leaves no trace in a status?
+pub fn may_be_of_report(report: &Report) -> bool {
+    matches!(report.news, News::PreStopFailed(_) | News::Probed(_))
+}
+
 /// What a report tells of that leaves no trace in a status.
 pub fn of_report(pod: &Pod, observed: &PodObserved, report: &Report) -> Option<Note> {
     let (reason, message) = match &report.news {
