@@ -16,14 +16,24 @@ pub struct SimDisk(Arc<Mutex<Platter>>);
 #[derive(Default, Debug)]
 struct Platter {
     bytes: Vec<u8>,
-    /// What was there before each write since the last sync, oldest first: (offset, bytes).
-    unsynced: Vec<(usize, Vec<u8>)>,
+    /// The writes since the last sync, oldest first.
+    unsynced: Vec<Unsynced>,
+    /// What was there before each of them, one after the other.
+    before: Vec<u8>,
     /// Length at the last sync.
     synced_length: usize,
     /// Writes until the power fails; `None`: it does not.
     power_left: Option<u64>,
     dead: bool,
     full: bool,
+}
+
+/// A write that a power cut may undo.
+#[derive(Debug)]
+struct Unsynced {
+    offset: usize,
+    /// Where in `Platter::before` it is, and how long.
+    before: std::ops::Range<usize>,
 }
 
 impl SimDisk {
@@ -61,10 +71,11 @@ impl SimDisk {
     pub fn crash(&self, seed: &mut Seed) {
         let mut platter = self.platter();
         let unsynced = std::mem::take(&mut platter.unsynced);
-        for (offset, before) in unsynced.into_iter().rev() {
-            for (n, sector) in before.chunks(SECTOR_BYTES).enumerate() {
+        let before = std::mem::take(&mut platter.before);
+        for write in unsynced.into_iter().rev() {
+            for (n, sector) in before[write.before].chunks(SECTOR_BYTES).enumerate() {
                 if seed.below(2) == 0 {
-                    let at = offset + n * SECTOR_BYTES;
+                    let at = write.offset + n * SECTOR_BYTES;
                     platter.bytes[at..at + sector.len()].copy_from_slice(sector);
                 }
             }
@@ -130,7 +141,7 @@ impl StorageBackend for SimDisk {
         platter.bytes.resize(length as usize, 0);
         // A shrunk file cannot take back what was cut off: later crashes keep what is left.
         let end = platter.bytes.len();
-        platter.unsynced.retain(|(offset, before)| offset + before.len() <= end);
+        platter.unsynced.retain(|write| write.offset + write.before.len() <= end);
         Ok(())
     }
 
@@ -138,16 +149,19 @@ impl StorageBackend for SimDisk {
         let mut platter = self.platter();
         platter.check()?;
         platter.unsynced.clear();
+        platter.before.clear();
         platter.synced_length = platter.bytes.len();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> BackendResult<()> {
-        let mut platter = self.platter();
+        let platter = &mut *self.platter();
         platter.check_write()?;
         let at = offset as usize..offset as usize + data.len();
-        let before = platter.bytes[at.clone()].to_vec();
-        platter.unsynced.push((at.start, before));
+        let start = platter.before.len();
+        platter.before.extend_from_slice(&platter.bytes[at.clone()]);
+        let before = start..platter.before.len();
+        platter.unsynced.push(Unsynced { offset: at.start, before });
         platter.bytes[at].copy_from_slice(data);
         Ok(())
     }

@@ -80,7 +80,8 @@ const RUNS: TableDefinition<(&str, &str, i64), &[u8]> = TableDefinition::new("ru
 /// Manifest file to JSON.
 const SOURCES: TableDefinition<&str, &[u8]> = TableDefinition::new("sources");
 const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
-/// The fact that counts versions, so that a deletion is never reused as a version.
+/// The fact that counts versions, so that a deletion's is never used again. Where the last version
+/// is an object's, that object's row tells it.
 const VERSION: &str = "version";
 
 /// What a manifest file was when it was last read, and what it made.
@@ -140,10 +141,11 @@ impl Tables {
 
     pub fn load(&self) -> Result<Loading, DiskError> {
         let objects = self.handle.with(load_objects)?;
-        let version = match self.fact(VERSION)? {
+        let counted = match self.fact(VERSION)? {
             Some(bytes) => bytes.try_into().map(u64::from_le_bytes).unwrap_or_default(),
             None => 0,
         };
+        let version = objects.iter().map(|one| one.version).fold(counted, u64::max);
         Ok(Loading { objects, version })
     }
 
@@ -173,12 +175,7 @@ impl Tables {
             write_objects(&transaction, changes)?;
             write_runs(&transaction, &staged.runs)?;
             write_sources(&transaction, &staged.sources)?;
-            let mut table = transaction.open_table(FACTS)?;
-            for (name, value) in &staged.facts {
-                table.insert(*name, value.as_slice())?;
-            }
-            table.insert(VERSION, changes.version.to_le_bytes().as_slice())?;
-            drop(table);
+            write_facts(&transaction, changes, staged)?;
             transaction.commit()?;
             Ok(())
         })
@@ -211,6 +208,22 @@ fn write_objects(transaction: &redb::WriteTransaction, changes: &Changes) -> Res
         let owners: Vec<&str> = change.owner_uids().collect();
         table.insert(key.as_str(), (change.version, owners.join(" ").as_str(), &**json))?;
     }
+    Ok(())
+}
+
+fn write_facts(
+    transaction: &redb::WriteTransaction,
+    changes: &Changes,
+    staged: &Staged,
+) -> Result<(), DiskError> {
+    if staged.facts.is_empty() && changes.tells_version() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(FACTS)?;
+    for (name, value) in &staged.facts {
+        table.insert(*name, value.as_slice())?;
+    }
+    table.insert(VERSION, changes.version.to_le_bytes().as_slice())?;
     Ok(())
 }
 

@@ -18,6 +18,10 @@ fn config_map(name: &str, owner: Option<&str>) -> Object {
     ConfigMap { metadata, ..Default::default() }.into()
 }
 
+fn gone(store: &mut Store, name: &str) {
+    store.remove(&config_map(name, None).key());
+}
+
 fn names(objects: &[Object]) -> Vec<&str> {
     objects.iter().map(Object::name).collect()
 }
@@ -71,6 +75,32 @@ fn owners_and_watch_follow_every_change() {
     assert_eq!(verbs, [("a", Added), ("b", Added), ("a", Deleted), ("b", Modified)]);
     assert_eq!(version, 4);
     assert_eq!(store.reader().changes_since(9, Kind::ConfigMap, None).err(), Some(Gone));
+}
+
+#[test]
+fn a_version_is_never_used_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.redb");
+    let check = |change: fn(&mut Store), want: u64| {
+        let mut store = Store::open(FileDisk::new(&path)).expect("opens");
+        change(&mut store);
+        store.commit().expect("commits");
+        drop(store);
+        let store = Store::open(FileDisk::new(&path)).expect("opens again");
+        assert_eq!(store.reader().version(), want);
+    };
+    check(|store| store.put(config_map("a", None)), 1);
+    check(|store| store.put(config_map("b", None)), 2);
+    check(|store| gone(store, "b"), 3);
+    check(|store| gone(store, "a"), 4);
+    check(|store| ["a", "b"].into_iter().for_each(|name| store.put(config_map(name, None))), 6);
+    check(
+        |store| {
+            store.put(config_map("c", None));
+            gone(store, "b");
+        },
+        8,
+    );
 }
 
 #[test]

@@ -28,9 +28,18 @@ pub fn name_of_slot(cron_job: &CronJob, slot: Timestamp, finer_than_minutes: boo
 
 /// The slot of a Job that this CronJob's plan made.
 pub fn slot(cron_job: &CronJob, job: &Job) -> Option<Timestamp> {
-    let slot = annotation(&job.metadata, SCHEDULED)?.parse().ok()?;
-    let is_named = |fine| name_of_slot(cron_job, slot, fine) == name(job);
-    (is_named(false) || is_named(true)).then_some(slot)
+    let slot: Timestamp = annotation(&job.metadata, SCHEDULED)?.parse().ok()?;
+    let number = number_of_name(cron_job, name(job))?;
+    let seconds = slot.as_second();
+    (number == seconds.div_euclid(60) || number == seconds).then_some(slot)
+}
+
+/// The number at the end of a Job's name, as [`name_of_slot`] writes it.
+fn number_of_name(cron_job: &CronJob, job: &str) -> Option<i64> {
+    let digits = job.strip_prefix(cron_job.metadata.name.as_deref()?)?.strip_prefix('-')?;
+    let number = digits.parse().ok()?;
+    let is_plain = !digits.starts_with('+') && (digits == "0" || !digits.starts_with('0'));
+    is_plain.then_some(number)
 }
 
 /// What a Job's name alone says of its slot, and whether it was triggered by hand. The seconds of a

@@ -76,7 +76,8 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
     let status = status::status(pod, &crew, &resolved.problems, ending.as_ref(), view);
     if pod.status.as_ref() != Some(&status) {
         events::of_change(pod, &crew, &status, &resolved.problems, plan);
-        plan.push(Action::Put(Object::from(Pod { status: Some(status), ..pod.clone() })));
+        let (metadata, spec) = (pod.metadata.clone(), pod.spec.clone());
+        plan.push(Action::Put(Object::from(Pod { metadata, spec, status: Some(status) })));
         plan.wake(view.now);
         return;
     }
