@@ -268,3 +268,33 @@ fn top_tells_what_pods_use() {
     assert_eq!(unknown.code, 1);
     assert_eq!(unknown.error, "Error from server (NotFound): pods \"nobody\" not found\n");
 }
+
+#[test]
+fn the_host_is_a_node_in_top_and_describe() {
+    let daemon = Daemon::start_with(&[]);
+    let name = daemon.until("this host is a Node", || {
+        let names = daemon.tell(&["get", "nodes", "-o", "name"]);
+        names.trim().strip_prefix("node/").map(str::to_owned)
+    });
+    let name = name.as_str();
+    let table = daemon.tell(&["top", "nodes"]);
+    let head: Vec<&str> = table.lines().next().expect("a head").split_whitespace().collect();
+    assert_eq!(head, ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]);
+    let cells: Vec<&str> = last_line(&table).split_whitespace().collect();
+    let number = |cell: &str, unit: &str| -> u64 {
+        cell.strip_suffix(unit).and_then(|digits| digits.parse().ok()).expect("a number")
+    };
+    let [is, cpu, cpu_share, memory, memory_share] = cells[..] else { panic!("{table}") };
+    assert_eq!(is, name);
+    assert!(number(memory, "Mi") > 0, "{table}");
+    // A host may have done next to nothing, and more is rounded up.
+    let _ = [number(cpu, "m"), number(cpu_share, "%"), number(memory_share, "%")];
+    let one = daemon.tell(&["top", "node", name, "--no-headers"]);
+    assert_eq!(one.lines().count(), 1, "{one}");
+    let unknown = daemon.ask(&["top", "node", "nobody"]);
+    assert_eq!(unknown.error, "Error from server (NotFound): nodes \"nobody\" not found\n");
+    let page = daemon.tell(&["describe", "node", name]);
+    for words in ["\nNon-terminated Pods:          (0 in total)\n", "\n  Ready   True "] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+}

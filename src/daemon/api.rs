@@ -2,6 +2,8 @@
 
 use super::inbox::{Inbox, Message};
 use super::{DaemonError, make_folder, spawn, watch};
+use crate::host::usage;
+use crate::kinds::node::usage::HostUsage;
 use crate::runtimes::process;
 use crate::server::{self, Ask, Gate, Metrics, Usage};
 use crate::startup::Startup;
@@ -54,7 +56,8 @@ impl Api {
             .map_err(|error| DaemonError::Host("an event loop", error))?;
         let (asks, mut asked) = mpsc::channel(ASKS_MAX);
         let (state, pods_folder) = (startup.state.clone(), startup.state.join("pods"));
-        let usage = Usage::new(move |uids| process::usage_of_pods(&state, uids));
+        let look = move |uids: &[String]| process::usage_of_pods(&state, uids);
+        let usage = Usage::new(look, host_usage);
         let gate = Gate { reader, asks, pods_folder, metrics, usage };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
@@ -116,6 +119,12 @@ impl Scraped {
             let _ = freed.recv();
         }
     }
+}
+
+fn host_usage() -> Option<HostUsage> {
+    let used = usage::of_host()?;
+    let (cpu_nanoseconds, memory_bytes) = (used.cpu_nanoseconds, used.memory_bytes);
+    Some(HostUsage { cpu_nanoseconds, memory_bytes })
 }
 
 fn listen(at: SocketAddr) -> io::Result<TcpListener> {

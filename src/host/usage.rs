@@ -1,4 +1,5 @@
 //! CPU time and memory of a container: from its cgroup where that counts them, else from `/proc`.
+//! The same of the whole host.
 
 use super::process::descendants;
 use rustix::process::Pid;
@@ -52,6 +53,26 @@ fn field(text: &str, name: &str) -> Option<u64> {
     values.next()?.trim().parse().ok()
 }
 
+/// All that this host's processors were busy with, and all memory but what is free to be had.
+pub fn of_host() -> Option<Usage> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    host(&stat, &fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn host(stat: &str, meminfo: &str) -> Option<Usage> {
+    let processors = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> =
+        processors.split_ascii_whitespace().map_while(|ticks| ticks.parse().ok()).collect();
+    // User, nice, system, then interrupts, hard and soft; idle and waiting lie between.
+    let busy = ticks.get(..3)?.iter().chain(ticks.get(5..7)?).sum::<u64>();
+    let kilobytes = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    let used = kilobytes("MemTotal:")?.saturating_sub(kilobytes("MemAvailable:")?);
+    Some(Usage { cpu_nanoseconds: busy * NANOSECONDS_PER_TICK, memory_bytes: used * 1024 })
+}
+
 /// Linux tells times in hundredths of a second, whatever the kernel counts in (`USER_HZ`).
 const NANOSECONDS_PER_TICK: u64 = 10_000_000;
 
@@ -92,6 +113,15 @@ mod tests {
         let own = rustix::process::getpid();
         let usage = of(own, &[folder.path().to_owned()]);
         assert_eq!(usage, Usage { cpu_nanoseconds: 1_500_000, memory_bytes: 6000 });
+    }
+
+    #[test]
+    fn a_host_counts() {
+        let stat = "cpu  1 2 3 400 500 6 7 8 1 0\ncpu0 1 2 3 400 500 6 7 8 1 0\n";
+        let meminfo = "MemTotal:  1000 kB\nMemFree:  1 kB\nMemAvailable:  600 kB\n";
+        let want = Usage { cpu_nanoseconds: 190_000_000, memory_bytes: 400 << 10 };
+        assert_eq!(host(stat, meminfo), Some(want));
+        assert_eq!(host("", ""), None);
     }
 
     #[test]

@@ -38,7 +38,9 @@ pub enum Route {
     Usage {
         namespace: Option<String>,
     },
-    /// What one pod uses.
+    /// What the host uses.
+    UsageOfNodes,
+    /// What one pod or the host uses.
     UsageOf(Key),
     /// Below `/apis/cronlet.dev/v1`: what Kubernetes has no word for.
     Extra(Extra),
@@ -98,6 +100,8 @@ fn of_usage(rest: &[&str]) -> Result<Route, Refused> {
     match *rest {
         [] => Ok(Route::UsageResources),
         ["pods"] => Ok(Route::Usage { namespace: None }),
+        ["nodes"] => Ok(Route::UsageOfNodes),
+        ["nodes", name] => Ok(Route::UsageOf(Key::new(Kind::Node, "", name))),
         ["namespaces", namespace, "pods"] => {
             Ok(Route::Usage { namespace: Some(namespace.to_owned()) })
         }
@@ -223,7 +227,10 @@ mod tests {
         check("/apis/metrics.k8s.io", Ok(Route::Group("metrics.k8s.io".into())));
         check("/apis/metrics.k8s.io/v1beta1", Ok(Route::UsageResources));
         check("/apis/metrics.k8s.io/v1beta1/pods", Ok(Route::Usage { namespace: None }));
-        check("/apis/metrics.k8s.io/v1beta1/nodes", Err(404));
+        check("/apis/metrics.k8s.io/v1beta1/nodes", Ok(Route::UsageOfNodes));
+        let node = Key::new(Kind::Node, "", "n");
+        check("/apis/metrics.k8s.io/v1beta1/nodes/n", Ok(Route::UsageOf(node)));
+        check("/apis/metrics.k8s.io/v1beta1/claims", Err(404));
         check("/", Err(404));
         check("/api/v1/pods/%", Err(400));
     }

@@ -1,10 +1,11 @@
-//! `metrics.k8s.io`: CPU and memory of pods, for `top`. What a container used of the CPU is known
-//! by two looks; nobody looks while nobody asks.
+//! `metrics.k8s.io`: CPU and memory of pods and of the host, for `top`. What was used of the CPU is
+//! known by two looks; nobody looks while nobody asks.
 
 use super::answer::{self, Answer};
 use super::gate::Gate;
 use super::query::Query;
 use super::read;
+use crate::kinds::node::usage::HostUsage;
 use crate::kinds::pod::usage::ContainerUsage;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
@@ -22,6 +23,12 @@ pub const VERSION: &str = "v1beta1";
 /// Looks at the containers of pods, by the pods' uids; says of each whose it is and when that was.
 pub type Look = dyn Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync;
 
+/// Looks at the host.
+pub type HostLook = dyn Fn() -> Option<HostUsage> + Send + Sync;
+
+/// Stands for the host where else a pod's uid stands: no pod has it.
+const HOST: &str = "";
+
 /// Two looks are at least so far apart, and an earlier one counts for so long.
 const APART_MIN: Duration = Duration::from_millis(250);
 const APART_MAX: Duration = Duration::from_secs(60);
@@ -29,6 +36,7 @@ const APART_MAX: Duration = Duration::from_secs(60);
 /// The looks of the last asking.
 pub struct Usage {
     look: Arc<Look>,
+    host: Arc<HostLook>,
     before: Mutex<Looks>,
 }
 
@@ -38,14 +46,19 @@ type Looks = HashMap<(String, String, u32), (Instant, u64)>;
 impl Usage {
     pub fn new(
         look: impl Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync + 'static,
+        host: impl Fn() -> Option<HostUsage> + Send + Sync + 'static,
     ) -> Usage {
-        Usage { look: Arc::new(look), before: Mutex::default() }
+        Usage { look: Arc::new(look), host: Arc::new(host), before: Mutex::default() }
     }
 
     /// `/proc` may be slow: not on the thread that answers everyone.
     async fn look(&self, uids: &[String]) -> Vec<(String, Instant, ContainerUsage)> {
-        let (look, uids) = (self.look.clone(), uids.to_vec());
-        tokio::task::spawn_blocking(move || look(&uids)).await.unwrap_or_default()
+        let (look, host, uids) = (self.look.clone(), self.host.clone(), uids.to_vec());
+        let look = move || match uids.as_slice() {
+            [uid] if uid == HOST => host().map(of_host).into_iter().collect(),
+            uids => look(uids),
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
     /// Each container's usage, its CPU as nanoseconds a second, and over which time.
@@ -93,11 +106,25 @@ impl Usage {
     }
 }
 
+fn of_host(usage: HostUsage) -> (String, Instant, ContainerUsage) {
+    let HostUsage { cpu_nanoseconds, memory_bytes } = usage;
+    let container = String::new();
+    let usage = ContainerUsage { container, attempt: 0, cpu_nanoseconds, memory_bytes };
+    (HOST.to_owned(), Instant::now(), usage)
+}
+
 struct Rate {
     container: String,
     cpu_nanoseconds_a_second: u64,
     memory_bytes: u64,
     window: Duration,
+}
+
+impl Rate {
+    fn usage(&self) -> Value {
+        let cpu = format!("{}n", self.cpu_nanoseconds_a_second);
+        json!({ "cpu": cpu, "memory": format!("{}Ki", self.memory_bytes / 1024) })
+    }
 }
 
 pub async fn list(gate: &Gate, namespace: Option<&str>, query: &Query) -> Result<Answer, Refused> {
@@ -113,31 +140,66 @@ pub async fn list(gate: &Gate, namespace: Option<&str>, query: &Query) -> Result
 }
 
 pub async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
-    let pod = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
-    let items = shown(gate, &[pod]).await;
+    let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+    let items = match key.kind {
+        Kind::Node => shown_nodes(gate, &[object]).await,
+        _ => shown(gate, &[object]).await,
+    };
     let item = items.first().ok_or_else(|| Refused::NotFound(key.clone()))?;
     Ok(answer::value(StatusCode::OK, item))
+}
+
+pub async fn nodes(gate: &Gate, query: &Query) -> Result<Answer, Refused> {
+    let selector = read::selector(Kind::Node, query)?;
+    let (mut nodes, version) = gate.reader.list(Kind::Node, None);
+    nodes.retain(|node| selector.matches(node));
+    let list = json!({
+        "kind": "NodeMetricsList", "apiVersion": format!("{GROUP}/{VERSION}"),
+        "metadata": { "resourceVersion": version.to_string() },
+        "items": shown_nodes(gate, &nodes).await,
+    });
+    Ok(answer::value(StatusCode::OK, &list))
+}
+
+/// The node that is this host; of another that someone made nothing is known.
+async fn shown_nodes(gate: &Gate, nodes: &[Object]) -> Vec<Value> {
+    let is_host = |node: &&Object| match node {
+        Object::Node(node) => node.status.as_ref().is_some_and(|it| it.node_info.is_some()),
+        _ => false,
+    };
+    let Some(node) = nodes.iter().find(is_host) else { return Vec::new() };
+    let mut rates = gate.usage.rates(&[HOST.to_owned()]).await;
+    let Some(rate) = rates.remove(HOST).and_then(|rates| rates.into_iter().next()) else {
+        return Vec::new();
+    };
+    let now = now_text();
+    vec![json!({
+        "kind": "NodeMetrics", "apiVersion": format!("{GROUP}/{VERSION}"),
+        "metadata": {
+            "name": node.name(), "labels": node.meta().labels, "creationTimestamp": now,
+        },
+        "timestamp": now, "window": format!("{:.3}s", rate.window.as_secs_f64()),
+        "usage": rate.usage(),
+    })]
+}
+
+fn now_text() -> String {
+    SystemClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The pods of which something runs.
 async fn shown(gate: &Gate, pods: &[Object]) -> Vec<Value> {
     let uids: Vec<String> = pods.iter().map(|pod| pod.uid().to_owned()).collect();
     let mut rates = gate.usage.rates(&uids).await;
-    let now = SystemClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = now_text();
     let with_rates = pods.iter().filter_map(|pod| Some((pod, rates.remove(pod.uid())?)));
     with_rates.map(|(pod, rates)| metrics_of(pod, &rates, &now)).collect()
 }
 
 fn metrics_of(pod: &Object, rates: &[Rate], now: &str) -> Value {
     let window = rates.iter().map(|rate| rate.window).max().unwrap_or_default();
-    let containers: Vec<Value> = rates
-        .iter()
-        .map(|rate| {
-            let cpu = format!("{}n", rate.cpu_nanoseconds_a_second);
-            let memory = format!("{}Ki", rate.memory_bytes / 1024);
-            json!({ "name": rate.container, "usage": { "cpu": cpu, "memory": memory } })
-        })
-        .collect();
+    let containers: Vec<Value> =
+        rates.iter().map(|rate| json!({ "name": rate.container, "usage": rate.usage() })).collect();
     json!({
         "kind": "PodMetrics", "apiVersion": format!("{GROUP}/{VERSION}"),
         "metadata": {
@@ -172,7 +234,13 @@ pub fn resources() -> Answer {
         verbs: vec!["get".to_owned(), "list".to_owned()],
         ..Default::default()
     };
+    let nodes = meta::APIResource {
+        kind: "NodeMetrics".to_owned(),
+        name: "nodes".to_owned(),
+        namespaced: false,
+        ..pods.clone()
+    };
     let group_version = format!("{GROUP}/{VERSION}");
-    let list = meta::APIResourceList { group_version, resources: vec![pods] };
+    let list = meta::APIResourceList { group_version, resources: vec![nodes, pods] };
     answer::value(StatusCode::OK, &list)
 }

@@ -52,7 +52,7 @@ impl Server {
             asks,
             pods_folder: folder.path().join("pods"),
             metrics: Arc::new(Metrics::default()),
-            usage: Usage::new(|_| Vec::new()),
+            usage: Usage::new(|_| Vec::new(), || None),
         });
         let (tell, told) = std::sync::mpsc::channel();
         let pass_on = tell.clone();

@@ -246,7 +246,8 @@ fn a_claim_and_who_uses_it() {
     let claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": "data", "finalizers": ["kubernetes.io/pvc-protection"]},
-        "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pvc-1", "volumeMode": "Filesystem",
+        "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "pvc-1",
+            "volumeMode": "Filesystem",
             "storageClassName": "fast", "resources": {"requests": {"storage": "1Gi"}}},
         "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"],
             "capacity": {"storage": "2Gi"}},
@@ -322,9 +323,12 @@ Taints:             a=1:NoSchedule
                     b:NoSchedule
 Unschedulable:      false
 Conditions:
-  Type    Status  LastHeartbeatTime                 LastTransitionTime                Reason         Message
-  ----    ------  -----------------                 ------------------                ------         -------
-  Ready   True    Mon, 23 Nov 2026 11:08:15 +0000   Mon, 23 Nov 2026 11:08:16 +0000   KubeletReady   fine
+  Type    Status  LastHeartbeatTime                 LastTransitionTime                \
+Reason         Message
+  ----    ------  -----------------                 ------------------                \
+------         -------
+  Ready   True    Mon, 23 Nov 2026 11:08:15 +0000   Mon, 23 Nov 2026 11:08:16 +0000   \
+KubeletReady   fine
 Addresses:
   InternalIP:  10.0.0.1
 Capacity:
@@ -347,7 +351,8 @@ System Info:
 Non-terminated Pods:          (1 in total)
   Namespace                   Name    CPU Requests  CPU Limits  Memory Requests  Memory Limits  Age
   ---------                   ----    ------------  ----------  ---------------  -------------  ---
-  default                     p       500m (25%)    1 (50%)     1Gi (25%)        0 (0%)         <unknown>
+  default                     p       500m (25%)    1 (50%)     1Gi (25%)        0 (0%)         \
+<unknown>
 Allocated resources:
   (Total limits may be over 100 percent, i.e., overcommitted.)
   Resource           Requests    Limits

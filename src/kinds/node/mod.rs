@@ -6,3 +6,4 @@ pub mod defaults;
 
 pub mod fits;
 pub mod host;
+pub mod usage;

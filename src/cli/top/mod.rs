@@ -1,4 +1,4 @@
-//! `cronlet top`: CPU and memory of pods, now.
+//! `cronlet top`: CPU and memory of pods and of the host, now.
 
 use super::client::{self, Client};
 use super::failure::Failure;
@@ -8,7 +8,9 @@ use super::target::Scope;
 use crate::kinds::quantity::Quantity;
 use serde_json::Value;
 
-/// Show what pods use of the host
+mod nodes;
+
+/// Show what pods use of the host, or the host itself
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -20,6 +22,9 @@ enum Command {
     /// CPU and memory of pods
     #[command(visible_aliases = ["pod", "po"])]
     Pods(PodArgs),
+    /// CPU and memory of the host
+    #[command(visible_aliases = ["node", "no"])]
+    Nodes(nodes::NodeArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +61,13 @@ struct Line {
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
-    let Command::Pods(args) = &args.command;
+    match &args.command {
+        Command::Pods(args) => run_pods(args, client),
+        Command::Nodes(args) => nodes::run(args, client),
+    }
+}
+
+fn run_pods(args: &PodArgs, client: &Client) -> Result<(), Failure> {
     let pods = fetch(args, client)?;
     if pods.is_empty() {
         match args.scope.namespace() {
