@@ -2,7 +2,8 @@
 //!
 //! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
 //! unless set); `CRONLET_SIM_SEED=N cargo test --release --test sim replay -- --nocapture` lives
-//! the life of seed N once more.
+//! the life of seed N once more. Lives with services have seeds of their own:
+//! `services_again`; fresh ones too with `CRONLET_SIM_SERVICES=fresh`.
 
 use cronlet::seed::Seed;
 use cronlet::sim::{Outcome, Setup, live};
@@ -33,8 +34,50 @@ fn setup(seed: u64) -> Setup {
         start,
         seconds: 12 * 3600,
         cron_jobs: draw.below(6) as usize + 1,
+        services: 0,
         mischief_per_hour: [0, 3, 12, 60][draw.below(4) as usize],
     }
+}
+
+/// A short life with services, in which much happens.
+fn services(seed: u64) -> Setup {
+    let mut draw = Seed::new(seed ^ 0x5e41);
+    Setup {
+        seconds: 3 * 3600,
+        cron_jobs: draw.below(2) as usize,
+        services: draw.below(4) as usize + 1,
+        mischief_per_hour: [0, 12, 60, 240][draw.below(4) as usize],
+        ..setup(seed)
+    }
+}
+
+fn check_services(seed: u64) -> Outcome {
+    live(&services(seed)).unwrap_or_else(|broken| {
+        panic!(
+            "{broken}\nagain: CRONLET_SIM_SEED={seed} \
+             cargo test --release --test sim services_again -- --nocapture"
+        )
+    })
+}
+
+#[test]
+fn services_hold() {
+    let mut all = Outcome::default();
+    for seed in 0..if cfg!(debug_assertions) { 1 } else { 40 } {
+        let outcome = check_services(seed);
+        all.runs += outcome.runs;
+        all.crashes += outcome.crashes;
+        all.turns += outcome.turns;
+    }
+    println!("{} starts, {} crashes, {} turns with services", all.runs, all.crashes, all.turns);
+    assert!(all.runs > 100 && all.crashes > 10, "{all:?}");
+}
+
+#[test]
+fn services_again() {
+    let Ok(seed) = std::env::var("CRONLET_SIM_SEED") else { return };
+    let seed = seed.parse().expect("CRONLET_SIM_SEED is a number");
+    println!("{:?}\n{:?}", services(seed), check_services(seed));
 }
 
 fn check(seed: u64) -> Outcome {
@@ -86,6 +129,9 @@ fn fresh_seeds_hold() {
     println!("fresh seeds from {first}: {count}");
     for n in 0..count {
         check(first.wrapping_add(n));
+        if std::env::var("CRONLET_SIM_SERVICES").as_deref() == Ok("fresh") {
+            check_services(first.wrapping_add(n));
+        }
     }
 }
 
@@ -105,6 +151,7 @@ fn speed() {
             start: "2026-01-15T00:00:00Z".parse().expect("a timestamp"),
             seconds: if cfg!(debug_assertions) { 120 } else { hours * 3600 },
             cron_jobs,
+            services: 0,
             mischief_per_hour: 0,
         };
         let begun = cpu_seconds();

@@ -104,7 +104,7 @@ impl Ahead {
         Ok(Ahead {
             engine,
             reader,
-            runtime: SimRuntime { host: host.clone(), seed: Seed::new(0) },
+            runtime: SimRuntime::new(host.clone(), Seed::new(0)),
             host,
             wake_at: None,
             script: script(asked, begin),

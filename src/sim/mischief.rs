@@ -1,5 +1,6 @@
 //! What goes wrong, and what users do: drawn from the seed.
 
+use super::services;
 use super::world::{World, delete};
 use crate::engine::Request;
 use crate::kinds::{Kind, Object};
@@ -19,6 +20,9 @@ pub(super) enum Mischief {
 }
 
 pub(super) fn draw(world: &mut World) -> Mischief {
+    if world.has_services() && world.seed.below(2) == 0 {
+        return services::draw(world);
+    }
     match world.seed.below(16) {
         0 | 1 => Mischief::Crash,
         2 => Mischief::PowerCut,
@@ -55,7 +59,7 @@ fn fill_disk(world: &mut World) -> Mischief {
 }
 
 /// A name of some object of this kind that exists.
-fn pick(world: &mut World, kind: Kind) -> Option<Object> {
+pub(super) fn pick(world: &mut World, kind: Kind) -> Option<Object> {
     let (mut objects, _) = world.reader()?.list(kind, None);
     if objects.is_empty() {
         return None;

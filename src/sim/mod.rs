@@ -9,15 +9,21 @@
 //! world.rs   the loop: what happens next, and to whom
 //! mischief.rs   what goes wrong, and what users do
 //! books.rs   what must hold: no slot lost, none doubled, counts as things truly ran
+//! services.rs   services, and what is done to them      rollouts.rs   what must hold of them
+//! finale.rs   how their lives end      prober.rs   asks virtual programs
 //! disk.rs    a disk that tears      runtime.rs   a host whose processes outlive the daemon
 //! forecast.rs   disk and host without the mischief: which runs would happen
 //! ```
 
 mod books;
 mod disk;
+mod finale;
 mod forecast;
 mod mischief;
+mod prober;
+mod rollouts;
 mod runtime;
+mod services;
 mod world;
 
 use crate::time::Timestamp;
@@ -33,6 +39,8 @@ pub struct Setup {
     /// How long it lasts, in seconds of virtual time.
     pub seconds: i64,
     pub cron_jobs: usize,
+    /// Deployments, StatefulSets and DaemonSets at the beginning; 0: none ever.
+    pub services: usize,
     /// Things that go wrong or are edited, on the average in an hour; 0 for a calm life.
     pub mischief_per_hour: u64,
 }

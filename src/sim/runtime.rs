@@ -1,10 +1,14 @@
 //! A host in memory: processes that outlive the daemon, and the truth about what ran.
 //!
-//! A container's program is written in its arguments: `sim MILLISECONDS EXIT-CODE`.
+//! A container's program is written in its arguments: `sim MILLISECONDS EXIT-CODE`, and for one
+//! that serves `sim MILLISECONDS EXIT-CODE READY-AFTER STOPS-IN`, milliseconds both.
 
+use super::prober::SimProber;
 use crate::kinds::pod::observed::{
     ContainerObserved, ContainerState, Exit, HookState, Launch, News, Order, PodObserved, Report,
 };
+use crate::kinds::pod::probe::{Probe, ProbeKind};
+use crate::probes::Prober;
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
 use crate::time::Timestamp;
@@ -12,6 +16,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// One start of one container, as it truly was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +52,20 @@ struct Process {
     /// Its line in the ledger.
     line: usize,
     streak: u32,
+    serves: Option<Service>,
+}
+
+/// How a program is that serves.
+#[derive(Debug, Clone, Copy)]
+struct Service {
+    /// True time from which on it answers probes well.
+    ready_at: i64,
+    /// So long it takes to stop.
+    stops_in: i64,
+    /// Until then it answers no probe well.
+    sick_until: i64,
+    /// A probe came to a bad verdict: it may be stopped.
+    condemned: bool,
 }
 
 /// The machine under the daemon.
@@ -161,7 +180,59 @@ impl Host {
         }
     }
 
-    fn tell(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
+    /// What a probe of a program is answered at a true time until which nothing else happens.
+    pub fn answer(&self, uid: &str, probe: &Probe, at: i64) -> bool {
+        self.serving(uid, &probe.container, probe.attempt).is_some_and(|service| {
+            let is_up = at >= service.ready_at || probe.kind == ProbeKind::Liveness;
+            is_up && at >= service.sick_until
+        })
+    }
+
+    fn serving(&self, uid: &str, container: &str, attempt: u32) -> Option<&Service> {
+        let process = self.pods.get(uid)?.get(container)?;
+        let runs = process.attempt == attempt && process.exit.is_none();
+        process.serves.as_ref().filter(|_| runs)
+    }
+
+    pub fn condemn(&mut self, uid: &str, probe: &Probe) {
+        let process = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(&probe.container));
+        if let Some(service) = process.and_then(|process| process.serves.as_mut()) {
+            service.condemned |= probe.kind != ProbeKind::Readiness;
+        }
+    }
+
+    /// Whether a program serves and gave no reason to stop it.
+    pub fn is_blameless(&self, uid: &str, container: &str, attempt: u32) -> bool {
+        self.serving(uid, container, attempt).is_some_and(|service| !service.condemned)
+    }
+
+    /// Programs that serve and run now: the pod's uid and the container.
+    pub fn services(&self) -> Vec<(String, String)> {
+        let all = self.pods.iter().flat_map(|(uid, pod)| pod.iter().map(move |one| (uid, one)));
+        all.filter(|(_, (_, process))| process.serves.is_some() && process.exit.is_none())
+            .map(|(uid, (container, _))| (uid.clone(), container.clone()))
+            .collect()
+    }
+
+    /// A program answers no probe well for a while.
+    pub fn sicken(&mut self, uid: &str, container: &str, milliseconds: i64) {
+        let until = self.now + milliseconds;
+        let process = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(container));
+        if let Some(service) = process.and_then(|process| process.serves.as_mut()) {
+            service.sick_until = until;
+        }
+    }
+
+    /// Someone kills a program, as when the memory is used up.
+    pub fn kill(&mut self, uid: &str, container: &str) {
+        let process = self.pods.get(uid).and_then(|pod| pod.get(container));
+        if let Some(process) = process.filter(|process| process.exit.is_none()) {
+            self.ends.remove(&(process.ends, uid.to_owned(), container.to_owned()));
+            self.end(uid, container, Some((137, "OOMKilled")));
+        }
+    }
+
+    pub fn tell(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
         let (pod_uid, container) = (uid.to_owned(), container.to_owned());
         self.news.push(Report { pod_uid, container, attempt, news });
     }
@@ -182,6 +253,7 @@ impl Host {
         let streak = seen.map_or(0, |seen| seen.streak);
         self.check_new(launch);
         let (milliseconds, code) = program(&launch.argv);
+        let serves = service(&launch.argv, self.now);
         let process = Process {
             attempt: launch.attempt,
             started_at: self.wall(),
@@ -190,6 +262,7 @@ impl Host {
             exit: None,
             line: self.ledger.len(),
             streak,
+            serves,
         };
         self.enter(launch);
         self.ends.insert((process.ends, uid.to_owned(), name.to_owned()));
@@ -224,11 +297,21 @@ impl Host {
         }
     }
 
-    fn stop(&mut self, uid: &str, container: &str, attempt: u32) {
-        let running = self.pods.get(uid).and_then(|pod| pod.get(container));
-        if let Some(process) = running.filter(|p| p.attempt == attempt && p.exit.is_none()) {
-            self.ends.remove(&(process.ends, uid.to_owned(), container.to_owned()));
+    fn stop(&mut self, uid: &str, container: &str, attempt: u32, grace_seconds: i64) {
+        let running = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(container));
+        let Some(process) = running.filter(|p| p.attempt == attempt && p.exit.is_none()) else {
+            return;
+        };
+        let stops_in = process.serves.map_or(0, |service| service.stops_in);
+        let ends = self.now + stops_in.min(grace_seconds.saturating_mul(1000));
+        let ended = (process.ends, uid.to_owned(), container.to_owned());
+        if stops_in == 0 {
+            self.ends.remove(&ended);
             self.end(uid, container, Some((143, "Error")));
+        } else if ends < process.ends {
+            (process.ends, process.code) = (ends, 143);
+            self.ends.remove(&ended);
+            self.ends.insert((ends, ended.1, ended.2));
         }
     }
 
@@ -273,10 +356,29 @@ fn program(argv: &[String]) -> (i64, i32) {
     (number(1).unwrap_or(1000), number(2).unwrap_or(0) as i32)
 }
 
+fn service(argv: &[String], now: i64) -> Option<Service> {
+    let number = |at: usize| argv.get(at).and_then(|word| word.parse::<i64>().ok());
+    Some(Service {
+        ready_at: now.saturating_add(number(3)?),
+        stops_in: number(4)?,
+        sick_until: 0,
+        condemned: false,
+    })
+}
+
 /// The runtime of one daemon's life over the host, which goes on.
-pub struct SimRuntime {
+pub(super) struct SimRuntime {
     pub host: Rc<RefCell<Host>>,
     pub seed: Seed,
+    pub prober: SimProber,
+}
+
+impl SimRuntime {
+    pub fn new(host: Rc<RefCell<Host>>, seed: Seed) -> SimRuntime {
+        // Its jitter follows from the same draw, and draws nothing from it.
+        let prober = SimProber::new(host.clone(), seed.clone());
+        SimRuntime { host, seed, prober }
+    }
 }
 
 impl Runtime for SimRuntime {
@@ -296,12 +398,18 @@ impl Runtime for SimRuntime {
         let mut host = self.host.borrow_mut();
         match order {
             Order::Start(launch) => host.start(&launch, &mut self.seed),
-            Order::Stop { pod_uid, container, attempt, .. } => {
-                host.stop(&pod_uid, &container, attempt);
+            Order::Stop { pod_uid, container, attempt, grace_seconds } => {
+                host.stop(&pod_uid, &container, attempt, grace_seconds);
             }
-            Order::Clean { pod_uid } => host.clean(&pod_uid),
-            // Its pods have no probes.
-            Order::Probe { .. } => {}
+            Order::Clean { pod_uid } => {
+                host.clean(&pod_uid);
+                drop(host);
+                self.prober.watch(&pod_uid, Arc::default());
+            }
+            Order::Probe { pod_uid, probes } => {
+                drop(host);
+                self.prober.watch(&pod_uid, probes);
+            }
         }
     }
 

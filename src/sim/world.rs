@@ -3,17 +3,19 @@
 use super::books::Books;
 use super::disk::SimDisk;
 use super::mischief::{self, Mischief};
+use super::rollouts::Rollouts;
 use super::runtime::{Host, SimRuntime, milliseconds_up};
-use super::{Broken, Outcome, Setup};
+use super::{Broken, Outcome, Setup, finale, services};
 use crate::engine::{DeleteOptions, Effects, Engine, Event, Request};
 use crate::kinds::action::{Outcome as RunOutcome, Settings};
-use crate::kinds::{Kind, Object};
+use crate::kinds::pod::observed::Order;
+use crate::kinds::{Key, Kind, Object};
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
 use crate::store::{ChangeVerb, Reader, Store};
 use crate::time::{ClockStep, Timestamp};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
@@ -28,6 +30,7 @@ pub(super) struct World {
     /// `None` while the daemon is down.
     daemon: Option<Daemon>,
     pub books: Books,
+    rollouts: Rollouts,
     /// When the daemon comes back, in true milliseconds.
     back_at: i64,
     next_mischief: i64,
@@ -35,8 +38,8 @@ pub(super) struct World {
     pub room_at: Option<i64>,
     /// The daemon was away or the clock was set since the last turn.
     late: bool,
-    /// What was acknowledged, by name: is there, or is not.
-    acknowledged: BTreeMap<String, bool>,
+    /// What was acknowledged: is there, or is not.
+    acknowledged: BTreeMap<Key, bool>,
     pub outcome: Outcome,
     trace: DefaultHasher,
     names: u64,
@@ -62,6 +65,7 @@ impl World {
             disk: SimDisk::default(),
             daemon: None,
             books: Books::default(),
+            rollouts: Rollouts::default(),
             back_at: 0,
             next_mischief: i64::MAX,
             room_at: None,
@@ -73,20 +77,31 @@ impl World {
         };
         world.plan_mischief();
         world.boot()?;
-        let jobs: Vec<Object> =
+        let mut objects: Vec<Object> =
             (0..setup.cron_jobs).map(|_| mischief::cron_job(&mut world)).collect();
-        let requests = jobs.into_iter().map(Request::Create).collect();
+        objects.extend((0..setup.services).map(|_| services::service(&mut world)));
+        let requests = objects.into_iter().map(Request::Create).collect();
         world.turn(requests)?;
         Ok(world)
     }
 
     pub fn live(mut self) -> Result<Outcome, Broken> {
-        let end = self.setup.seconds * 1000;
+        self.live_until(self.setup.seconds * 1000)?;
+        self.settle()?;
+        self.outcome.runs = self.host.borrow().ledger.len() as u64;
+        self.outcome.skipped = self.books.skipped;
+        self.outcome.trace = self.trace.finish();
+        Ok(self.outcome)
+    }
+
+    /// Lives up to an instant of true time.
+    pub fn live_until(&mut self, end: i64) -> Result<(), Broken> {
         let (mut instant, mut turns) = (-1, 0);
         loop {
             let next = self.next_instant();
+            let next = self.probe_until(next.min(end)).unwrap_or(next);
             if next > end {
-                break;
+                return Ok(());
             }
             turns = if next == instant { turns + 1 } else { 0 };
             instant = next;
@@ -96,11 +111,20 @@ impl World {
             self.host.borrow_mut().advance(next);
             self.step()?;
         }
-        self.settle()?;
-        self.outcome.runs = self.host.borrow().ledger.len() as u64;
-        self.outcome.skipped = self.books.skipped;
-        self.outcome.trace = self.trace.finish();
-        Ok(self.outcome)
+    }
+
+    /// Probes ask until something else happens; or until one has news, at this instant.
+    fn probe_until(&mut self, end: i64) -> Option<i64> {
+        let daemon = self.daemon.as_mut()?;
+        let prober = &mut daemon.runtime.prober;
+        while let Some(at) = prober.next().filter(|at| *at < end) {
+            self.host.borrow_mut().advance(at);
+            prober.ask();
+            if daemon.retry_at.is_none() && self.host.borrow().has_news() {
+                return Some(at.max(self.host.borrow().now));
+            }
+        }
+        None
     }
 
     fn next_instant(&self) -> i64 {
@@ -149,7 +173,7 @@ impl World {
     }
 
     /// One turn of the engine, and everything that must hold after it.
-    fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
+    pub fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
         let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
         let asked = requests.clone();
         let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
@@ -185,6 +209,11 @@ impl World {
     ) -> Result<(), Broken> {
         self.hash(&effects, wall);
         self.acknowledge(&effects, &asked, wall);
+        let deleted = asked.iter().filter_map(|request| match request {
+            Request::Delete { key, .. } => Some(key.clone()),
+            _ => None,
+        });
+        let deleted: BTreeSet<Key> = deleted.collect();
         let daemon = self.daemon.as_mut().expect("a turn was taken");
         let version = std::mem::replace(&mut daemon.version, daemon.reader.version());
         // A crash between the commit and the orders: some are given, some are not.
@@ -193,15 +222,33 @@ impl World {
             false => effects.orders.len(),
         };
         let crashes = given < effects.orders.len();
+        let reader = daemon.reader.clone();
+        let checked = self.check_services(&reader, version, &deleted, &effects.orders);
+        checked.map_err(|what| self.broken(&what))?;
+        let daemon = self.daemon.as_mut().expect("a turn was taken");
         for order in effects.orders.into_iter().take(given) {
             daemon.runtime.order(order);
         }
         daemon.wake_at = effects.wake_at;
-        let reader = daemon.reader.clone();
         let late = std::mem::take(&mut self.late);
         let checked = self.check(&reader, version, &effects.runs, wall, late);
         checked.map_err(|what| self.broken(&what))?;
         if crashes { self.crash(false) } else { Ok(()) }
+    }
+
+    fn check_services(
+        &mut self,
+        reader: &Reader,
+        version: u64,
+        deleted: &BTreeSet<Key>,
+        orders: &[Order],
+    ) -> Result<(), String> {
+        if !self.has_services() {
+            return Ok(());
+        }
+        let host = self.host.borrow();
+        self.rollouts.check(reader, version, deleted, &host)?;
+        self.rollouts.check_orders(orders, &host)
     }
 
     fn check(
@@ -241,15 +288,19 @@ impl World {
     /// Takes note of what the daemon said is so.
     fn acknowledge(&mut self, effects: &Effects, asked: &[Request], wall: Timestamp) {
         for (id, reply) in &effects.replies {
-            let Ok(Object::CronJob(cron_job)) = reply else { continue };
-            let name = cron_job.metadata.name.clone().unwrap_or_default();
-            if matches!(asked[*id as usize], Request::Delete { .. }) {
-                self.books.close_account(&name);
-                self.acknowledged.insert(name, false);
-            } else {
-                self.books.open_account(cron_job, wall);
-                self.acknowledged.insert(name, true);
+            let Ok(object) = reply else { continue };
+            let key = object.key();
+            if key.kind != Kind::CronJob && !services::KINDS.contains(&key.kind) {
+                continue;
             }
+            let is_there = !matches!(asked[*id as usize], Request::Delete { .. });
+            if let Object::CronJob(cron_job) = object {
+                match is_there {
+                    true => self.books.open_account(cron_job, wall),
+                    false => self.books.close_account(&key.name),
+                }
+            }
+            self.acknowledged.insert(key, is_there);
         }
     }
 
@@ -276,12 +327,16 @@ impl World {
         let from = self.host.borrow().wall();
         self.host.borrow_mut().offset += milliseconds;
         self.late = true;
-        let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
+        let Some(daemon) = self.daemon.as_mut() else {
+            self.rollouts.clock_was_set(milliseconds);
+            return Ok(());
+        };
         let step = ClockStep { from, by_milliseconds: milliseconds };
         let wall = self.host.borrow().wall();
         match daemon.engine.handle(vec![Event::ClockStepped(step)], wall) {
             Ok(effects) => self.carry_out(effects, Vec::new(), wall),
             Err(_) => {
+                self.rollouts.clock_was_set(milliseconds);
                 let now = self.host.borrow().now;
                 self.disk_failed(now)
             }
@@ -290,7 +345,7 @@ impl World {
 
     fn boot(&mut self) -> Result<(), Broken> {
         let host = self.host.clone();
-        let mut runtime = SimRuntime { host, seed: Seed::new(self.seed.draw()) };
+        let mut runtime = SimRuntime::new(host, Seed::new(self.seed.draw()));
         let store = match Store::open(self.disk.clone()) {
             Ok(store) => store,
             Err(_) if self.room_at.is_some() => {
@@ -306,6 +361,9 @@ impl World {
         let engine = Engine::new(store, Settings::default(), seed, recovered);
         let engine = engine.map_err(|error| self.broken(&error.to_string()))?;
         self.check_acknowledged(&reader)?;
+        if self.has_services() {
+            self.rollouts.reload(&reader, self.host.borrow().now);
+        }
         let (version, wake_at) = (reader.version(), Some(self.host.borrow().wall()));
         self.daemon = Some(Daemon { engine, runtime, reader, wake_at, version, retry_at: None });
         Ok(())
@@ -313,12 +371,11 @@ impl World {
 
     /// What was acknowledged before the crash is on the disk after it.
     fn check_acknowledged(&self, reader: &Reader) -> Result<(), Broken> {
-        for (name, there) in &self.acknowledged {
-            let key = crate::kinds::Key::new(Kind::CronJob, "default", name);
-            if reader.get(&key).is_some() != *there {
+        for (key, there) in &self.acknowledged {
+            if reader.get(key).is_some() != *there {
                 let what =
                     if *there { "was acknowledged and is lost" } else { "was deleted and is back" };
-                return Err(self.broken(&format!("{name} {what}")));
+                return Err(self.broken(&format!("{key} {what}")));
             }
         }
         Ok(())
@@ -330,6 +387,10 @@ impl World {
         self.plan_mischief();
         self.room_at = Some(self.host.borrow().now);
         self.host.borrow_mut().fork_failures = 0;
+        if self.has_services() {
+            finale::check(self)?;
+            self.insist(finale::deleted)?;
+        }
         let hours_later = self.host.borrow().now + 6 * 3_600_000;
         while self.next_instant() < hours_later {
             let next = self.next_instant();
@@ -345,6 +406,10 @@ impl World {
             return Err(self.broken("the daemon never came back"));
         };
         let left = |kind| daemon.reader.list(kind, None).0.len();
+        let sets = left(Kind::ReplicaSet) + left(Kind::ControllerRevision);
+        if sets != 0 {
+            return Err(self.broken(&format!("left over: {sets} sets and revisions")));
+        }
         let (jobs, pods, folders) =
             (left(Kind::Job), left(Kind::Pod), self.host.borrow().folders());
         let running = self.host.borrow().running.len();
@@ -363,11 +428,21 @@ impl World {
         format!("c{}", self.names)
     }
 
+    pub fn has_services(&self) -> bool {
+        self.setup.services > 0
+    }
+
+    /// What tells one template from another.
+    pub fn new_version(&mut self) -> String {
+        self.names += 1;
+        format!("v{}", self.names)
+    }
+
     pub fn reader(&self) -> Option<Reader> {
         self.daemon.as_ref().map(|daemon| daemon.reader.clone())
     }
 
-    fn broken(&self, what: &str) -> Broken {
+    pub fn broken(&self, what: &str) -> Broken {
         Broken { seed: self.setup.seed, at: self.host.borrow().wall(), what: what.to_owned() }
     }
 }
