@@ -12,8 +12,8 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 impl Engine {
-    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds, and pods that
-    /// have come to their end, go when their finalizers do.
+    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds, and pods
+    /// that have come to their end, go when their finalizers do.
     pub(super) fn delete(&mut self, key: &Key, grace_seconds: Option<i64>) {
         let Some(mut object) = self.store.get(key) else { return };
         let needs_time = matches!(&object, Object::Pod(pod) if !is_ended(pod));

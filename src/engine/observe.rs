@@ -5,6 +5,7 @@ use crate::kinds::pod::events;
 use crate::kinds::pod::observed::{
     ContainerObserved, ContainerState, Exit, Order, PodObserved, Report,
 };
+use crate::kinds::pod::queue::is_bound;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::Timestamp;
 
@@ -78,7 +79,9 @@ impl Engine {
     pub(super) fn forget_pod(&mut self, pod: &Object) {
         self.queue.forget(&pod.key());
         self.disconnect(pod);
-        if self.seen.remove(pod.uid()).is_some_and(|seen| !seen.observed.cleaned) {
+        // A turn whose commit failed may have forgotten it already.
+        let is_cleaned = self.seen.remove(pod.uid()).is_some_and(|seen| seen.observed.cleaned);
+        if matches!(pod, Object::Pod(pod) if is_bound(pod)) && !is_cleaned {
             self.order(Order::Clean { pod_uid: pod.uid().to_owned() });
         }
     }
