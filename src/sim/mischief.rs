@@ -112,8 +112,12 @@ fn zone(seed: &mut Seed) -> String {
 /// A CronJob that nobody has thought of.
 pub(super) fn cron_job(world: &mut World) -> Object {
     let name = world.new_name();
+    let minutely = world.setup.minutely;
     let seed = &mut world.seed;
-    let milliseconds = [20, 900, 5000, 45_000, 200_000, 4_000_000][seed.below(6) as usize];
+    let milliseconds = match minutely {
+        true => 1000,
+        false => [20, 900, 5000, 45_000, 200_000, 4_000_000][seed.below(6) as usize],
+    };
     let milliseconds = seed.below(milliseconds) + 1;
     let exit = [0, 0, 0, 1][seed.below(4) as usize];
     let policy = ["Allow", "Forbid", "Replace"][seed.below(3) as usize];
@@ -123,7 +127,7 @@ pub(super) fn cron_job(world: &mut World) -> Object {
     let manifest = json!({
         "metadata": {"name": name, "namespace": "default"},
         "spec": {
-            "schedule": schedule(seed),
+            "schedule": if minutely { "* * * * *".to_owned() } else { schedule(seed) },
             "timeZone": zone(seed),
             "concurrencyPolicy": policy,
             "startingDeadlineSeconds": deadline,

@@ -39,6 +39,9 @@ pub struct Setup {
     /// How long it lasts, in seconds of virtual time.
     pub seconds: i64,
     pub cron_jobs: usize,
+    /// Each CronJob is due every minute and its program takes a second at most; else both are
+    /// drawn.
+    pub minutely: bool,
     /// Deployments, StatefulSets and DaemonSets at the beginning; 0: none ever.
     pub services: usize,
     /// Things that go wrong or are edited, on the average in an hour; 0 for a calm life.

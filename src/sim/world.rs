@@ -23,7 +23,7 @@ use std::rc::Rc;
 const TURNS_AT_ONE_INSTANT_MAX: u32 = 500;
 
 pub(super) struct World {
-    setup: Setup,
+    pub setup: Setup,
     pub seed: Seed,
     pub host: Rc<RefCell<Host>>,
     pub disk: SimDisk,
