@@ -38,14 +38,10 @@ pub struct ClockStep {
 }
 
 impl ClockStep {
-    fn by(&self) -> SignedDuration {
-        SignedDuration::from_millis(self.by_milliseconds)
-    }
-
-    /// Was a stamp written before this step? After a step back the stretch between is ambiguous: a
-    /// stamp later than the clock now reads (`now`) was surely written before.
-    fn is_after(&self, stamp: Timestamp, now: Timestamp) -> bool {
-        stamp <= self.from && (self.by_milliseconds > 0 || stamp > now)
+    /// What the clock read right after it.
+    fn to(&self) -> Timestamp {
+        let by = SignedDuration::from_millis(self.by_milliseconds);
+        self.from.checked_add(by).unwrap_or(self.from)
     }
 }
 
@@ -60,10 +56,21 @@ impl ClockSteps {
     }
 
     /// What really passed between the wall-clock stamp `since` and `now`; never negative.
+    ///
+    /// A clock that was set back reads the same time twice: the stamp is of the latest stretch
+    /// between two steps that has it.
     pub fn elapsed(&self, since: Timestamp, now: Timestamp) -> SignedDuration {
-        let stepped: SignedDuration =
-            self.steps.iter().filter(|s| s.is_after(since, now)).map(ClockStep::by).sum();
-        (now.duration_since(since) - stepped).max(SignedDuration::ZERO)
+        let (mut passed, mut end) = (SignedDuration::ZERO, now);
+        for step in self.steps.iter().rev() {
+            let begin = step.to();
+            // A stretch that ends before it begins: the clock was set back and nobody saw it.
+            if end < begin || (begin..=end).contains(&since) {
+                break;
+            }
+            passed += end.duration_since(begin);
+            end = step.from;
+        }
+        (passed + end.duration_since(since)).max(SignedDuration::ZERO)
     }
 
     /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier
@@ -97,6 +104,13 @@ mod tests {
         check(3600, 3705, 3710, 5);
         check(-50, 95, 60, 15);
         check(-50, 55, 60, 5);
+        check(-50, 40, 60, 70);
+        let step = |from, by: i64| ClockStep { from: at(from), by_milliseconds: by * 1000 };
+        // Set forward, and back again: 3705 is of the second stretch, 45 of the third.
+        let steps = ClockSteps { steps: vec![step(100, 3600), step(3710, -3670)] };
+        let elapsed = |since| steps.elapsed(at(since), at(50)).as_secs();
+        assert_eq!([90, 3705, 45].map(elapsed), [30, 15, 5]);
+        assert_eq!(steps.elapsed(at(10), at(20)).as_secs(), 10, "set back unseen");
         assert_eq!(ClockSteps::default().due(at(10), SignedDuration::from_secs(5), at(12)), at(15));
     }
 }

@@ -65,7 +65,7 @@ fn check_services(seed: u64) -> Outcome {
 #[test]
 fn services_hold() {
     let mut all = Outcome::default();
-    for seed in 0..if cfg!(debug_assertions) { 1 } else { 40 } {
+    for seed in 0..if cfg!(debug_assertions) { 1 } else { 60 } {
         let outcome = check_services(seed);
         all.runs += outcome.runs;
         all.crashes += outcome.crashes;
