@@ -72,7 +72,7 @@ spec:
     daemon.write_job("many.yaml", many);
     daemon.until("it is told", || {
         let events = daemon.tell(&["get", "events"]);
-        events.contains("Resource temporarily unavailable").then_some(())
+        events.to_lowercase().contains("resource temporarily unavailable").then_some(())
     });
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
     daemon.remove_job("many.yaml");
