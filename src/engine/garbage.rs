@@ -1,7 +1,6 @@
 //! Deletion as the API server and the garbage collector do it: grace, finalizers, dependents.
 
 use super::Engine;
-use crate::kinds::pod::plan::is_ended;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -12,15 +11,18 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 impl Engine {
-    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds, and pods
-    /// that have come to their end, go when their finalizers do.
+    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds go
+    /// when their finalizers do.
     pub(super) fn delete(&mut self, key: &Key, grace_seconds: Option<i64>) {
         let Some(mut object) = self.store.get(key) else { return };
-        let needs_time = matches!(&object, Object::Pod(pod) if !is_ended(pod));
-        if !needs_time && !is_held(&object) {
+        if key.kind == Kind::Pod {
+            self.mark_going(&mut object, grace_seconds);
+            return self.put(object);
+        }
+        if !is_held(&object) {
             return self.remove(&object);
         }
-        self.mark_going(&mut object, if needs_time { grace_seconds } else { Some(0) });
+        self.mark_going(&mut object, Some(0));
         self.put(object);
     }
 

@@ -367,6 +367,8 @@ fn is_ours(folder: &Path) -> bool {
 fn make_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // systemd takes away what is empty of a unit that it starts again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder),
         other => other,
     }
 }

@@ -69,18 +69,15 @@ const SCENARIOS: &[Scenario] = &[
             ("Deleted pod: web-hash<1>-<", AGES),
         ],
     },
-    Scenario {
-        name: "sts-rolling",
-        differs: &[(
-            "another has its name, and it did not go",
-            "a pod that is removed and made again in one commit is told as modified",
-        )],
-        may_differ: &[],
-    },
+    as_recorded("sts-rolling"),
     Scenario {
         name: "kubectl-misc",
         differs: &[
             ("kubectl exec one", "exec is not served yet"),
+            (
+                "kubectl top pod",
+                "what pods use is served here; the recorded cluster had no metrics",
+            ),
             ("kubectl create -f -: says", "unchecked by kubectl, the manifest fails as a pod"),
         ],
         may_differ: &[],
