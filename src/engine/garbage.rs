@@ -11,8 +11,8 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
 impl Engine {
-    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds go
-    /// when their finalizers do.
+    /// Asks for deletion. A Pod gets `grace_seconds` (its own if `None`); other kinds go when their
+    /// finalizers do.
     pub(super) fn delete(&mut self, key: &Key, grace_seconds: Option<i64>) {
         let Some(mut object) = self.store.get(key) else { return };
         if key.kind == Kind::Pod {
@@ -84,9 +84,10 @@ impl Engine {
         let orphan = finalizers(&owner).iter().any(|f| f == ORPHAN);
         let dependents = self.store.owned(owner.uid());
         let mut blocked = false;
-        for dependent in dependents {
+        for mut dependent in dependents {
             if orphan {
-                self.orphan(dependent, owner.uid());
+                dependent.disown(owner.uid());
+                self.put(dependent);
             } else {
                 blocked = true;
                 self.delete_dependent(&dependent);
@@ -99,18 +100,10 @@ impl Engine {
         }
     }
 
-    fn orphan(&mut self, mut dependent: Object, owner_uid: &str) {
-        let owners = dependent.meta_mut().owner_references.get_or_insert_default();
-        owners.retain(|owner| owner.uid != owner_uid);
-        if owners.is_empty() {
-            dependent.meta_mut().owner_references = None;
-        }
-        self.put(dependent);
-    }
-
     /// Removes an object from the store, and with it (in the background) what it owned.
     pub(super) fn remove(&mut self, object: &Object) {
-        self.touch_owners(object);
+        // Its controller has one less; an owner that goes in the foreground waits for it.
+        self.touch_owners(object, |_| true);
         self.touch_claims(object);
         self.touch_namespace(object);
         self.store.remove(&object.key());
@@ -120,15 +113,6 @@ impl Engine {
         }
         for dependent in self.store.owned(object.uid()) {
             self.delete_dependent(&dependent);
-        }
-    }
-
-    /// Its controller has one less; an owner that goes in the foreground waits for it.
-    fn touch_owners(&mut self, object: &Object) {
-        for owner in object.meta().owner_references.iter().flatten() {
-            if let Some(kind) = Kind::from_name(&owner.kind) {
-                self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
-            }
         }
     }
 

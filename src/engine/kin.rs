@@ -5,6 +5,7 @@ use super::Engine;
 use crate::kinds::controller::{adopters, is_orphan};
 use crate::kinds::persistent_volume_claim::plan::claims_of;
 use crate::kinds::{Key, Kind, Object};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 impl Engine {
     pub(super) fn touch_kin(&mut self, before: Option<&Object>, now: &Object) {
@@ -32,8 +33,16 @@ impl Engine {
     }
 
     fn touch_controller(&mut self, object: &Object) {
+        self.touch_owners(object, |owner| owner.controller == Some(true));
+    }
+
+    pub(super) fn touch_owners(
+        &mut self,
+        object: &Object,
+        which: impl Fn(&OwnerReference) -> bool,
+    ) {
         let owners = object.meta().owner_references.iter().flatten();
-        for owner in owners.filter(|owner| owner.controller == Some(true)) {
+        for owner in owners.filter(|owner| which(owner)) {
             if let Some(kind) = Kind::from_name(&owner.kind) {
                 self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
             }

@@ -8,6 +8,7 @@ use super::{
     meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service,
     stateful_set, template,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// An object that may be stored, and what its user should know.
@@ -332,8 +333,11 @@ fn warnings(object: &Object) -> Vec<String> {
     {
         pod::no_effect::spec(pod, &spec, &mut warnings);
     }
-    let Some(mut template) = template::of(object).cloned() else { return warnings };
-    if let (Object::DaemonSet(_), Some(pod)) = (object, &mut template.spec) {
+    let Some(template) = template::of(object) else { return warnings };
+    let mut template = Cow::Borrowed(template);
+    if object.kind() == Kind::DaemonSet
+        && let Some(pod) = &mut template.to_mut().spec
+    {
         // Its controller asks by these whether this host is meant.
         (pod.affinity, pod.node_selector, pod.tolerations) = (None, None, None);
     }

@@ -106,9 +106,7 @@ impl Controller<'_> {
     }
 
     fn released(&self, mut object: Object) -> Object {
-        let owners = object.meta_mut().owner_references.get_or_insert_default();
-        owners.retain(|owner| owner.uid != self.uid());
-        object.meta_mut().owner_references.take_if(|owners| owners.is_empty());
+        object.disown(self.uid());
         object
     }
 

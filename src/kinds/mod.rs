@@ -300,6 +300,13 @@ impl Object {
         owners.iter().find(|o| o.controller == Some(true)).map(|o| o.uid.as_str())
     }
 
+    /// Takes an owner from it (`ownerReferences`, by its uid); no owners is none at all.
+    pub fn disown(&mut self, owner_uid: &str) {
+        let owners = &mut self.meta_mut().owner_references;
+        owners.iter_mut().for_each(|list| list.retain(|owner| owner.uid != owner_uid));
+        owners.take_if(|list| list.is_empty());
+    }
+
     /// Was its deletion asked for (`metadata.deletionTimestamp`)?
     pub fn is_going(&self) -> bool {
         self.meta().deletion_timestamp.is_some()

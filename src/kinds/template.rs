@@ -162,6 +162,31 @@ pub fn is_zero(value: &IntOrString) -> bool {
     }
 }
 
+/// Which way a percentage of pods becomes a whole number.
+#[derive(Clone, Copy)]
+pub enum Round {
+    Up,
+    Down,
+}
+
+/// So many pods, or a percentage `of` so many (`GetScaledValueFromIntOrPercent`); what cannot be
+/// read is 0, as admission refuses it.
+pub fn scaled(value: Option<&IntOrString>, of: i32, round: Round) -> i32 {
+    match value {
+        None => 0,
+        Some(IntOrString::Int(count)) => (*count).max(0),
+        Some(IntOrString::String(text)) => {
+            let percent = text.strip_suffix('%').and_then(|number| number.parse::<i32>().ok());
+            let hundredths = i64::from(percent.unwrap_or(0).max(0)) * i64::from(of.max(0));
+            let whole = match round {
+                Round::Up => hundredths.saturating_add(99) / 100,
+                Round::Down => hundredths / 100,
+            };
+            i32::try_from(whole).unwrap_or(i32::MAX)
+        }
+    }
+}
+
 fn selector_mut(object: &mut Object) -> Option<&mut LabelSelector> {
     match object {
         Object::DaemonSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),

@@ -8,11 +8,11 @@ use crate::kinds::controller::{Controller, admitted};
 use crate::kinds::node::{fits, host};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{POD_REVISION, Revisions};
+use crate::kinds::template::{Round, scaled};
 use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -222,11 +222,7 @@ impl Sync<'_> {
     fn surge(&self) -> i32 {
         let strategy = self.spec.update_strategy.as_ref();
         let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
-        match rolling.and_then(|rolling| rolling.max_surge.as_ref()) {
-            Some(IntOrString::Int(number)) => *number,
-            Some(IntOrString::String(text)) => i32::from(text.trim_end_matches('%') != "0"),
-            None => 0,
-        }
+        scaled(rolling.and_then(|rolling| rolling.max_surge.as_ref()), 1, Round::Up)
     }
 
     /// The oldest pod of the node stands for all (`updateDaemonSetStatus`).

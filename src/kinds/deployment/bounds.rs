@@ -1,7 +1,7 @@
 //! How many pods a Deployment may have too many and too few: `maxSurge` and `maxUnavailable`.
 
+use crate::kinds::template::{Round, scaled};
 use k8s_openapi::api::apps::v1::DeploymentSpec;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// What the strategy allows, in pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,29 +55,6 @@ impl Bounds {
         }
         let room = self.pods_max().saturating_sub(total);
         if room <= 0 { size } else { size + room.min(self.replicas - size) }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Round {
-    Up,
-    Down,
-}
-
-/// `GetScaledValueFromIntOrPercent`; what cannot be read is 0, as admission refuses it.
-fn scaled(value: Option<&IntOrString>, of: i32, round: Round) -> i32 {
-    match value {
-        None => 0,
-        Some(IntOrString::Int(count)) => (*count).max(0),
-        Some(IntOrString::String(text)) => {
-            let percent = text.strip_suffix('%').and_then(|number| number.parse::<i32>().ok());
-            let hundredths = i64::from(percent.unwrap_or(0).max(0)) * i64::from(of.max(0));
-            let whole = match round {
-                Round::Up => hundredths.saturating_add(99) / 100,
-                Round::Down => hundredths / 100,
-            };
-            i32::try_from(whole).unwrap_or(i32::MAX)
-        }
     }
 }
 

@@ -8,12 +8,12 @@ use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, admitted};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{self, HASH, Revisions};
+use crate::kinds::template::{Round, scaled};
 use crate::kinds::{Kind, Object};
 use k8s_openapi::api::apps::v1::{
     ControllerRevision, StatefulSet, StatefulSetSpec, StatefulSetStatus,
 };
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -294,7 +294,11 @@ impl Sync<'_> {
         let first = usize::try_from(partition).unwrap_or(0);
         let down = self.unavailable();
         let may_go = match rolling.and_then(|rolling| rolling.max_unavailable.as_ref()) {
-            Some(most) => share(most, self.replicas.len()).saturating_sub(down.len()),
+            Some(most) => {
+                let all = i32::try_from(self.replicas.len()).unwrap_or(i32::MAX);
+                let some = scaled(Some(most), all, Round::Down).max(1);
+                usize::try_from(some).unwrap_or(1).saturating_sub(down.len())
+            }
             None => 1,
         };
         let is_one_by_one = rolling.is_none_or(|rolling| rolling.max_unavailable.is_none());
@@ -357,16 +361,4 @@ impl Sync<'_> {
 
 fn name(revision: &ControllerRevision) -> &str {
     revision.metadata.name.as_deref().unwrap_or_default()
-}
-
-/// How many of so many; at least one.
-fn share(value: &IntOrString, all: usize) -> usize {
-    let some = match value {
-        IntOrString::Int(number) => usize::try_from(*number).unwrap_or(0),
-        IntOrString::String(text) => {
-            let percent = text.trim_end_matches('%').parse::<usize>().unwrap_or(0);
-            percent.saturating_mul(all) / 100
-        }
-    };
-    some.max(1)
 }
