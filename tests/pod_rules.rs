@@ -63,6 +63,29 @@ fn containers() {
     let rule = json!([{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]);
     container(json!({"restartPolicyRules": rule}), &["restartPolicy Required"]);
     container(json!({"restartPolicy": "Never", "restartPolicyRules": rule}), &[]);
+    let all = json!([{"action": "RestartAllContainers", "exitCodes": {"operator": "In"}}]);
+    container(json!({"restartPolicy": "Never", "restartPolicyRules": all}), &[]);
+    let odd = json!([{"action": "Stop"}]);
+    let init = |policy: Value, rules: &Value| {
+        json!({"initContainers": [{"name": "i", "image": "b", "restartPolicy": policy,
+            "restartPolicyRules": rules}]})
+    };
+    let at = "spec.initContainers[0]";
+    spec(init(json!("Always"), &rule), &[]);
+    spec(init(json!(null), &odd), &[&format!("{at}.restartPolicy Required")]);
+    spec(
+        init(json!("Always"), &odd),
+        &[
+            &format!("{at}.restartPolicyRules[0].action NotSupported"),
+            &format!("{at}.restartPolicyRules[0].exitCodes Required"),
+        ],
+    );
+    let resized = |policy: Value| {
+        json!({"initContainers": [{"name": "i", "image": "b", "restartPolicy": policy,
+            "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]}]})
+    };
+    spec(resized(json!("Always")), &[]);
+    spec(resized(json!(null)), &[&format!("{at}.resizePolicy[0].restartPolicy Invalid")]);
     let sidecar = json!([{"name": "s", "image": "b", "restartPolicy": "Always",
         "livenessProbe": {"exec": {"command": ["true"]}}}]);
     spec(json!({"initContainers": sidecar}), &[]);
@@ -134,6 +157,14 @@ fn environment() {
     container(file("v"), &[]);
     container(file("p"), &[&format!("{at}.fileKeyRef.volumeName Invalid")]);
     container(file("x"), &[&format!("{at}.fileKeyRef.volumeName NotFound")]);
+    let volume_name = format!("{at}.fileKeyRef.volumeName");
+    container(file("A"), &[&format!("{volume_name} Invalid"), &format!("{volume_name} NotFound")]);
+    container(file(""), &[&format!("{volume_name} Required"), &format!("{volume_name} NotFound")]);
+    let path =
+        |path: &str| from(json!({"fileKeyRef": {"volumeName": "v", "path": path, "key": "K"}}));
+    container(path("/..a"), &[]);
+    container(path(""), &[&format!("{at}.fileKeyRef.path Required")]);
+    container(path("a/../b"), &[&format!("{at}.fileKeyRef.path Invalid")]);
     container(
         json!({"envFrom": [{"prefix": "=", "secretRef": {"name": ""}}]}),
         &["envFrom[0].prefix Invalid", "envFrom[0].secretRef.name Required"],
@@ -260,6 +291,18 @@ fn volumes() {
     volume(json!({"emptyDir": {}, "hostPath": {"path": "/x"}}), &["hostPath Forbidden"]);
     volume(json!({"emptyDir": {"sizeLimit": "-1"}}), &["emptyDir.sizeLimit Forbidden"]);
     volume(json!({"hostPath": {"path": ""}}), &["hostPath.path Required"]);
+    // The first that is set is the one that is looked into, in Kubernetes' order.
+    volume(json!({"secret": {}, "gitRepo": {"repository": "r"}}), &["secret Forbidden"]);
+    volume(
+        json!({"configMap": {}, "fc": {"targetWWNs": ["a"], "lun": 0}}),
+        &["configMap Forbidden"],
+    );
+    volume(json!({"cinder": {"volumeID": "v"}, "cephfs": {"monitors": []}}), &["cephFS Forbidden"]);
+    volume(
+        json!({"projected": {}, "scaleIO": {"gateway": "", "secretRef": {"name": "s"},
+        "system": ""}}),
+        &["scaleIO Forbidden"],
+    );
     volume(json!({"secret": {}}), &["secret.secretName Required"]);
     let item = json!({"key": "", "path": "/a"});
     volume(
@@ -299,7 +342,8 @@ fn volumes_of_several_sources_and_of_others() {
     );
     volume(json!({"image": {}}), &["image.reference Required"]);
     volume(json!({"nfs": {"server": "s", "path": "p"}}), &["nfs.path Invalid"]);
-    volume(json!({"csi": {"driver": ""}}), &["csi.driver Required", "csi.driver Invalid"]);
+    volume(json!({"csi": {"driver": ""}}), &["csi.driver Required"]);
+    volume(json!({"csi": {"driver": "a_b"}}), &["csi.driver Invalid"]);
     volume(json!({"persistentVolumeClaim": {}}), &["persistentVolumeClaim.claimName Required"]);
     let claim = |spec: Value| json!({"ephemeral": {"volumeClaimTemplate": {"spec": spec}}});
     let claim_at = "ephemeral.volumeClaimTemplate.spec";
@@ -368,6 +412,8 @@ fn security() {
     );
     spec(json!({"hostUsers": false, "hostPID": true}), &["spec.HostPID Forbidden"]);
     spec(json!({"os": {"name": "plan9"}}), &["spec.os NotSupported"]);
+    let requests = json!({"requests": {"storage": "1"}, "claims": []});
+    spec(json!({"os": {"name": "windows"}, "resources": requests}), &["spec.resources Forbidden"]);
     spec(
         json!({"os": {"name": "windows"}, "securityContext": {"runAsUser": 1}}),
         &["spec.securityContext.runAsUser Forbidden"],
@@ -434,6 +480,10 @@ fn names_on_the_network() {
         config(json!({"nameservers": ["a", "1.1.1.1", "1.1.1.2", "::1"]})),
         &["spec.dnsConfig.nameservers Invalid", "spec.dnsConfig.nameservers[0] Invalid"],
     );
+    spec(
+        config(json!({"nameservers": ["010.0.0.1", "::ffff:1.2.3.4"]})),
+        &["spec.dnsConfig.nameservers[0] Invalid", "spec.dnsConfig.nameservers[1] Invalid"],
+    );
     spec(config(json!({"options": [{"value": "1"}]})), &["spec.dnsConfig.options[0] Required"]);
     spec(json!({"dnsPolicy": "None", "dnsConfig": {}}), &["spec.dnsConfig.nameservers Required"]);
     spec(
@@ -463,6 +513,12 @@ fn templates() {
     check(json!({}), json!({}), &["template.spec.containers Required"]);
     check(json!({"labels": {"a b": "c"}}), container("b"), &["template.labels Invalid"]);
     check(json!({"annotations": {"a b": ""}}), container("b"), &["template.annotations Invalid"]);
+    let profile = "container.apparmor.security.beta.kubernetes.io/a";
+    let mut confined = container("b");
+    confined["containers"][0]["securityContext"] =
+        json!({"appArmorProfile": {"type": "RuntimeDefault"}});
+    let at = "template.spec.containers[0].securityContext.appArmorProfile.type";
+    check(json!({"annotations": {profile: "unconfined"}}), confined, &[&format!("{at} Forbidden")]);
     let cost = "controller.kubernetes.io/pod-deletion-cost";
     check(
         json!({"annotations": {cost: "07"}}),

@@ -252,19 +252,56 @@ pub fn within(low: i64, high: i64, value: i64) -> Faults {
     vec![format!("must be between {low} and {high}, inclusive")]
 }
 
-/// An IP address as Kubernetes reads its older fields: leading zeros in IPv4 and IPv4-mapped IPv6
-/// are accepted.
+/// An IP address, written without leading zeros and not as IPv4 within IPv6 (the rule since
+/// Kubernetes 1.36).
 pub fn ip_address(value: &str) -> Faults {
     let is_octet = |octet: &str| {
         octet.bytes().all(|byte| byte.is_ascii_digit())
             && octet.parse::<u64>().is_ok_and(|number| number <= 255)
     };
     let octets: Vec<&str> = value.split('.').collect();
-    let is_sloppy_v4 = octets.len() == 4 && octets.iter().all(|octet| is_octet(octet));
-    if is_sloppy_v4 || value.parse::<IpAddr>().is_ok() {
-        return Faults::new();
+    let is_v4 = octets.len() == 4 && octets.iter().all(|octet| is_octet(octet));
+    let fault = match value.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => {
+            "must not be an IPv4-mapped IPv6 address"
+        }
+        Ok(_) => return Faults::new(),
+        Err(_) if is_v4 => "must not have leading 0s in IP address",
+        Err(_) => "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+    };
+    vec![fault.to_owned()]
+}
+
+/// A range of IP addresses: the first address, as [`ip_address`], and how many bits all share.
+pub fn cidr(value: &str) -> Faults {
+    let fault = |why: &str| vec![why.to_owned()];
+    let ill_formed = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+    let Some((address, bits)) = value.split_once('/') else { return fault(ill_formed) };
+    let faults = ip_address(address);
+    let is_number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    let (Ok(ip), true, Ok(bits_shared)) =
+        (address.parse::<IpAddr>(), is_number, bits.parse::<u32>())
+    else {
+        return if faults.is_empty() { fault(ill_formed) } else { faults };
+    };
+    let (number, length): (u128, u32) = match ip {
+        IpAddr::V4(ip) => (u32::from(ip).into(), 32),
+        IpAddr::V6(ip) => (ip.into(), 128),
+    };
+    if bits_shared > length {
+        return fault(ill_formed);
     }
-    vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()]
+    if !faults.is_empty() {
+        return faults;
+    }
+    if bits.len() > 1 && bits.starts_with('0') {
+        return fault("must not have leading 0s in prefix length");
+    }
+    let own = 1u128.checked_shl(length - bits_shared).map_or(u128::MAX, |size| size - 1);
+    if number & own != 0 {
+        return fault("must not have bits set beyond the prefix length");
+    }
+    Faults::new()
 }
 
 /// A path below some folder: relative, and never leaving it.
@@ -402,8 +439,12 @@ mod tests {
         check(local_unreserved_path, 0, &["a", ".a"]);
         check(local_unreserved_path, 1, &["..a", "../a", "/a"]);
         check(local_unreserved_path, 2, &[".."]);
-        check(ip_address, 0, &["1.2.3.4", "010.0.0.1", "::1", "::ffff:1.2.3.4"]);
+        check(ip_address, 0, &["1.2.3.4", "::1", "2001:db8::"]);
         check(ip_address, 1, &["", "nope", "1.2.3", "1.2.3.256", "1.2.3.4.5", "fe80::1%eth0"]);
+        check(ip_address, 1, &["010.0.0.1", "::ffff:1.2.3.4"]);
+        check(cidr, 0, &["10.0.0.0/8", "0.0.0.0/0", "::/0", "1.2.3.4/32", "2001:db8::/32"]);
+        check(cidr, 1, &["", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/08", "10.0.0.1/8"]);
+        check(cidr, 1, &["010.0.0.0/8", "::ffff:1.2.3.4/128", "10.0.0.0/", "::1/64"]);
         assert!(port_number(1).is_empty() && port_number(65535).is_empty());
         assert_eq!(port_number(0), ["must be between 1 and 65535, inclusive"]);
         assert_eq!(user_or_group_id(-1), ["must be between 0 and 4294967295, inclusive"]);

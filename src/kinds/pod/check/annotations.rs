@@ -90,6 +90,21 @@ pub fn match_app_armor(metadata: &ObjectMeta, spec: &PodSpec, at: &Path<'_>, cau
     });
 }
 
+/// AppArmor profiles, and that a pod mirrors another, stay as they were when it was made.
+pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
+    let (old, new) = (of(old), of(new));
+    let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+    for key in keys.filter(|key| old.get(*key) != new.get(*key)) {
+        let what = match key.as_str() {
+            MIRROR => "mirror pod",
+            key if key.starts_with(APP_ARMOR) => "AppArmor",
+            _ => continue,
+        };
+        let why = format!("may not add, remove or update {what} annotations");
+        causes.forbidden(&at.key(key), why);
+    }
+}
+
 fn of(metadata: &ObjectMeta) -> BTreeMap<String, String> {
     metadata.annotations.clone().unwrap_or_default()
 }

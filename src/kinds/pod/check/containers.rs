@@ -38,7 +38,7 @@ pub fn check_init(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
         let list_at = at;
         let at = at.index(i);
         check_common(container, scope, &at, causes);
-        restarts::check(container, &at, causes);
+        restarts::check_init(container, &at, causes);
         if seen.contains(container.name.as_str()) {
             causes.duplicate(&at.child("name"), &container.name);
         } else if !container.name.is_empty() {
@@ -47,10 +47,10 @@ pub fn check_init(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
         // They run one by one, so each is looked at alone; Kubernetes calls each the first.
         ports::check_conflicts(std::iter::once((0, container)), list_at, causes);
         if is_sidecar(container) {
-            restarts::forbid_rules(container, &at, causes);
             probes::check(container, scope, &at, causes);
         } else {
             probes::forbid(container, &at, causes);
+            restarts::forbid_resize_restarts(container, &at, causes);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Scope, references, required};
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::names;
-use crate::kinds::pod::zero::text;
+use crate::kinds::pod::zero::{items, text};
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource, FileKeySelector};
 
 /// What `fieldRef` of a variable may name; labels and annotations only one by one.
@@ -127,8 +127,12 @@ fn check_file_key(
 ) {
     let volume = selector.volume_name.as_str();
     let volume_at = at.child("volumeName");
-    match scope.volumes.get(volume) {
-        _ if volume.is_empty() => causes.required(&volume_at, ""),
+    match volume {
+        "" => causes.required(&volume_at, ""),
+        name => causes.invalid_each(&volume_at, name, names::dns_label(name)),
+    }
+    // Of all volumes, those that break rules of their own among them.
+    match items(&scope.spec.volumes).iter().rfind(|one| one.name == volume) {
         None => causes.not_found(&volume_at, volume),
         Some(found) if found.empty_dir.is_none() => {
             causes.invalid(&volume_at, volume, "referenced volume must be of type emptyDir");
@@ -136,8 +140,7 @@ fn check_file_key(
         Some(_) => {}
     }
     required(&selector.path, &at.child("path"), causes);
-    let path_faults = names::local_unreserved_path(&selector.path);
-    causes.invalid_each(&at.child("path"), &selector.path, path_faults);
+    causes.invalid_each(&at.child("path"), &selector.path, names::no_backsteps(&selector.path));
     match selector.key.as_str() {
         "" => causes.required(&at.child("key"), ""),
         key => causes.invalid_each(&at.child("key"), key, names::environment_variable(key)),

@@ -64,6 +64,7 @@ pub fn template(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) 
     let at = at.child("spec");
     spec::check(&Scope::of_template(spec), &at, causes);
     annotations::match_seccomp(metadata, spec, &at, causes);
+    annotations::match_app_armor(metadata, spec, &at, causes);
     if !items(&spec.ephemeral_containers).is_empty() {
         let why = "ephemeral containers not allowed in pod template";
         causes.forbidden(&at.child("ephemeralContainers"), why);

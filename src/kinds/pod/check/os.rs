@@ -35,7 +35,6 @@ fn forbid_on_windows(spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {
         ("hostPID", flag(spec.host_pid)),
         ("hostIPC", flag(spec.host_ipc)),
         ("shareProcessNamespace", spec.share_process_namespace.is_some()),
-        ("resources", spec.resources.is_some()),
     ];
     forbid(&of_spec, at, causes);
     if let Some(context) = &spec.security_context {

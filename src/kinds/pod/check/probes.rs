@@ -9,7 +9,6 @@ const SIGNALS_ON_LINUX: &str = "SIGABRT SIGALRM SIGBUS SIGCHLD SIGCLD SIGCONT SI
     SIGINT SIGIO SIGIOT SIGKILL SIGPIPE SIGPOLL SIGPROF SIGPWR SIGQUIT SIGSEGV SIGSTKFLT SIGSTOP \
     SIGSYS SIGTERM SIGTRAP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGUSR1 SIGUSR2 SIGVTALRM SIGWINCH \
     SIGXCPU SIGXFSZ SIGRTMIN SIGRTMAX";
-const REAL_TIME_OFFSET_MAX: u32 = 15;
 
 /// For containers that keep running: regular ones and sidecars.
 pub fn check(container: &Container, scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
@@ -91,17 +90,20 @@ fn check_signal(signal: &str, os: Option<&str>, at: &Path<'_>, causes: &mut Caus
     match os {
         None => causes.forbidden(at, "may not be set for containers with empty `spec.os.name`"),
         Some("windows") => supported(signal, &SIGNALS_ON_WINDOWS, at, causes),
-        Some(_) if is_real_time_signal(signal) => {}
-        Some(_) => {
+        Some("linux") if !is_real_time_signal(signal) => {
             let signals: Vec<&str> = SIGNALS_ON_LINUX.split_whitespace().collect();
             supported(signal, &signals, at, causes);
         }
+        Some(_) => {}
     }
 }
 
-/// `SIGRTMIN+1` and the like.
+/// `SIGRTMIN+1` to `SIGRTMIN+15`, and `SIGRTMAX-14` to `SIGRTMAX-1`.
 fn is_real_time_signal(signal: &str) -> bool {
-    let offset = signal.strip_prefix("SIGRTMIN+").or_else(|| signal.strip_prefix("SIGRTMAX-"));
-    let offset = offset.and_then(|offset| offset.parse::<u32>().ok());
-    offset.is_some_and(|offset| (1..=REAL_TIME_OFFSET_MAX).contains(&offset))
+    let is_within = |start: &str, max: u32| {
+        let offset = signal.strip_prefix(start).filter(|offset| !offset.starts_with(['0', '+']));
+        let offset = offset.and_then(|offset| offset.parse::<u32>().ok());
+        offset.is_some_and(|offset| (1..=max).contains(&offset))
+    };
+    is_within("SIGRTMIN+", 15) || is_within("SIGRTMAX-", 14)
 }

@@ -54,6 +54,9 @@ pub fn check_overhead(overhead: &ResourceList, at: &Path<'_>, causes: &mut Cause
 /// `spec.resources`
 pub fn check_pod_level(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let Some(resources) = &scope.spec.resources else { return };
+    if scope.spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        return causes.forbidden(at, "may not be set for a windows pod");
+    }
     if resources.claims.is_some() {
         causes.forbidden(&at.child("claims"), "claims cannot be set for Resources at pod-level");
     }
@@ -195,8 +198,7 @@ fn check_containers_fit(
     let (requests_at, limits_at) = (at.child("requests"), at.child("limits"));
     let requests = totals::amounts(resources.requests.as_ref());
     for (name, sum) in totals::of_containers(scope.spec, totals::requests) {
-        let request = requests.get(&name).copied().unwrap_or(Quantity::ZERO);
-        if sum > request {
+        if let Some(request) = requests.get(&name).filter(|request| sum > **request) {
             let why =
                 format!("must be greater than or equal to aggregate container requests of {sum}");
             causes.invalid(&requests_at.key(&name), request.to_string(), why);

@@ -7,38 +7,47 @@ use k8s_openapi::api::core::v1::{Container, ContainerRestartRule};
 use std::collections::BTreeSet;
 
 const RESTART_POLICIES: [&str; 3] = ["Always", "Never", "OnFailure"];
+const ACTIONS: [&str; 2] = ["Restart", "RestartAllContainers"];
 const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
 const RESIZE_POLICIES: [&str; 2] = ["NotRequired", "RestartContainer"];
 const RESIZABLE: [&str; 2] = ["cpu", "memory"];
 
-/// `restartPolicy` and `restartPolicyRules` of a regular or init container.
+/// `restartPolicy` and `restartPolicyRules` of a regular container.
 pub fn check(container: &Container, at: &Path<'_>, causes: &mut Causes) {
-    let rules = items(&container.restart_policy_rules);
-    let (policy_at, rules_at) = (at.child("restartPolicy"), at.child("restartPolicyRules"));
-    match &container.restart_policy {
-        Some(policy) => supported(policy, &RESTART_POLICIES, &policy_at, causes),
-        None if rules.is_empty() => {}
-        None => causes.required(&policy_at, "must be specified when restartPolicyRules are used"),
-    }
-    if rules.len() > RULES_MAX {
-        causes.too_many(&rules_at, rules.len(), RULES_MAX);
-    }
-    for (i, rule) in rules.iter().enumerate() {
-        check_rule(rule, &rules_at.index(i), causes);
+    check_policy(container, at, causes);
+    check_rules(container, at, causes);
+}
+
+/// As [`check`], of an init container, whose rules are read when there is a policy with them.
+pub fn check_init(container: &Container, at: &Path<'_>, causes: &mut Causes) {
+    check_policy(container, at, causes);
+    if container.restart_policy.is_some() {
+        check_rules(container, at, causes);
     }
 }
 
-/// Rules say when a container that ended starts again; a sidecar always does.
-pub fn forbid_rules(sidecar: &Container, at: &Path<'_>, causes: &mut Causes) {
-    if !items(&sidecar.restart_policy_rules).is_empty() {
-        let why = "may not be set for init containers with restartPolicy=Always";
-        causes.forbidden(&at.child("restartPolicyRules"), why);
+fn check_policy(container: &Container, at: &Path<'_>, causes: &mut Causes) {
+    let at = at.child("restartPolicy");
+    match &container.restart_policy {
+        Some(policy) => supported(policy, &RESTART_POLICIES, &at, causes),
+        None if items(&container.restart_policy_rules).is_empty() => {}
+        None => causes.required(&at, "must be specified when restartPolicyRules are used"),
+    }
+}
+
+fn check_rules(container: &Container, at: &Path<'_>, causes: &mut Causes) {
+    let (rules, at) = (items(&container.restart_policy_rules), at.child("restartPolicyRules"));
+    if rules.len() > RULES_MAX {
+        causes.too_many(&at, rules.len(), RULES_MAX);
+    }
+    for (i, rule) in rules.iter().enumerate() {
+        check_rule(rule, &at.index(i), causes);
     }
 }
 
 fn check_rule(rule: &ContainerRestartRule, at: &Path<'_>, causes: &mut Causes) {
-    supported(&rule.action, &["Restart"], &at.child("action"), causes);
+    supported(&rule.action, &ACTIONS, &at.child("action"), causes);
     let at = at.child("exitCodes");
     let Some(exit_codes) = &rule.exit_codes else {
         return causes.required(&at, "must be specified");
@@ -64,6 +73,17 @@ pub fn check_resize(container: &Container, scope: &Scope<'_>, at: &Path<'_>, cau
         if never_restarts && restart_policy != "NotRequired" {
             let why = "must be 'NotRequired' when `restartPolicy` is 'Never'";
             causes.invalid(at, restart_policy, why);
+        }
+    }
+}
+
+/// Init containers that end are not restarted to be resized.
+pub fn forbid_resize_restarts(container: &Container, at: &Path<'_>, causes: &mut Causes) {
+    let at = at.child("resizePolicy");
+    for (i, policy) in items(&container.resize_policy).iter().enumerate() {
+        if policy.restart_policy == "RestartContainer" {
+            let why = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+            causes.invalid(&at.index(i).child("restartPolicy"), &policy.restart_policy, why);
         }
     }
 }

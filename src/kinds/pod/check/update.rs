@@ -1,6 +1,6 @@
 //! What may change in a Pod once it is made.
 
-use super::{scheduling, whole_pod};
+use super::{annotations, scheduling, whole_pod};
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::names;
 use crate::kinds::pod::zero::{items, text};
@@ -20,6 +20,9 @@ pub fn pod_update(old: &Pod, new: &Pod) -> Causes {
         (old.spec.as_ref().unwrap_or(&nothing), new.spec.as_ref().unwrap_or(&nothing));
     let at = Path::root("spec");
     whole_pod(new_spec, &new.metadata, &mut causes);
+    let annotations_at = Path::root("metadata");
+    let annotations_at = annotations_at.child("annotations");
+    annotations::check_update(&old.metadata, &new.metadata, &annotations_at, &mut causes);
     let lists = [
         ("containers", old_spec.containers.as_slice(), new_spec.containers.as_slice()),
         ("initContainers", items(&old_spec.init_containers), items(&new_spec.init_containers)),

@@ -17,14 +17,30 @@ const TENANT_LENGTH_MAX: usize = 64;
 const CACHING_MODES: [&str; 3] = ["None", "ReadOnly", "ReadWrite"];
 const AZURE_KINDS: [&str; 3] = ["Dedicated", "Managed", "Shared"];
 
-/// What is reached over a network address.
-pub fn check_with_portal(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
+/// A repository, and the first clouds' disks.
+pub fn check_first(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.git_repo, at, "gitRepo", causes) {
         let at = at.child("gitRepo");
         required(&source.repository, &at.child("repository"), causes);
         let directory = text(&source.directory);
         causes.invalid_each(&at.child("directory"), directory, names::local_path(directory));
     }
+    if let Some(source) = one.first(&volume.gce_persistent_disk, at, "gcePersistentDisk", causes) {
+        let at = at.child("persistentDisk");
+        required(&source.pd_name, &at.child("pdName"), causes);
+        check_partition(source.partition, &at.child("partition"), causes);
+    }
+    if let Some(source) =
+        one.first(&volume.aws_elastic_block_store, at, "awsElasticBlockStore", causes)
+    {
+        let at = at.child("awsElasticBlockStore");
+        required(&source.volume_id, &at.child("volumeID"), causes);
+        check_partition(source.partition, &at.child("partition"), causes);
+    }
+}
+
+/// What a server exports.
+pub fn check_exports(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.nfs, at, "nfs", causes) {
         check_nfs(source, &at.child("nfs"), causes);
     }
@@ -44,10 +60,19 @@ pub fn check_with_portal(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes
     if let Some(source) = one.first(&volume.flocker, at, "flocker", causes) {
         check_flocker(source, &at.child("flocker"), causes);
     }
+}
+
+/// What a cluster of storage holds.
+pub fn check_clusters(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.rbd, at, "rbd", causes) {
         let at = at.child("rbd");
         check_monitors(&source.monitors, &at, causes);
         required(&source.image, &at.child("image"), causes);
+    }
+    if let Some(source) = one.first(&volume.cinder, at, "cinder", causes) {
+        let at = at.child("cinder");
+        required(&source.volume_id, &at.child("volumeID"), causes);
+        check_secret(&source.secret_ref, &at, causes);
     }
     // Kubernetes writes the field in two ways.
     if let Some(source) = one.first(&volume.cephfs, at, "cephFS", causes) {
@@ -56,6 +81,10 @@ pub fn check_with_portal(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes
     if let Some(source) = one.first(&volume.quobyte, at, "quobyte", causes) {
         check_quobyte(source, &at.child("quobyte"), causes);
     }
+}
+
+/// What the host attaches.
+pub fn check_attached(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.fc, at, "fc", causes) {
         check_fc(source, &at.child("fc"), causes);
     }
@@ -66,23 +95,6 @@ pub fn check_with_portal(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes
 
 /// What a vendor's cloud or cluster hands out.
 pub fn check_of_clouds(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
-    if let Some(source) = one.first(&volume.gce_persistent_disk, at, "gcePersistentDisk", causes) {
-        let at = at.child("persistentDisk");
-        required(&source.pd_name, &at.child("pdName"), causes);
-        check_partition(source.partition, &at.child("partition"), causes);
-    }
-    if let Some(source) =
-        one.first(&volume.aws_elastic_block_store, at, "awsElasticBlockStore", causes)
-    {
-        let at = at.child("awsElasticBlockStore");
-        required(&source.volume_id, &at.child("volumeID"), causes);
-        check_partition(source.partition, &at.child("partition"), causes);
-    }
-    if let Some(source) = one.first(&volume.cinder, at, "cinder", causes) {
-        let at = at.child("cinder");
-        required(&source.volume_id, &at.child("volumeID"), causes);
-        check_secret(&source.secret_ref, &at, causes);
-    }
     if let Some(source) = one.first(&volume.azure_file, at, "azureFile", causes) {
         let fields =
             [("secretName", source.secret_name.as_str()), ("shareName", &source.share_name)];
@@ -107,6 +119,10 @@ pub fn check_of_clouds(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: 
     if let Some(source) = one.first(&volume.storageos, at, "storageos", causes) {
         check_storage_os(source, &at.child("storageos"), causes);
     }
+}
+
+/// ScaleIO, which came after the projected ones.
+pub fn check_scale_io(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.scale_io, at, "scaleIO", causes) {
         let fields = [
             ("gateway", source.gateway.as_str()),

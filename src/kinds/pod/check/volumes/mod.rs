@@ -99,20 +99,23 @@ fn check_source(volume: &Volume, scope: &Scope<'_>, at: &Path<'_>, causes: &mut 
     if let Some(source) = one.first(&volume.host_path, at, "hostPath", causes) {
         check_host_path(source, &at.child("hostPath"), causes);
     }
+    disks::check_first(volume, &mut one, at, causes);
     if let Some(source) = one.first(&volume.secret, at, "secret", causes) {
         files::check_secret(source, &at.child("secret"), causes);
     }
-    disks::check_with_portal(volume, &mut one, at, causes);
+    disks::check_exports(volume, &mut one, at, causes);
     if let Some(source) =
         one.first(&volume.persistent_volume_claim, at, "persistentVolumeClaim", causes)
     {
         let at = at.child("persistentVolumeClaim");
         required(&source.claim_name, &at.child("claimName"), causes);
     }
+    disks::check_clusters(volume, &mut one, at, causes);
     // The field is misspelt in Kubernetes.
     if let Some(source) = one.first(&volume.downward_api, at, "downwarAPI", causes) {
         files::check_downward(source, &at.child("downwardAPI"), causes);
     }
+    disks::check_attached(volume, &mut one, at, causes);
     if let Some(source) = one.first(&volume.config_map, at, "configMap", causes) {
         files::check_config_map(source, &at.child("configMap"), causes);
     }
@@ -120,6 +123,7 @@ fn check_source(volume: &Volume, scope: &Scope<'_>, at: &Path<'_>, causes: &mut 
     if let Some(source) = one.first(&volume.projected, at, "projected", causes) {
         projected::check(source, &at.child("projected"), causes);
     }
+    disks::check_scale_io(volume, &mut one, at, causes);
     if let Some(source) = one.first(&volume.csi, at, "csi", causes) {
         check_csi(source, &at.child("csi"), causes);
     }
@@ -152,11 +156,14 @@ fn check_host_path(source: &HostPathVolumeSource, at: &Path<'_>, causes: &mut Ca
 fn check_csi(source: &CSIVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     let driver = source.driver.as_str();
     let driver_at = at.child("driver");
-    required(driver, &driver_at, causes);
-    if driver.len() > DRIVER_LENGTH_MAX {
-        causes.too_long(&driver_at, DRIVER_LENGTH_MAX);
+    if driver.is_empty() {
+        causes.required(&driver_at, "");
+    } else {
+        if driver.len() > DRIVER_LENGTH_MAX {
+            causes.too_long(&driver_at, DRIVER_LENGTH_MAX);
+        }
+        causes.invalid_each(&driver_at, driver, names::dns_subdomain(&driver.to_lowercase()));
     }
-    causes.invalid_each(&driver_at, driver, names::dns_subdomain(&driver.to_lowercase()));
     match source.node_publish_secret_ref.as_ref().map(|secret| secret.name.as_str()) {
         None => {}
         Some("") => causes.required(&at.child("nodePublishSecretRef").child("name"), ""),
