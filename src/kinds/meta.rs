@@ -209,14 +209,18 @@ fn check_owner(owner: &OwnerReference, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
+/// Finalizers without a domain are Kubernetes' own.
+pub fn check_finalizer_domain(finalizer: &str, at: &Path<'_>, causes: &mut Causes) {
+    if !finalizer.contains('/') && !["kubernetes", ORPHAN, FOREGROUND].contains(&finalizer) {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        causes.invalid(at, finalizer, why);
+    }
+}
+
 fn check_finalizers(finalizers: &[String], at: &Path<'_>, causes: &mut Causes) {
     for (index, finalizer) in finalizers.iter().enumerate() {
         causes.invalid_each(at, finalizer, names::qualified_name(finalizer));
-        // Those without a domain are Kubernetes' own.
-        if !finalizer.contains('/') && !["kubernetes", ORPHAN, FOREGROUND].contains(&&**finalizer) {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.invalid(&at.index(index), finalizer, why);
-        }
+        check_finalizer_domain(finalizer, &at.index(index), causes);
     }
     let has = |name: &str| finalizers.iter().any(|finalizer| finalizer == name);
     if has(ORPHAN) && has(FOREGROUND) {

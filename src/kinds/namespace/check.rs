@@ -1,7 +1,7 @@
 //! The rules of a Namespace.
 
 use crate::kinds::check::{Causes, Path};
-use crate::kinds::names;
+use crate::kinds::{meta, names};
 use k8s_openapi::api::core::v1::Namespace;
 
 /// The rules of a new Namespace; those of `metadata` are checked elsewhere.
@@ -9,6 +9,11 @@ pub fn create(namespace: &Namespace, causes: &mut Causes) {
     let finalizers = namespace.spec.iter().flat_map(|spec| spec.finalizers.iter().flatten());
     let at = Path::root("spec");
     for finalizer in finalizers {
-        causes.invalid_each(&at.child("finalizers"), finalizer, names::qualified_name(finalizer));
+        let at = at.child("finalizers");
+        let faults = names::qualified_name(finalizer);
+        if faults.is_empty() {
+            meta::check_finalizer_domain(finalizer, &at, causes);
+        }
+        causes.invalid_each(&at, finalizer, faults);
     }
 }

@@ -4,8 +4,10 @@ use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, addresses, is_external, is_
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::{names, selector};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 const TYPES: &[&str] = &["ClusterIP", EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT];
@@ -15,6 +17,9 @@ const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameNode", "PreferSameZon
 const AFFINITY_SECONDS_MAX: i32 = 86_400;
 /// The kubelet's own port, which nothing may hand out.
 const KUBELET_PORT: i32 = 10_250;
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
+const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
 
 /// The rules of a new Service, after its defaults and [`addresses::settle`]; those of `metadata`
 /// are checked elsewhere.
@@ -34,7 +39,9 @@ pub fn create(service: &Service, causes: &mut Causes) {
         check_external_address(address, &at.child("externalIPs").index(i), causes);
     }
     check_balancer(spec, &at, causes);
+    check_source_ranges(service, spec, causes);
     check_traffic(spec, &at, causes);
+    check_topology(&service.metadata, causes);
 }
 
 /// The rules of a change, after [`super::defaults::prepare_update`]: addresses stay.
@@ -42,6 +49,11 @@ pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
     create(new, causes);
     let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
     let at = Path::root("spec");
+    if let (Some(before), Some(port)) = (had.health_check_node_port, spec.health_check_node_port)
+        && before != port
+    {
+        causes.forbidden(&at.child("healthCheckNodePort"), "field is immutable");
+    }
     if is_of(had, LOAD_BALANCER)
         && is_of(spec, LOAD_BALANCER)
         && had.load_balancer_class != spec.load_balancer_class
@@ -198,41 +210,35 @@ fn check_external_address(address: &str, at: &Path<'_>, causes: &mut Causes) {
     if !faults.is_empty() {
         return causes.invalid_each(at, address, faults);
     }
-    let why = match address.parse::<std::net::IpAddr>() {
-        Ok(ip) if ip.is_unspecified() => "may not be unspecified (0.0.0.0 or ::)",
-        Ok(ip) if ip.is_loopback() => "may not be in the loopback range (127.0.0.0/8, ::1/128)",
-        Ok(std::net::IpAddr::V4(ip)) if ip.is_link_local() => {
-            "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-        }
-        Ok(std::net::IpAddr::V6(ip)) if ip.is_unicast_link_local() => {
-            "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-        }
-        _ => return,
+    let Ok(ip) = address.parse::<IpAddr>() else { return };
+    let (is_link_local, is_link_multicast) = match ip {
+        IpAddr::V4(ip) => (ip.is_link_local(), ip.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.segments()[0] & 0xff0f == 0xff02),
+    };
+    let why = if ip.is_unspecified() {
+        "may not be unspecified (0.0.0.0 or ::)"
+    } else if ip.is_loopback() {
+        "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+    } else if is_link_local {
+        "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+    } else if is_link_multicast {
+        "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+    } else {
+        return;
     };
     causes.invalid(at, address, why);
 }
 
+const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
+
 fn check_balancer(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     let is_balanced = is_of(spec, LOAD_BALANCER);
-    // Kubernetes spells this field so.
-    let ranges_at = at.child("LoadBalancerSourceRanges");
-    let only = "may only be used when `type` is 'LoadBalancer'";
     for (field, is_set) in [
-        (&ranges_at, spec.load_balancer_source_ranges.is_some()),
-        (
-            &at.child("allocateLoadBalancerNodePorts"),
-            spec.allocate_load_balancer_node_ports.is_some(),
-        ),
-        (&at.child("loadBalancerClass"), spec.load_balancer_class.is_some()),
+        ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports.is_some()),
+        ("loadBalancerClass", spec.load_balancer_class.is_some()),
     ] {
         if is_set && !is_balanced {
-            causes.forbidden(field, only);
-        }
-    }
-    for range in spec.load_balancer_source_ranges.iter().flatten() {
-        if !is_range(range.trim()) {
-            let why = "must be a list of IP ranges. For example, 10.240.0.0/24,10.250.0.0/24";
-            causes.invalid(&ranges_at, range, why);
+            causes.forbidden(&at.child(field), ONLY_BALANCED);
         }
     }
     if let Some(class) = spec.load_balancer_class.as_deref().filter(|_| is_balanced) {
@@ -240,11 +246,44 @@ fn check_balancer(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-fn is_range(range: &str) -> bool {
-    let Some((address, bits)) = range.split_once('/') else { return false };
-    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
-    let bits_max = if address.is_ipv4() { 32 } else { 128 };
-    bits.parse::<u8>().is_ok_and(|bits| bits <= bits_max)
+/// Ranges in the field, or else in the annotation that came before it.
+fn check_source_ranges(service: &Service, spec: &ServiceSpec, causes: &mut Causes) {
+    let (spec_at, metadata_at) = (Path::root("spec"), Path::root("metadata"));
+    let annotations_at = metadata_at.child("annotations");
+    let annotation = service.metadata.annotations.iter().flatten();
+    let annotation = annotation.filter(|(key, _)| *key == SOURCE_RANGES).map(|(_, value)| value);
+    let (at, ranges): (Path<'_>, Vec<&str>) = match &spec.load_balancer_source_ranges {
+        // Kubernetes spells this field so.
+        Some(ranges) if !ranges.is_empty() => {
+            let ranges = ranges.iter().map(String::as_str).collect();
+            (spec_at.child("LoadBalancerSourceRanges"), ranges)
+        }
+        _ => match annotation.last() {
+            None => return,
+            Some(value) if value.trim().is_empty() => (annotations_at.key(SOURCE_RANGES), vec![]),
+            Some(value) => (annotations_at.key(SOURCE_RANGES), value.split(',').collect()),
+        },
+    };
+    if !is_of(spec, LOAD_BALANCER) {
+        causes.forbidden(&at, ONLY_BALANCED);
+    }
+    let is_field = spec.load_balancer_source_ranges.as_ref().is_some_and(|list| !list.is_empty());
+    for (i, range) in ranges.iter().enumerate() {
+        let at = if is_field { at.index(i) } else { at };
+        causes.invalid_each(&at, range, names::cidr(range.trim()));
+    }
+}
+
+/// An annotation under its new name and its old one says the same.
+fn check_topology(metadata: &ObjectMeta, causes: &mut Causes) {
+    let of = |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key));
+    if let (Some(mode), Some(hints)) = (of(TOPOLOGY_MODE), of(TOPOLOGY_HINTS))
+        && mode != hints
+    {
+        let why = format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified");
+        let at = Path::root("metadata");
+        causes.invalid(&at.child("annotations").key(TOPOLOGY_MODE), mode, why);
+    }
 }
 
 fn check_traffic(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
