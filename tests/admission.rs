@@ -164,6 +164,165 @@ fn services_and_their_addresses() {
     );
 }
 
+/// Where a Service lets others in from, and the annotations that it is asked by.
+#[test]
+fn services_and_who_reaches_them() {
+    let check = |annotations: Value, change: Value, want: &[&str]| {
+        let mut spec = json!({"type": "LoadBalancer", "ports": [{"port": 80}]});
+        merge(&mut spec, &change);
+        let object = json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "s", "annotations": annotations}, "spec": spec});
+        assert_eq!(causes_of(&answer(Kind::Service, &object)), want, "{annotations} {change}");
+    };
+    let ranges = |ranges: Value| json!({"loadBalancerSourceRanges": ranges});
+    let at = "spec.LoadBalancerSourceRanges";
+    check(json!({}), ranges(json!([" 10.0.0.0/8 ", "::/0"])), &[]);
+    check(
+        json!({}),
+        ranges(json!(["10.0.0.0/8", "10.0.0.1/8", "010.0.0.0/8", "x"])),
+        &[
+            &format!("{at}[1] FieldValueInvalid"),
+            &format!("{at}[2] FieldValueInvalid"),
+            &format!("{at}[3] FieldValueInvalid"),
+        ],
+    );
+    let mut inside = ranges(json!(["x"]));
+    inside["type"] = "ClusterIP".into();
+    check(
+        json!({}),
+        inside,
+        &[&format!("{at} FieldValueForbidden"), &format!("{at}[0] FieldValueInvalid")],
+    );
+    let key = "service.beta.kubernetes.io/load-balancer-source-ranges";
+    let at = format!("metadata.annotations[{key}]");
+    check(json!({key: "10.0.0.0/8, 192.168.0.0/16"}), json!({}), &[]);
+    let each = format!("{at} FieldValueInvalid");
+    check(json!({key: "a, b"}), json!({}), &[&each, &each]);
+    check(json!({key: " "}), json!({"type": "NodePort"}), &[&format!("{at} FieldValueForbidden")]);
+    check(json!({key: "a"}), ranges(json!(["10.0.0.0/8"])), &[]);
+    let (mode, hints) =
+        ("service.kubernetes.io/topology-mode", "service.kubernetes.io/topology-aware-hints");
+    check(json!({mode: "Auto", hints: "Auto"}), json!({}), &[]);
+    check(
+        json!({mode: "Auto", hints: "Disabled"}),
+        json!({}),
+        &[&format!("metadata.annotations[{mode}] FieldValueInvalid")],
+    );
+    for (address, is_good) in [
+        ("10.0.0.1", true),
+        ("225.0.0.1", true),
+        ("224.0.0.1", false),
+        ("ff02::1", false),
+        ("fe80::1", false),
+        ("127.0.0.1", false),
+        ("10.0.0.01", false),
+    ] {
+        let bad = ["spec.externalIPs[0] FieldValueInvalid"];
+        let want = if is_good { &[][..] } else { &bad };
+        check(json!({}), json!({"externalIPs": [address]}), want);
+    }
+}
+
+/// A StatefulSet's template is one that its pods could have, with their names and claims.
+#[test]
+fn stateful_sets_and_their_pods() {
+    let labels = json!({"app": "a"});
+    let check = |change: Value, want: &[&str]| {
+        let container = json!({"name": "m", "image": "i",
+            "volumeMounts": [{"name": "data", "mountPath": "/d"}]});
+        let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}}}});
+        let mut set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "w"}, "spec": {"selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "volumeClaimTemplates": [claim]}});
+        merge(&mut set["spec"], &change);
+        assert_eq!(causes_of(&answer(Kind::StatefulSet, &set)), want, "{change}");
+    };
+    check(json!({}), &[]);
+    check(json!({"revisionHistoryLimit": -1}), &[]);
+    check(json!({"serviceName": "a.b"}), &["spec.serviceName FieldValueInvalid"]);
+    check(json!({"serviceName": ""}), &[]);
+    let pod = |spec: Value| json!({"template": {"spec": spec}});
+    // The pods' own names come in their place.
+    check(pod(json!({"hostname": "a.b", "subdomain": "A"})), &[]);
+    // The claim of the same name takes the volume's place.
+    check(pod(json!({"volumes": [{"name": "data", "emptyDir": {"sizeLimit": "-1"}}]})), &[]);
+    check(pod(json!({"containers": []})), &["spec.template.spec.containers FieldValueRequired"]);
+    check(
+        json!({"template": {"metadata": {"labels": {"a b": "c"}, "annotations": {"a b": "c"}}}}),
+        &[
+            "spec.template.annotations FieldValueInvalid",
+            "spec.template.annotations FieldValueInvalid",
+            "spec.template.labels FieldValueInvalid",
+            "spec.template.labels FieldValueInvalid",
+        ],
+    );
+    check(
+        json!({"volumeClaimTemplates": null}),
+        &["spec.template.spec.containers[0].volumeMounts[0].name FieldValueNotFound"],
+    );
+    let at = "spec.volumeClaimTemplates[0].spec";
+    check(
+        json!({"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}),
+        &[
+            &format!("{at}.accessModes FieldValueRequired"),
+            &format!("{at}.resources[storage] FieldValueRequired"),
+        ],
+    );
+}
+
+/// Features that Kubernetes 1.36 has switched off leave nothing behind, and refuse nothing.
+#[test]
+fn fields_of_features_switched_off() {
+    let check = |kind: Kind, mut object: Value, at: &str, want: Value| {
+        let info = kind.info();
+        object["apiVersion"] =
+            if info.group.is_empty() { "v1".into() } else { format!("{}/v1", info.group).into() };
+        object["kind"] = info.kind.into();
+        let found = answer(kind, &object);
+        assert_eq!(found["code"], 201, "{object}: {found}");
+        let shown = found["output"].pointer(at).unwrap_or(&Value::Null);
+        assert_eq!(*shown, want, "{at} of {object}");
+    };
+    let pod = |change: Value| {
+        let mut spec = json!({"containers": [{"name": "m", "image": "i"}]});
+        merge(&mut spec, &change);
+        json!({"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": spec})
+    };
+    let with = |lifecycle: Value| {
+        pod(json!({"containers": [{"name": "m", "image": "i", "lifecycle": lifecycle}]}))
+    };
+    let at = "/spec/containers/0/lifecycle";
+    check(Kind::Pod, with(json!({"stopSignal": "SIGUSR1"})), at, json!(null));
+    check(Kind::Pod, with(json!({})), at, json!(null));
+    let hook = json!({"preStop": {"exec": {"command": ["x"]}}});
+    let mut both = hook.clone();
+    both["stopSignal"] = "NONE".into();
+    check(Kind::Pod, with(both), at, hook);
+    check(
+        Kind::Pod,
+        pod(json!({"schedulingGroup": {"podGroupName": "g"}})),
+        "/spec/schedulingGroup",
+        json!(null),
+    );
+    let bundle = json!({"clusterTrustBundle": {"path": "p"}});
+    let volumes = json!([{"name": "v", "projected": {"sources": [bundle]}}]);
+    check(
+        Kind::Pod,
+        pod(json!({"volumes": volumes})),
+        "/spec/volumes/0/projected/sources",
+        json!([{}]),
+    );
+    let set = |rolling: Value| {
+        json!({"metadata": {"name": "w"}, "spec": {"selector": {"matchLabels": {"a": "b"}},
+            "template": pod(json!({})), "updateStrategy": {"rollingUpdate": rolling}}})
+    };
+    let mut set = set(json!({"maxUnavailable": "x"}));
+    set["spec"]["template"]["metadata"] = json!({"labels": {"a": "b"}});
+    check(Kind::StatefulSet, set, "/spec/updateStrategy/rollingUpdate", json!({"partition": 0}));
+}
+
 /// What may not change once an object is made, as the API server refuses it.
 #[test]
 fn what_an_update_may_not_touch() {
@@ -217,6 +376,31 @@ fn what_an_update_may_not_touch() {
     claimed(
         json!({"spec": {"volumeMode": "Block"}}),
         &["spec FieldValueForbidden", "volumeMode FieldValueInvalid"],
+    );
+    let noted = |change: Value, want: &[&str]| {
+        let pod = json!({"metadata": {"name": "p", "annotations": {"a": "b"}},
+            "spec": {"containers": [{"name": "m", "image": "i", "command": ["x"]}]}});
+        check(Kind::Pod, pod, json!({"metadata": {"annotations": change}}), want);
+    };
+    noted(json!({"a": "c"}), &[]);
+    let profile = "container.apparmor.security.beta.kubernetes.io/m";
+    let profile_at = format!("metadata.annotations[{profile}] FieldValueForbidden");
+    noted(json!({profile: "unconfined"}), &[&profile_at]);
+    let node = json!({"metadata": {"name": "n"}, "spec": {"providerID": "a"}});
+    let placed = |change: Value, want: &[&str]| {
+        check(Kind::Node, node.clone(), json!({"spec": change}), want);
+    };
+    placed(json!({"unschedulable": true, "taints": [{"key": "a", "effect": "NoExecute"}]}), &[]);
+    placed(json!({"podCIDR": "10.0.0.0/24", "podCIDRs": ["10.0.0.0/24"]}), &[]);
+    placed(json!({"providerID": "b"}), &["spec.providerID FieldValueForbidden"]);
+    placed(json!({"externalID": "b"}), &["spec FieldValueForbidden"]);
+    let taint = json!([{"key": "a", "value": "-", "effect": "Never"}]);
+    placed(
+        json!({"taints": taint}),
+        &[
+            "metadata.taints[0].effect FieldValueNotSupported",
+            "metadata.taints[0].value FieldValueInvalid",
+        ],
     );
     let service = json!({"metadata": {"name": "s"},
         "spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 80}]}});

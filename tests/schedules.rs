@@ -123,8 +123,7 @@ fn the_next_time_is_later_and_asking_later_never_answers_earlier() {
             let again = schedule.next_after(middle, zone, dst);
             // Kubernetes' walk depends on where it starts once a change of the clocks lies on its
             // way, which begins at the start of the month.
-            if dst == Dst::Once || is_calm(zone, from.as_second() - 32 * 86_400, next.as_second())
-            {
+            if dst == Dst::Once || is_calm(zone, from.as_second() - 32 * 86_400, next.as_second()) {
                 prop_assert_eq!(again, Some(next), "{} {:?} from {}", text, dst, middle);
             }
         }

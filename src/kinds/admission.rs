@@ -4,8 +4,8 @@
 use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
 use super::{
-    Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, job,
-    meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service,
+    Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, gates,
+    job, meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service,
     stateful_set, template,
 };
 use std::borrow::Cow;
@@ -65,7 +65,7 @@ pub fn create(
         let why = "resourceVersion should not be set on objects to be created";
         return Err(Refused::BadRequest(why.into()));
     }
-    let warnings = warnings(&object);
+    let mut warnings = warnings(&object);
     // As in the API server: defaults of the body come first, then what creation sets, then the
     // checks.
     set_defaults(&mut object);
@@ -74,6 +74,7 @@ pub fn create(
     {
         return Err(refused);
     }
+    warnings.extend(gates::drop_disabled(None, &mut object));
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
     if let Object::Service(service) = &mut object {
@@ -131,9 +132,10 @@ pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
     same_object(old, &new)?;
     // What was stored before was warned of before, defaults among it.
     let known = warnings(old);
-    let warnings: Vec<String> =
-        warnings(&new).into_iter().filter(|warning| !known.contains(warning)).collect();
+    let mut warnings = warnings(&new);
+    warnings.retain(|warning| !known.contains(warning));
     set_defaults(&mut new);
+    warnings.extend(gates::drop_disabled(Some(old), &mut new));
     meta::prepare_update(old.meta(), new.meta_mut());
     let mut causes = Causes::default();
     meta::check_update(old.meta(), new.meta(), &mut causes);
@@ -187,7 +189,7 @@ fn update_of_kind(old: &Object, new: &mut Object, causes: &mut Causes) {
         }
         (Object::Node(old), Object::Node(new)) => {
             node::defaults::prepare_update(old, Arc::make_mut(new));
-            node::check::create(new, causes);
+            node::check::update(old, new, causes);
         }
         (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
             persistent_volume_claim::defaults::prepare_update(old, Arc::make_mut(new));

@@ -17,6 +17,7 @@ pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod event;
+pub mod gates;
 pub mod job;
 pub mod meta;
 pub mod names;

@@ -51,6 +51,28 @@ pub fn of(object: &Object) -> Option<&PodTemplateSpec> {
     }
 }
 
+/// As [`of`], to change.
+pub fn of_mut(object: &mut Object) -> Option<&mut PodTemplateSpec> {
+    match object {
+        Object::CronJob(object) => {
+            let job = Arc::make_mut(object).spec.job_template.spec.as_mut();
+            job.map(|spec| &mut spec.template)
+        }
+        Object::DaemonSet(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        Object::Deployment(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        Object::Job(object) => Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template),
+        Object::ReplicaSet(object) => Arc::make_mut(object).spec.as_mut()?.template.as_mut(),
+        Object::StatefulSet(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        _ => None,
+    }
+}
+
 /// The manifest had no selector ([`Object::note_missing_selector`]).
 pub fn is_missing(selector: &LabelSelector) -> bool {
     selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(NO_SELECTOR))

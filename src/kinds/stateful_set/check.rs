@@ -2,42 +2,39 @@
 
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::meta::nonnegative;
-use crate::kinds::{pod, template};
+use crate::kinds::pod::zero::items;
+use crate::kinds::{names, pod, template};
 use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,
 };
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodTemplateSpec, Volume,
+};
+use std::collections::BTreeSet;
+
+/// What an update leaves unchecked.
+#[derive(Clone, Copy, Default)]
+struct Spared {
+    /// Fields that can never change: they are as they were stored.
+    lasting: bool,
+    /// The template, since what was there before it broke a rule too.
+    template: bool,
+}
 
 /// The rules of a new StatefulSet, after its defaults; those of `metadata` are checked elsewhere.
 pub fn create(set: &StatefulSet, causes: &mut Causes) {
-    let Some(spec) = &set.spec else { return };
-    let at = Path::root("spec");
-    let policy = spec.pod_management_policy.as_deref().unwrap_or_default();
-    if !["OrderedReady", "Parallel"].contains(&policy) {
-        let why = "must be 'OrderedReady' or 'Parallel'";
-        causes.invalid(&at.child("podManagementPolicy"), policy, why);
+    if let Some(spec) = &set.spec {
+        check_spec(spec, Spared::default(), causes);
     }
-    if let Some(strategy) = &spec.update_strategy {
-        check_strategy(strategy, &at.child("updateStrategy"), causes);
-    }
-    check_retention(spec, &at.child("persistentVolumeClaimRetentionPolicy"), causes);
-    nonnegative(spec.replicas, &at.child("replicas"), causes);
-    nonnegative(spec.min_ready_seconds, &at.child("minReadySeconds"), causes);
-    nonnegative(spec.revision_history_limit, &at.child("revisionHistoryLimit"), causes);
-    let start = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
-    nonnegative(start, &at.child("ordinals").child("start"), causes);
-    let template_at = at.child("template");
-    if template::check_selector(&spec.selector, "statefulset", &at.child("selector"), causes) {
-        template::check_labels(&spec.template, &spec.selector, &template_at, causes);
-        // Kubernetes checks no more of this template: its volumes come with each pod.
-        pod::check::template_metadata(&spec.template, &template_at, causes);
-    }
-    template::check_restarts(&spec.template, "StatefulSet", &template_at, causes);
 }
 
 /// The rules of a change, after [`super::defaults::set`] and `prepare_update`.
 pub fn update(old: &StatefulSet, new: &StatefulSet, causes: &mut Causes) {
-    create(new, causes);
     let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
+    let mut before = Causes::default();
+    let spared = Spared { lasting: true, template: false };
+    check_spec(had, spared, &mut before);
+    check_spec(spec, Spared { template: !before.found.is_empty(), ..spared }, causes);
     let mut same = spec.clone();
     same.replicas = had.replicas;
     same.template.clone_from(&had.template);
@@ -74,6 +71,86 @@ pub fn status(set: &StatefulSet, causes: &mut Causes) {
             causes.invalid(&at.child(field), count.unwrap_or(0), more);
         }
     }
+    let available = status.available_replicas.unwrap_or(0);
+    if available > status.ready_replicas.unwrap_or(0) {
+        let why = "cannot be greater than status.readyReplicas";
+        causes.invalid(&at.child("availableReplicas"), available, why);
+    }
+}
+
+fn check_spec(spec: &StatefulSetSpec, spared: Spared, causes: &mut Causes) {
+    let at = Path::root("spec");
+    let policy = spec.pod_management_policy.as_deref().unwrap_or_default();
+    match policy {
+        "OrderedReady" | "Parallel" => {}
+        "" => causes.required(&at.child("podManagementPolicy"), ""),
+        _ => {
+            let why = "must be 'OrderedReady' or 'Parallel'";
+            causes.invalid(&at.child("podManagementPolicy"), policy, why);
+        }
+    }
+    if let Some(strategy) = &spec.update_strategy {
+        check_strategy(strategy, &at.child("updateStrategy"), causes);
+    }
+    check_retention(spec, &at.child("persistentVolumeClaimRetentionPolicy"), causes);
+    if !spared.lasting {
+        check_claims(spec, &at.child("volumeClaimTemplates"), causes);
+        let service = spec.service_name.as_deref().unwrap_or_default();
+        if !service.is_empty() {
+            causes.invalid_each(&at.child("serviceName"), service, names::dns_label(service));
+        }
+    }
+    nonnegative(spec.replicas, &at.child("replicas"), causes);
+    nonnegative(spec.min_ready_seconds, &at.child("minReadySeconds"), causes);
+    let start = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
+    nonnegative(start, &at.child("ordinals").child("start"), causes);
+    let template_at = at.child("template");
+    if template::check_selector(&spec.selector, "statefulset", &at.child("selector"), causes) {
+        let template = as_in_pods(spec);
+        template::check_labels(&template, &spec.selector, &template_at, causes);
+        if !spared.template {
+            pod::check::template(&template, &template_at, causes);
+        }
+        // Kubernetes tells of these twice.
+        pod::check::template_metadata(&template, &template_at, causes);
+    }
+    template::check_restarts(&spec.template, "StatefulSet", &template_at, causes);
+}
+
+/// The template with what each pod gets besides: a name of its own, and its claims as volumes,
+/// which take the place of volumes of the same name.
+fn as_in_pods(spec: &StatefulSetSpec) -> PodTemplateSpec {
+    let mut template = spec.template.clone();
+    let pod = template.spec.get_or_insert_default();
+    (pod.subdomain, pod.hostname) = (None, None);
+    let claims: BTreeSet<&str> = items(&spec.volume_claim_templates)
+        .iter()
+        .map(|claim| claim.metadata.name.as_deref().unwrap_or_default())
+        .collect();
+    if claims.is_empty() {
+        return template;
+    }
+    let own = pod.volumes.take().unwrap_or_default();
+    let kept = own.into_iter().filter(|volume| !claims.contains(volume.name.as_str()));
+    let claimed = claims.iter().map(|&name| Volume {
+        name: name.to_owned(),
+        persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+            claim_name: name.to_owned(),
+            read_only: None,
+        }),
+        ..Volume::default()
+    });
+    pod.volumes = Some(claimed.chain(kept).collect());
+    template
+}
+
+fn check_claims(spec: &StatefulSetSpec, at: &Path<'_>, causes: &mut Causes) {
+    let nothing = PersistentVolumeClaimSpec::default();
+    for (index, claim) in items(&spec.volume_claim_templates).iter().enumerate() {
+        let at = at.index(index);
+        let claim = claim.spec.as_ref().unwrap_or(&nothing);
+        pod::check::claim(claim, &at.child("spec"), causes);
+    }
 }
 
 fn check_strategy(strategy: &StatefulSetUpdateStrategy, at: &Path<'_>, causes: &mut Causes) {
@@ -85,6 +162,7 @@ fn check_strategy(strategy: &StatefulSetUpdateStrategy, at: &Path<'_>, causes: &
         }
         ("RollingUpdate", Some(rolling)) => check_rolling(rolling, &rolling_at, causes),
         ("OnDelete" | "RollingUpdate", None) => {}
+        ("", _) => causes.required(at, ""),
         (other, _) => causes.invalid(at, other, "must be 'RollingUpdate' or 'OnDelete'"),
     }
 }
