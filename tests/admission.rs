@@ -133,6 +133,7 @@ fn services_and_their_addresses() {
             "clusterIP": allocated})),
     );
     check(json!({}), Err(&["spec.ports FieldValueRequired"]));
+    check(json!({"type": "X", "ports": port}), Err(&["spec.type FieldValueNotSupported"]));
     check(
         json!({"type": "ExternalName", "clusterIP": "10.0.0.1"}),
         Err(&["spec.clusterIPs FieldValueForbidden", "spec.externalName FieldValueRequired"]),
@@ -240,7 +241,7 @@ fn stateful_sets_and_their_pods() {
         assert_eq!(causes_of(&answer(Kind::StatefulSet, &set)), want, "{change}");
     };
     check(json!({}), &[]);
-    check(json!({"revisionHistoryLimit": -1}), &[]);
+    check(json!({"revisionHistoryLimit": -1, "ordinals": {}}), &[]);
     check(json!({"serviceName": "a.b"}), &["spec.serviceName FieldValueInvalid"]);
     check(json!({"serviceName": ""}), &[]);
     let pod = |spec: Value| json!({"template": {"spec": spec}});
@@ -270,6 +271,43 @@ fn stateful_sets_and_their_pods() {
             &format!("{at}.resources[storage] FieldValueRequired"),
         ],
     );
+}
+
+/// What a claim is filled from, under its old name and its new one.
+#[test]
+fn claims_and_their_sources() {
+    let check = |change: Value, want: Result<[Value; 2], &[&str]>| {
+        let mut spec = json!({"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}}});
+        merge(&mut spec, &change);
+        let object = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "c"}, "spec": spec});
+        let found = answer(Kind::PersistentVolumeClaim, &object);
+        match want {
+            Ok(want) => {
+                let made = &found["output"]["spec"];
+                assert_eq!(
+                    [&made["dataSource"], &made["dataSourceRef"]],
+                    [&want[0], &want[1]],
+                    "{change}: {found}"
+                );
+            }
+            Err(causes) => assert_eq!(causes_of(&found), causes, "{change}"),
+        }
+    };
+    let of = |kind: &str, group: Value| json!({"kind": kind, "name": "n", "apiGroup": group});
+    let null = Value::Null;
+    let claim = json!({"kind": "PersistentVolumeClaim", "name": "n"});
+    check(json!({"dataSource": claim}), Ok([claim.clone(), claim.clone()]));
+    check(json!({"dataSourceRef": claim}), Ok([claim.clone(), claim.clone()]));
+    let other = of("X", json!("x.io"));
+    check(json!({"dataSource": other}), Ok([null.clone(), null.clone()]));
+    check(json!({"dataSource": {"kind": "X", "name": ""}}), Ok([null.clone(), null.clone()]));
+    check(json!({"dataSourceRef": other}), Ok([other.clone(), other.clone()]));
+    let mut far = claim.clone();
+    far["namespace"] = "other".into();
+    check(json!({"dataSourceRef": far}), Ok([null.clone(), null]));
+    check(json!({"dataSource": claim, "dataSourceRef": other}), Err(&["spec FieldValueInvalid"]));
 }
 
 /// Features that Kubernetes 1.36 has switched off leave nothing behind, and refuse nothing.

@@ -84,6 +84,9 @@ fn scalars_are_read_as_kubernetes_reads_them() {
     check("{a: &x one, b: *x}", json!({"a": "one", "b": "one"}));
     check("{<<: {a: x, b: v}, a: z}", json!({"a": "z", "b": "v"}));
     check("{a: z, <<: [{a: x, b: u}, {b: w, c: v}]}", json!({"a": "z", "b": "u", "c": "v"}));
+    // Base64 may be broken into lines.
+    let secret = "apiVersion: v1\nkind: Secret\ndata:\n  a: |\n    aGVs\n    bG8=\n";
+    assert!(read(secret)[0].contains("\"a\":\"aGVsbG8=\""), "{:?}", read(secret));
     let modes = concat!(
         "apiVersion: v1\nkind: Pod\nspec:\n  containers: []\n",
         "  volumes:\n  - name: v\n    configMap: {name: c, defaultMode: 0644}\n",

@@ -194,8 +194,9 @@ fn check_owners(owners: &[OwnerReference], at: &Path<'_>, causes: &mut Causes) {
 }
 
 fn check_owner(owner: &OwnerReference, at: &Path<'_>, causes: &mut Causes) {
-    // A version may come without a group, but `group/` has no version.
-    let version = owner.api_version.rsplit('/').next().unwrap_or_default();
+    // A version may come without a group, but `group/` has no version, nor have three parts.
+    let parts: Vec<&str> = owner.api_version.split('/').collect();
+    let version = if parts.len() > 2 { "" } else { parts.last().copied().unwrap_or_default() };
     if version.is_empty() {
         causes.invalid(&at.child("apiVersion"), &owner.api_version, "version must not be empty");
     }
@@ -274,6 +275,10 @@ mod tests {
         check(finalizers(&["orphan", "foregroundDeletion"]), &["metadata.finalizers Invalid"]);
         let owners = |owners: Vec<Value>| json!({"name": "a", "ownerReferences": owners});
         check(owners(vec![owner(json!({}))]), &[]);
+        check(
+            owners(vec![owner(json!({"apiVersion": "a/b/c"}))]),
+            &["metadata.ownerReferences.apiVersion Invalid"],
+        );
         check(
             owners(vec![owner(json!({"uid": "", "apiVersion": "batch/"}))]),
             &[

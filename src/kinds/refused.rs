@@ -57,7 +57,14 @@ fn resource(info: &KindInfo) -> String {
 }
 
 fn invalid_message(kind: &KindInfo, name: &str, causes: &[Cause]) -> String {
-    let each: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+    let mut each: Vec<String> = Vec::new();
+    for cause in causes {
+        let told = format!("{}: {}", cause.field, cause.message);
+        // Kubernetes' message has each once, though its causes may hold it twice.
+        if !each.contains(&told) {
+            each.push(told);
+        }
+    }
     let causes = if each.len() == 1 { each[0].clone() } else { format!("[{}]", each.join(", ")) };
     let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
     format!("{}{group} {name:?} is invalid: {causes}", kind.kind)

@@ -154,8 +154,18 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
         deserialize_u64: visit_u64(0);
         deserialize_f32: visit_f64(0.0);
         deserialize_f64: visit_f64(0.0);
-        deserialize_str: visit_str("");
         deserialize_string: visit_str("");
+    }
+
+    /// Of Kubernetes' types only bytes ask in this way: base64, which may be broken into lines.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        self.located(match &self.node.value {
+            _ if self.is_null() => visitor.visit_str(""),
+            Value::Text(text) if is_broken_base64(text) => {
+                visitor.visit_str(&text.replace(['\r', '\n'], ""))
+            }
+            _ => self.any(visitor),
+        })
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -230,6 +240,12 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
     serde::forward_to_deserialize_any! {
         i128 u128 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
     }
+}
+
+/// A time holds other letters, and no line ends.
+fn is_broken_base64(text: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+    text.contains(['\r', '\n']) && text.bytes().all(is_known)
 }
 
 struct List<'t, 's> {

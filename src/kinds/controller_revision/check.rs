@@ -11,6 +11,9 @@ pub fn create(revision: &ControllerRevision, causes: &mut Causes) {
         Some(data) if data.0.is_null() => {
             causes.required(&Path::root("data"), "data is mandatory");
         }
+        Some(data) if !data.0.is_object() => {
+            causes.required(&Path::root("data"), "data must be a valid JSON object");
+        }
         Some(_) => {}
     }
     nonnegative(Some(revision.revision), &Path::root("revision"), causes);
@@ -18,6 +21,6 @@ pub fn create(revision: &ControllerRevision, causes: &mut Causes) {
 
 /// The rules of a change: what it holds stays.
 pub fn update(old: &ControllerRevision, new: &ControllerRevision, causes: &mut Causes) {
-    create(new, causes);
+    nonnegative(Some(new.revision), &Path::root("revision"), causes);
     immutable(&old.data, &new.data, &Path::root("data"), causes);
 }

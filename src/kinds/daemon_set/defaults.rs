@@ -23,6 +23,11 @@ pub fn set(set: &mut DaemonSet) {
         let rolling = strategy.rolling_update.get_or_insert_default();
         rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
         rolling.max_surge.get_or_insert(IntOrString::Int(0));
+    } else if let Some(rolling) = &mut strategy.rolling_update {
+        // Nothing rolls, and Kubernetes holds the numbers as none.
+        for number in [&mut rolling.max_unavailable, &mut rolling.max_surge] {
+            number.get_or_insert(IntOrString::Int(0));
+        }
     }
 }
 

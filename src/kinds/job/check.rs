@@ -1,12 +1,13 @@
 //! The rules of a Job (Kubernetes' `ValidateJob` and `ValidateJobUpdate`).
 
 use super::defaults::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JOB_NAME};
-use super::policies;
+use super::{conditions, policies};
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::meta::{immutable, nonnegative};
+use crate::kinds::pod::zero::{items, items_mut};
 use crate::kinds::{names, pod, selector};
-use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
+use k8s_openapi::api::core::v1::{Affinity, Container, PodTemplateSpec};
 use std::collections::BTreeMap;
 
 const MANAGED_BY_LENGTH_MAX: usize = 63;
@@ -35,10 +36,7 @@ pub fn update(old: &Job, new: &Job, causes: &mut Causes) {
     check_spec(spec, &at, causes);
     check_completions(had, spec, &at.child("completions"), causes);
     immutable(&had.selector, &spec.selector, &at.child("selector"), causes);
-    let template = changeable_part(old, had, &spec.template);
-    if template != spec.template {
-        causes.invalid(&at.child("template"), "…", "field is immutable");
-    }
+    check_template(old, had, &spec.template, &at.child("template"), causes);
     let field = |name| at.child(name);
     immutable(&had.completion_mode, &spec.completion_mode, &field("completionMode"), causes);
     immutable(
@@ -120,13 +118,10 @@ fn check_managed_by(manager: &str, at: &Path<'_>, causes: &mut Causes) {
         Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
             causes.invalid_each(at, manager, names::dns_subdomain(domain));
             let known =
-                |byte: u8| byte.is_ascii_alphanumeric() || b"/%:@-._~!$&'()*+,;=".contains(&byte);
+                |byte: u8| byte.is_ascii_alphanumeric() || b"/%:-._~!$&'()*+,;=".contains(&byte);
             if !path.bytes().all(known) {
-                causes.invalid(
-                    at,
-                    manager,
-                    "the path may hold A-Z a-z 0-9 and /%:@-._~!$&'()*+,;=",
-                );
+                let why = "the path may hold A-Z a-z 0-9 and /%:-._~!$&'()*+,;=";
+                causes.invalid(at, manager, why);
             }
         }
         _ => {
@@ -284,30 +279,75 @@ fn check_completions(old: &JobSpec, new: &JobSpec, at: &Path<'_>, causes: &mut C
     }
 }
 
-/// The old template with what may change taken from the new one: labels, annotations, scheduling
-/// directives and resources, as long as the Job is suspended and has not started.
-fn changeable_part(old: &Job, had: &JobSpec, new: &PodTemplateSpec) -> PodTemplateSpec {
-    let mut template = had.template.clone();
-    let started = old.status.as_ref().is_some_and(|status| status.start_time.is_some());
-    if had.suspend != Some(true) || started {
-        return template;
+/// The template stays, but of a suspended Job: where its pods may go while it has none, and what
+/// they ask for once that is known of it.
+fn check_template(
+    old: &Job,
+    had: &JobSpec,
+    new: &PodTemplateSpec,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    let nothing = JobStatus::default();
+    let status = old.status.as_ref().unwrap_or(&nothing);
+    let was_suspended = had.suspend == Some(true);
+    let is_idle = was_suspended
+        && conditions::is_true(status, "Suspended")
+        && status.active.unwrap_or(0) == 0;
+    let mut same = had.template.clone();
+    if is_idle || was_suspended && status.start_time.is_none() {
+        free_placing(&mut same, new);
     }
-    template.metadata.clone_from(&new.metadata);
-    let (Some(spec), Some(new)) = (&mut template.spec, &new.spec) else { return template };
+    let why = "field is immutable";
+    if is_idle {
+        free_resources(&mut same, new);
+        if same.spec != new.spec {
+            causes.invalid(&at.child("spec"), "…", why);
+        }
+    } else if same != *new {
+        causes.invalid(at, "…", why);
+    }
+}
+
+/// Takes from the new template what says where its pods may go: labels, annotations and scheduling
+/// directives.
+fn free_placing(template: &mut PodTemplateSpec, new: &PodTemplateSpec) {
+    let of = |template: &PodTemplateSpec| template.metadata.clone().unwrap_or_default();
+    let metadata = template.metadata.get_or_insert_default();
+    metadata.labels = of(new).labels;
+    metadata.annotations = of(new).annotations;
+    let (Some(spec), Some(new)) = (&mut template.spec, &new.spec) else { return };
     spec.node_selector.clone_from(&new.node_selector);
     spec.tolerations.clone_from(&new.tolerations);
     spec.scheduling_gates.clone_from(&new.scheduling_gates);
     let node_affinity = new.affinity.as_ref().and_then(|affinity| affinity.node_affinity.clone());
-    if new.affinity.is_some() || spec.affinity.is_some() {
-        spec.affinity.get_or_insert_default().node_affinity = node_affinity;
-        spec.affinity.take_if(|affinity| *affinity == Default::default());
+    match &mut spec.affinity {
+        Some(affinity) => affinity.node_affinity = node_affinity,
+        None if new.affinity.is_some() => {
+            spec.affinity = Some(Affinity { node_affinity, ..Affinity::default() });
+        }
+        None => {}
     }
-    let containers = spec.containers.iter_mut().zip(&new.containers);
-    let init = spec.init_containers.iter_mut().flatten().zip(new.init_containers.iter().flatten());
-    for (container, new) in containers.chain(init).filter(|(one, new)| one.name == new.name) {
-        container.resources.clone_from(&new.resources);
+    if new.affinity.is_none() {
+        spec.affinity.take_if(|affinity| *affinity == Affinity::default());
     }
-    template
+}
+
+/// Takes from the new template what its containers ask for.
+fn free_resources(template: &mut PodTemplateSpec, new: &PodTemplateSpec) {
+    let free = |containers: &mut [Container], new: &[Container]| {
+        if containers.len() != new.len() {
+            return;
+        }
+        for (container, new) in containers.iter_mut().zip(new) {
+            if container.name == new.name {
+                container.resources.clone_from(&new.resources);
+            }
+        }
+    };
+    let (Some(spec), Some(new)) = (&mut template.spec, &new.spec) else { return };
+    free(&mut spec.containers, &new.containers);
+    free(items_mut(&mut spec.init_containers), items(&new.init_containers));
 }
 
 fn labels(template: &PodTemplateSpec) -> BTreeMap<String, String> {
@@ -490,5 +530,56 @@ mod tests {
         change(json!({"suspend": true}), json!({"template": selected, "suspend": true}), &[]);
         let other = pod(json!({"hostNetwork": true}));
         change(json!({"suspend": true}), json!({"template": other}), &["template Invalid"]);
+    }
+
+    #[test]
+    fn what_a_change_of_a_suspended_template_may_touch() {
+        let pod = |spec: Value, labels: Value| {
+            let mut pod =
+                json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]});
+            for (key, value) in spec.as_object().expect("an object") {
+                pod[key] = value.clone();
+            }
+            json!({"suspend": true, "template": {"metadata": {"labels": labels}, "spec": pod}})
+        };
+        let plain = pod(json!({}), json!({}));
+        let placed = pod(json!({"tolerations": [{"operator": "Exists"}]}), json!({"x": "y"}));
+        let near = json!({"affinity": {"nodeAffinity": {}, "podAffinity": {}}});
+        let asking = pod(
+            json!({"containers": [{"name": "a", "image": "b",
+                "resources": {"requests": {"cpu": "1"}}}]}),
+            json!({}),
+        );
+        let renamed = pod(json!({"containers": [{"name": "c", "image": "b"}]}), json!({}));
+        let change = |status: Value, new: &Value, want: &[&str]| {
+            let ((mut old, _), (mut new, _)) = (made(plain.clone()), made(new.clone()));
+            old.status = Some(serde_json::from_value(status.clone()).expect("a status"));
+            defaults::prepare_update(&old, &mut new);
+            let mut causes = Causes::default();
+            update(&old, &new, &mut causes);
+            assert_eq!(told(&causes), want, "{status}: {:?}", new.spec);
+        };
+        let suspended = json!([{"type": "Suspended", "status": "True"}]);
+        let start = "2026-01-01T00:00:00Z";
+        // Not yet started, and not yet told that it is suspended.
+        let fresh = json!({});
+        change(fresh.clone(), &placed, &[]);
+        change(fresh.clone(), &pod(near.clone(), json!({})), &["template Invalid"]);
+        change(fresh, &asking, &["template Invalid"]);
+        // Suspended, before its first pods or after the last of them went.
+        for idle in [
+            json!({"conditions": suspended}),
+            json!({"conditions": suspended, "startTime": start, "active": 0}),
+        ] {
+            change(idle.clone(), &placed, &[]);
+            change(idle.clone(), &asking, &[]);
+            change(idle.clone(), &renamed, &["template.spec Invalid"]);
+            change(idle, &pod(near.clone(), json!({})), &["template.spec Invalid"]);
+        }
+        // Its pods are still there.
+        let busy = json!({"conditions": suspended, "startTime": start, "active": 1});
+        change(busy.clone(), &placed, &["template Invalid"]);
+        change(busy, &asking, &["template Invalid"]);
+        change(json!({"startTime": start}), &placed, &["template Invalid"]);
     }
 }

@@ -15,8 +15,6 @@ const AFFINITIES: &[&str] = &["ClientIP", "None"];
 const POLICIES: &[&str] = &["Cluster", "Local"];
 const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameNode", "PreferSameZone"];
 const AFFINITY_SECONDS_MAX: i32 = 86_400;
-/// The kubelet's own port, which nothing may hand out.
-const KUBELET_PORT: i32 = 10_250;
 const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
 const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
@@ -61,6 +59,8 @@ pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
         let class = spec.load_balancer_class.as_deref().unwrap_or_default();
         causes.invalid(&at.child("loadBalancerClass"), class, "may not change once set");
     }
+    // Kubernetes tells of this twice.
+    check_class(spec, &at, causes);
     if is_of(had, EXTERNAL_NAME) || is_of(spec, EXTERNAL_NAME) {
         return;
     }
@@ -130,10 +130,6 @@ fn check_ports(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     let (mut seen, mut of_node) = (BTreeSet::new(), BTreeSet::new());
     for (i, port) in ports.iter().enumerate() {
         let at = at.index(i);
-        if port.port == KUBELET_PORT && is_of(spec, LOAD_BALANCER) {
-            let why = "may not expose port 10250 externally since it is used by kubelet";
-            causes.invalid(&at, port.port, why);
-        }
         check_port(port, &ports[..i], ports.len() > 1, &at, causes);
         if let Some(number) = port.node_port {
             if is_of(spec, "ClusterIP") {
@@ -232,17 +228,19 @@ fn check_external_address(address: &str, at: &Path<'_>, causes: &mut Causes) {
 const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
 
 fn check_balancer(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
-    let is_balanced = is_of(spec, LOAD_BALANCER);
-    for (field, is_set) in [
-        ("allocateLoadBalancerNodePorts", spec.allocate_load_balancer_node_ports.is_some()),
-        ("loadBalancerClass", spec.load_balancer_class.is_some()),
-    ] {
-        if is_set && !is_balanced {
-            causes.forbidden(&at.child(field), ONLY_BALANCED);
-        }
+    if spec.allocate_load_balancer_node_ports.is_some() && !is_of(spec, LOAD_BALANCER) {
+        causes.forbidden(&at.child("allocateLoadBalancerNodePorts"), ONLY_BALANCED);
     }
-    if let Some(class) = spec.load_balancer_class.as_deref().filter(|_| is_balanced) {
-        causes.invalid_each(&at.child("loadBalancerClass"), class, names::qualified_name(class));
+    check_class(spec, at, causes);
+}
+
+fn check_class(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
+    let Some(class) = &spec.load_balancer_class else { return };
+    let at = at.child("loadBalancerClass");
+    if is_of(spec, LOAD_BALANCER) {
+        causes.invalid_each(&at, class, names::qualified_name(class));
+    } else {
+        causes.forbidden(&at, ONLY_BALANCED);
     }
 }
 
@@ -286,6 +284,11 @@ fn check_topology(metadata: &ObjectMeta, causes: &mut Causes) {
     }
 }
 
+/// Of a type that is known, and more than a name.
+fn has_traffic_within(spec: &ServiceSpec) -> bool {
+    ["ClusterIP", LOAD_BALANCER, NODE_PORT].iter().any(|kind| is_of(spec, kind))
+}
+
 fn check_traffic(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     let outer_at = at.child("externalTrafficPolicy");
     let outer = spec.external_traffic_policy.as_deref();
@@ -312,7 +315,7 @@ fn check_traffic(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     }
     let inner_at = at.child("internalTrafficPolicy");
     match spec.internal_traffic_policy.as_deref() {
-        None if !is_of(spec, EXTERNAL_NAME) => causes.required(&inner_at, ""),
+        None if has_traffic_within(spec) => causes.required(&inner_at, ""),
         Some(policy) if !POLICIES.contains(&policy) => {
             causes.unsupported(&inner_at, policy, POLICIES);
         }

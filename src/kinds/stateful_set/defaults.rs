@@ -18,6 +18,9 @@ pub fn set(set: &mut StatefulSet) {
         when.take_if(|policy| policy.is_empty());
         when.get_or_insert_with(|| "Retain".into());
     }
+    if let Some(ordinals) = &mut spec.ordinals {
+        ordinals.start.get_or_insert(0);
+    }
     spec.replicas.get_or_insert(1);
     spec.revision_history_limit.get_or_insert(REVISION_HISTORY_LIMIT);
     spec.service_name.get_or_insert_default();

@@ -57,7 +57,7 @@ pub fn check_label_keys(
         .collect();
     for requirement in selector.iter().flat_map(|selector| items(&selector.match_expressions)) {
         let key = &requirement.key;
-        if let Some(i) = matching.iter().position(|one| one == key)
+        if let Some(i) = matching.iter().rposition(|one| one == key)
             && seen.contains(&key)
         {
             causes.invalid(&at.index(i), key, "exists in both matchLabelKeys and labelSelector");
