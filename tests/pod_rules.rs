@@ -528,6 +528,31 @@ fn templates() {
 }
 
 #[test]
+fn profiles_that_annotations_name() {
+    let check = |annotation: &str, of_pod: Value, want: Value, causes_wanted: &[&str]| {
+        let key = "container.apparmor.security.beta.kubernetes.io/a";
+        let json = json!({"metadata": {"name": "p", "annotations": {key: annotation}},
+            "spec": {"containers": [{"name": "a", "image": "b:1"}],
+                "securityContext": {"appArmorProfile": of_pod}}});
+        let mut pod: Pod = serde_json::from_value(json).expect("a Pod");
+        defaults::pod(&mut pod);
+        assert_eq!(causes(&check::pod(&pod)), causes_wanted, "{annotation}");
+        let made = serde_json::to_value(&pod).expect("a Pod is JSON");
+        let at = "/spec/containers/0/securityContext/appArmorProfile";
+        assert_eq!(*made.pointer(at).unwrap_or(&Value::Null), want, "{annotation} {of_pod}");
+    };
+    let null = Value::Null;
+    check("unconfined", null.clone(), json!({"type": "Unconfined"}), &[]);
+    let local = json!({"type": "Localhost", "localhostProfile": "x"});
+    check("localhost/x", null.clone(), local.clone(), &[]);
+    check("localhost/x", local.clone(), null.clone(), &[]);
+    check("runtime/default", local.clone(), json!({"type": "RuntimeDefault"}), &[]);
+    check("localhost/", null.clone(), null.clone(), &[]);
+    let at = "spec.containers[0].securityContext.appArmorProfile";
+    check("localhost/ x", local, null, &[&format!("{at}.localhostProfile Forbidden")]);
+}
+
+#[test]
 fn defaults_and_what_is_left_out() {
     let check = |given: Value, want: Value| {
         let mut container = json!({"name": "a", "image": "b:1"});

@@ -13,7 +13,8 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
-const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+/// Before a container's name: its AppArmor profile.
+pub const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const TOTAL_LENGTH_MAX: usize = 256 * 1024;
 
 /// The rules of any `annotations`: keys, and how much they hold together. Keys are checked in lower

@@ -25,6 +25,7 @@ mod update;
 mod volumes;
 mod windows;
 
+pub use annotations::APP_ARMOR;
 pub use update::pod_update;
 pub use volumes::claim::check as claim;
 

@@ -1,6 +1,7 @@
 //! What the API server adds to a Pod, and to the pod template of another kind.
 
 mod admission;
+mod app_armor;
 mod containers;
 mod image;
 mod omit;
@@ -29,6 +30,7 @@ pub fn pod(pod: &mut Pod) {
         spec::merge_label_keys(spec, labels);
     }
     pod.status = Some(first_status(spec));
+    app_armor::from_annotations(pod);
 }
 
 /// The defaults of `core/v1` for a template: less than a Pod's, which get the rest when they are
