@@ -26,6 +26,7 @@ fn pods_are_taken_and_refused_as_recorded() {
 fn disagreement(row: &Value) -> Option<String> {
     let mut pod: Pod = serde_json::from_value(row["input"].clone()).expect("a Pod");
     defaults::pod(&mut pod);
+    defaults::prepare_create(&mut pod);
     let found = listed(&check::pod(&pod));
     let wanted = causes_wanted(row);
     if found != wanted {

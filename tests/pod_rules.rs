@@ -536,6 +536,7 @@ fn profiles_that_annotations_name() {
                 "securityContext": {"appArmorProfile": of_pod}}});
         let mut pod: Pod = serde_json::from_value(json).expect("a Pod");
         defaults::pod(&mut pod);
+        defaults::prepare_create(&mut pod);
         assert_eq!(causes(&check::pod(&pod)), causes_wanted, "{annotation}");
         let made = serde_json::to_value(&pod).expect("a Pod is JSON");
         let at = "/spec/containers/0/securityContext/appArmorProfile";

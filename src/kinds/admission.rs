@@ -299,7 +299,7 @@ fn prepare_create(object: &mut Object) {
     match object {
         Object::CronJob(object) => cron_job::defaults::prepare_create(Arc::make_mut(object)),
         Object::Job(object) => job::defaults::prepare_create(Arc::make_mut(object)),
-        Object::Pod(object) => Arc::make_mut(object).metadata.generation = Some(1),
+        Object::Pod(object) => pod::defaults::prepare_create(Arc::make_mut(object)),
         Object::DaemonSet(object) => daemon_set::defaults::prepare_create(Arc::make_mut(object)),
         Object::Deployment(object) => deployment::defaults::prepare_create(Arc::make_mut(object)),
         Object::ReplicaSet(object) => replica_set::defaults::prepare_create(Arc::make_mut(object)),

@@ -248,15 +248,14 @@ fn check_class(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
 fn check_source_ranges(service: &Service, spec: &ServiceSpec, causes: &mut Causes) {
     let (spec_at, metadata_at) = (Path::root("spec"), Path::root("metadata"));
     let annotations_at = metadata_at.child("annotations");
-    let annotation = service.metadata.annotations.iter().flatten();
-    let annotation = annotation.filter(|(key, _)| *key == SOURCE_RANGES).map(|(_, value)| value);
+    let annotations = service.metadata.annotations.as_ref();
     let (at, ranges): (Path<'_>, Vec<&str>) = match &spec.load_balancer_source_ranges {
         // Kubernetes spells this field so.
         Some(ranges) if !ranges.is_empty() => {
             let ranges = ranges.iter().map(String::as_str).collect();
             (spec_at.child("LoadBalancerSourceRanges"), ranges)
         }
-        _ => match annotation.last() {
+        _ => match annotations.and_then(|all| all.get(SOURCE_RANGES)) {
             None => return,
             Some(value) if value.trim().is_empty() => (annotations_at.key(SOURCE_RANGES), vec![]),
             Some(value) => (annotations_at.key(SOURCE_RANGES), value.split(',').collect()),

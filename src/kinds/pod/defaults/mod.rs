@@ -30,7 +30,6 @@ pub fn pod(pod: &mut Pod) {
         spec::merge_label_keys(spec, labels);
     }
     pod.status = Some(first_status(spec));
-    app_armor::from_annotations(pod);
 }
 
 /// The defaults of `core/v1` for a template: less than a Pod's, which get the rest when they are
@@ -38,6 +37,12 @@ pub fn pod(pod: &mut Pod) {
 pub fn template(template: &mut PodTemplateSpec) {
     template.metadata.get_or_insert_default();
     spec::default(template.spec.get_or_insert_default());
+}
+
+/// A new Pod is the first of its generations.
+pub fn prepare_create(pod: &mut Pod) {
+    pod.metadata.generation = Some(1);
+    app_armor::from_annotations(pod);
 }
 
 /// The status stays; another spec is another generation.
