@@ -5,7 +5,7 @@ use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
 use super::{
     Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, gates,
-    job, meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service,
+    job, meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service, shown,
     stateful_set, template,
 };
 use std::borrow::Cow;
@@ -24,6 +24,7 @@ impl Admitted {
     pub fn shown(&self) -> serde_json::Value {
         let mut shown =
             serde_json::to_value(&self.object).expect("Kubernetes' types always serialize");
+        shown::as_go_writes(&mut shown);
         if let Object::Service(service) = &self.object {
             service::addresses::show_allocated(service, &mut shown);
         }

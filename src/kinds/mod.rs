@@ -32,6 +32,7 @@ pub mod revisions;
 pub mod secret;
 pub mod selector;
 pub mod service;
+pub mod shown;
 pub mod stateful_set;
 pub mod template;
 
