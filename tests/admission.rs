@@ -352,13 +352,6 @@ fn fields_of_features_switched_off() {
         "/spec/volumes/0/projected/sources",
         json!([{}]),
     );
-    let set = |rolling: Value| {
-        json!({"metadata": {"name": "w"}, "spec": {"selector": {"matchLabels": {"a": "b"}},
-            "template": pod(json!({})), "updateStrategy": {"rollingUpdate": rolling}}})
-    };
-    let mut set = set(json!({"maxUnavailable": "x"}));
-    set["spec"]["template"]["metadata"] = json!({"labels": {"a": "b"}});
-    check(Kind::StatefulSet, set, "/spec/updateStrategy/rollingUpdate", json!({"partition": 0}));
 }
 
 /// What an update with a merge patch of `old` is refused for.

@@ -1,30 +1,17 @@
 //! Fields of features that a Kubernetes 1.36 API server has switched off by default: it takes them
-//! away from what it is sent, without a word, unless the stored object has them already.
+//! away from what it is sent, without a word, unless the stored object has them already. Those that
+//! cronlet itself has switched on stay (`maxUnavailable` of a StatefulSet).
 
 use super::check::Path;
 use super::pod::zero::{items, items_mut};
 use super::{Kind, Object, template};
-use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeProjection};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::sync::Arc;
 
 /// Takes the fields away from `new`, which is made or replaces `old`, and says which.
 pub fn drop_disabled(old: Option<&Object>, new: &mut Object) -> Vec<String> {
     let mut dropped = Vec::new();
     let spec_at = Path::root("spec");
-    if let Object::StatefulSet(set) = &mut *new
-        && max_unavailable(set).is_some()
-        && !matches!(old, Some(Object::StatefulSet(old)) if max_unavailable(old).is_some())
-    {
-        let spec = Arc::make_mut(set).spec.as_mut();
-        let strategy = spec.and_then(|spec| spec.update_strategy.as_mut());
-        if let Some(rolling) = strategy.and_then(|strategy| strategy.rolling_update.as_mut()) {
-            rolling.max_unavailable = None;
-        }
-        let at = spec_at.child("updateStrategy");
-        tell(&at.child("rollingUpdate").child("maxUnavailable"), &mut dropped);
-    }
     let had = old.and_then(pod_spec);
     let has_any = pod_spec(new).is_some_and(|pod| !uses(pod).is_none());
     if !has_any {
@@ -124,11 +111,6 @@ fn drop_sources(had: Uses, volume: &mut Volume, at: &Path<'_>, dropped: &mut Vec
 
 fn tell(at: &Path<'_>, dropped: &mut Vec<String>) {
     dropped.push(format!("{at}: dropped: Kubernetes 1.36 has this feature switched off"));
-}
-
-fn max_unavailable(set: &StatefulSet) -> Option<&IntOrString> {
-    let strategy = set.spec.as_ref()?.update_strategy.as_ref()?;
-    strategy.rolling_update.as_ref()?.max_unavailable.as_ref()
 }
 
 fn pod_spec(object: &Object) -> Option<&PodSpec> {
