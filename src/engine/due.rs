@@ -28,10 +28,10 @@ impl Due {
         }
     }
 
-    /// Takes out all that is due at `now`.
-    pub fn pop(&mut self, now: Timestamp) -> Vec<Key> {
+    /// Takes out what is due at `now`, the earliest first and no more than so many.
+    pub fn pop(&mut self, now: Timestamp, count_max: usize) -> Vec<Key> {
         let mut due = Vec::new();
-        while self.next().is_some_and(|at| at <= now) {
+        while due.len() < count_max && self.next().is_some_and(|at| at <= now) {
             let (_, key) = self.order.pop_first().expect("next() saw one");
             self.at.remove(&key);
             due.push(key);
@@ -68,8 +68,22 @@ mod tests {
         due.set(&key("a"), Some(at(3)));
         due.set(&key("b"), Some(at(7)));
         assert_eq!(due.next(), Some(at(3)));
-        assert_eq!(due.pop(at(6)), [key("a")]);
+        assert_eq!(due.pop(at(6), 9), [key("a")]);
         due.set(&key("b"), None);
-        assert_eq!(due.pop(at(100)), []);
+        assert_eq!(due.pop(at(100), 9), []);
+    }
+
+    #[test]
+    fn what_is_due_beyond_the_count_stays_due() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let key = |name| Key::new(Kind::Job, "default", name);
+        let mut due = Due::default();
+        for (name, second) in [("a", 7), ("b", 5), ("c", 5), ("d", 9)] {
+            due.set(&key(name), Some(at(second)));
+        }
+        assert_eq!(due.pop(at(8), 2), [key("b"), key("c")]);
+        assert_eq!(due.next(), Some(at(7)));
+        assert_eq!(due.pop(at(8), 2), [key("a")]);
+        assert_eq!(due.next(), Some(at(9)));
     }
 }

@@ -33,6 +33,8 @@ mod notes;
 mod observe;
 mod queue;
 mod requests;
+#[cfg(test)]
+mod tests;
 
 use defaults::Defaults;
 use due::Due;
@@ -121,6 +123,10 @@ pub struct Effects {
 
 /// Those due at once are not counted further than a host would start without a breath.
 const RUNS_COUNTED_MAX: usize = 1000;
+
+/// So many due objects are planned in one turn. The next turn follows at once: what the first ones
+/// start runs while the others are planned.
+const DUE_PER_TURN_MAX: usize = 64;
 
 /// More plans than this in one turn for one object is a loop between plans: a broken invariant.
 const PLANS_PER_TURN_MAX: u32 = 200;
@@ -242,7 +248,7 @@ impl Engine {
             self.absorb(event);
         }
         self.follow_defaults();
-        let due = self.due.pop(now);
+        let due = self.due.pop(now, DUE_PER_TURN_MAX);
         let can_wait = only_reports && due.is_empty() && !self.fresh && !self.quiet;
         self.dirty.extend(due);
         self.plan_all();
