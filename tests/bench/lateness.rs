@@ -61,7 +61,9 @@ fn collect(path: &Path, slot: f64, count: usize) -> Vec<f64> {
     loop {
         let stamps = peers::stamps(path);
         if stamps.len() >= count {
-            return stamps[..count].iter().map(|at| at - slot).collect();
+            let late: Vec<f64> = stamps[..count].iter().map(|at| at - slot).collect();
+            assert!(late.iter().all(|late| *late >= 0.0), "{}: ran before", path.display());
+            return late;
         }
         let got = stamps.len();
         assert!(begun.elapsed() < PATIENCE, "{}: {got} of {count} ran", path.display());
@@ -70,7 +72,7 @@ fn collect(path: &Path, slot: f64, count: usize) -> Vec<f64> {
 }
 
 fn by_cronlet(stamps: &Path, count: usize) -> Vec<f64> {
-    let slot = peers::minute_after(AHEAD_SECONDS + count as f64 / 100.0);
+    let slot = peers::wait_for_minute_with(AHEAD_SECONDS + count as f64 / 100.0);
     let command = serde_json::json!(peers::stamp_command(stamps));
     let manifests: Vec<String> = (0..count).map(|n| cron_job(n, "* * * * *", &command)).collect();
     let daemon = Daemon::start_with(&[("all.yaml", &manifests.join("---\n"))]);
@@ -106,7 +108,7 @@ fn by_spawn_loop(stamps: &Path, count: usize) -> Vec<f64> {
 fn by_cron(folder: &Path, count: usize) -> Vec<f64> {
     let stamps = folder.join("by-cron");
     let line = format!("* * * * * {}\n", peers::stamp_command(&stamps).join(" "));
-    let slot = peers::minute_after(AHEAD_SECONDS);
+    let slot = peers::wait_for_minute_with(AHEAD_SECONDS);
     let _cron = Cron::start(&folder.join("crontabs"), &line.repeat(count));
     collect(&stamps, slot, count)
 }
@@ -122,7 +124,7 @@ fn by_timers(count: usize) -> Vec<f64> {
         done; systemctl daemon-reload"
     );
     machine.run(&units);
-    let slot = peers::minute_after(AHEAD_SECONDS + count as f64 / 100.0);
+    let slot = peers::wait_for_minute_with(AHEAD_SECONDS + count as f64 / 100.0);
     machine.run(&format!("seq -f 'stamp-%g.timer' {count} | xargs systemctl start"));
     collect(&machine.channel().join("stamps"), slot, count)
 }

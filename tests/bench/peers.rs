@@ -45,9 +45,14 @@ pub fn sleep_until(seconds: f64) {
     }
 }
 
-/// The beginning of a minute that is at least so many seconds away.
-pub fn minute_after(seconds: f64) -> f64 {
-    ((now_seconds() + seconds) / 60.0).ceil() * 60.0
+/// The next minute's beginning, once it is at least so many seconds away: what is started now is
+/// due then and not before.
+pub fn wait_for_minute_with(seconds: f64) -> f64 {
+    let next = || ((now_seconds() / 60.0).floor() + 1.0) * 60.0;
+    if next() - now_seconds() < seconds {
+        sleep_until(next());
+    }
+    next()
 }
 
 /// Debian's cron with a crontab of its own: what it reads lies in mounts that only it sees.
