@@ -137,6 +137,14 @@ impl Daemon {
         all.filter(|pid| Some(*pid) != own).map(Pid::as_raw_pid).collect()
     }
 
+    /// Its processes of that name that run no pod: those that descend from it.
+    pub fn helpers(&self, name: &str) -> Vec<Pid> {
+        let own = descendants_of(vec![self.pid().as_raw_pid()], &all_processes());
+        let name_of = |pid: &Pid| fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_pid()));
+        let is_it = |pid: &Pid| name_of(pid).is_ok_and(|found| found.trim_end() == name);
+        own.into_iter().filter_map(Pid::from_raw).filter(is_it).collect()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the daemon takes a signal");
     }
@@ -275,20 +283,29 @@ pub fn has_condition(object: &Value, kind: &str) -> bool {
 /// The shims of the pods in `state`, by the folder that they work in or are told to, and all that
 /// descends from them.
 fn processes_in(state: &Path) -> Vec<Pid> {
+    let all = all_processes();
+    let shims = all.iter().map(|(pid, _)| *pid).filter(|pid| names(*pid, state));
+    descendants_of(shims.collect(), &all).into_iter().filter_map(Pid::from_raw).collect()
+}
+
+/// All processes with their parents.
+fn all_processes() -> Vec<(i32, i32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids =
         entries.flatten().filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
-    let parents: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
-    let shims = parents.iter().map(|(pid, _)| *pid).filter(|pid| names(*pid, state));
-    let mut found: Vec<i32> = shims.collect();
+    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
+/// These, and all that descends from them.
+fn descendants_of(mut found: Vec<i32>, all: &[(i32, i32)]) -> Vec<i32> {
     let mut next = 0;
     while let Some(&pid) = found.get(next) {
-        let children = parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child);
+        let children = all.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child);
         let new: Vec<i32> = children.filter(|child| !found.contains(child)).collect();
         found.extend(new);
         next += 1;
     }
-    found.into_iter().filter_map(Pid::from_raw).collect()
+    found
 }
 
 fn parent(pid: i32) -> Option<i32> {

@@ -3,7 +3,7 @@
 use crate::canary::{caged, says, sings_on};
 use crate::common;
 use crate::common::daemon::{Daemon, has_condition};
-use rustix::process::geteuid;
+use rustix::process::{Signal, geteuid, kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -46,6 +46,34 @@ fn without_descriptors_it_waits_and_goes_on() {
     drop(clients);
     sings_on(&daemon);
     assert_eq!(daemon.get(&["cronjobs"])["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn programs_get_the_limits_that_the_daemon_was_started_with() {
+    let mut daemon = Daemon::prepare();
+    daemon.start_under(&["prlimit", "--nofile=333:4444"]);
+    let check = |name: &str| {
+        let pod = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{restartPolicy: Never, \
+             containers: [{{name: main, image: none, command: [sh, -c, 'ulimit -Sn; ulimit -Hn']}}]\
+             }}}}"
+        );
+        daemon.write_job(&format!("{name}.yaml"), &pod);
+        daemon.until("it has ended", || {
+            let said = daemon.ask(&["get", "pod", name, "-o", "json"]).out;
+            said.contains("\"Succeeded\"").then_some(())
+        });
+        assert_eq!(daemon.tell(&["logs", name]), "333\n4444\n", "{name}");
+    };
+    check("first");
+    // The daemon makes another zygote; what waits for a pod was made by the first one.
+    let zygotes = daemon.helpers("cronlet-zygote");
+    let spares = daemon.helpers("cronlet-shim");
+    for helper in zygotes.iter().chain(&spares) {
+        kill_process(*helper, Signal::KILL).expect("it takes a signal");
+    }
+    check("second");
+    assert_ne!(daemon.helpers("cronlet-zygote"), zygotes);
 }
 
 #[test]

@@ -115,12 +115,11 @@ impl Keeper {
     pub fn new(
         inbox: Arc<Inbox>,
         state_dir: PathBuf,
-        program: PathBuf,
+        shims: Shims,
         cgroups: Layout,
         ledger: Ledger,
         reports: Box<dyn Fn(Report) + Send>,
     ) -> io::Result<Keeper> {
-        let shims = Shims::new(state_dir.clone(), program)?;
         epoll::add(&shims.epoll, &inbox.wake, EventData::new_u64(TOKEN_INBOX), EventFlags::IN)?;
         Ok(Keeper {
             inbox,
@@ -208,12 +207,11 @@ impl Keeper {
                     self.ledger.recover(&pod_uid, first, restarted);
                 }
                 Told::Expect(pods) => {
-                    self.keep_spare(pods.min(EXPECTED_MAX));
+                    self.keep_spare(pods.min(EXPECTED_MAX) + SPARE);
                     self.trim_at = Some(Instant::now() + SPARE_FOR);
                 }
             }
         }
-        self.keep_spare(SPARE);
         true
     }
 
@@ -340,6 +338,8 @@ impl Keeper {
                 if let Some(report) = record.report(&uid) {
                     self.tell(report);
                 }
+                // Now that it would hold up no start.
+                self.keep_spare(SPARE);
             }
             FromShim::PreStopFailed { container, attempt, message } => {
                 self.report(&uid, &container, attempt, News::PreStopFailed(message));

@@ -50,12 +50,14 @@ use place::Place;
 use records::{Past, Record};
 use rustix::fd::OwnedFd;
 use settle::settle;
+use shims::Shims;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use zygote::Birthright;
 
 /// What may be set otherwise than usual.
 #[derive(Debug, Clone)]
@@ -112,10 +114,11 @@ impl ProcessRuntime {
         let (copy, reports) = (inbox.clone(), Box::new(reports));
         let ledger = Ledger::new(&state_dir).map_err(state)?;
         let segment = ledger.current();
-        let keeper = Keeper::new(copy, state_dir.clone(), options.program, layout, ledger, reports)
+        let birthright = Birthright { descriptors_max: raise_descriptor_limit() };
+        let shims = Shims::new(state_dir.clone(), options.program, birthright);
+        let shims = shims.map_err(Error::Zygote)?;
+        let keeper = Keeper::new(copy, state_dir.clone(), shims, layout, ledger, reports)
             .map_err(Error::Zygote)?;
-        // After the zygote, whose children shall have the limit that the daemon was given.
-        raise_descriptor_limit();
         let keeper = std::thread::Builder::new()
             .name("shims".into())
             .spawn(|| keeper.run())
@@ -237,12 +240,12 @@ impl Drop for ProcessRuntime {
     }
 }
 
-/// A socket for each shim: as many as the system lets us have.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+/// A socket for each shim: as many as the system lets us have. Gives what the limit was.
+fn raise_descriptor_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
+    current
 }

@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use super::wire::{self, Frames, FromShim, NewPod, NewShim, NoShim, ToShim};
-use super::zygote::COMMAND;
+use super::zygote::{Birthright, COMMAND};
 use crate::host::sockets;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
@@ -24,6 +24,7 @@ pub struct Shims {
     pub epoll: OwnedFd,
     state_dir: PathBuf,
     program: PathBuf,
+    birthright: Birthright,
     zygote: Option<Zygote>,
     all: HashMap<u64, Shim>,
     by_uid: HashMap<String, u64>,
@@ -61,12 +62,13 @@ pub struct Pending {
 }
 
 impl Shims {
-    pub fn new(state_dir: PathBuf, program: PathBuf) -> io::Result<Shims> {
+    pub fn new(state_dir: PathBuf, program: PathBuf, birthright: Birthright) -> io::Result<Shims> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut shims = Shims {
             epoll,
             state_dir,
             program,
+            birthright,
             zygote: None,
             all: HashMap::new(),
             by_uid: HashMap::new(),
@@ -199,6 +201,7 @@ impl Shims {
             let process = Command::new(&self.program)
                 .arg0("cronlet")
                 .arg(COMMAND)
+                .arg(self.birthright.to_word())
                 .env_clear()
                 .current_dir("/")
                 .stdin(Stdio::from(theirs))

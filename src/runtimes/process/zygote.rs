@@ -11,9 +11,31 @@ use crate::host::process::Forked;
 use crate::host::{process, signals, sockets};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::SendFlags;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The word on the command line that makes cronlet a zygote: `argv[1]`.
 pub const COMMAND: &str = "shim-zygote";
+
+/// What programs get from the daemon as it was started, and not as it made itself since: `argv[2]`
+/// of each zygote, the first and those that follow it.
+#[derive(Debug, Clone, Copy)]
+pub struct Birthright {
+    /// How many files a process may have open; `None`: any number.
+    pub descriptors_max: Option<u64>,
+}
+
+impl Birthright {
+    pub fn to_word(self) -> String {
+        self.descriptors_max.map_or("unlimited".to_owned(), |number| number.to_string())
+    }
+
+    fn take(word: &str) {
+        let (current, resource) = (word.parse().ok(), Resource::Nofile);
+        let limit = Rlimit { current, ..getrlimit(resource) };
+        // What is lowered is not refused.
+        let _ = setrlimit(resource, limit);
+    }
+}
 
 /// What the daemon may say at once: a number and a path.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
@@ -26,6 +48,7 @@ pub fn zygote_main() -> ! {
     // The shims and their programs inherit what is set here; a shim minds its children itself.
     signals::reset_all();
     signals::ignore_children();
+    Birthright::take(&std::env::args().nth(2).unwrap_or_default());
     warm_up();
     let Ok(socket) = take_socket() else { process::exit_now(2) };
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
