@@ -2,6 +2,8 @@
 
 pub mod process;
 
+pub mod birth;
+
 pub mod signals;
 
 pub mod sockets;

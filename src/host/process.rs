@@ -1,8 +1,7 @@
-//! Processes: fork into a cgroup, exec, who is alive, who descends from whom.
+//! Processes: fork, exec, who is alive, who descends from whom.
 
-use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 
 /// Where a fork returned.
@@ -12,65 +11,43 @@ pub enum Forked {
     Parent(Pid),
 }
 
-/// The arguments of `clone3`, first version and `cgroup`.
-#[repr(C, align(8))]
-#[derive(Default)]
-struct CloneArguments {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-
 /// Forks a process that has one thread: the zygote or a shim (see `main.rs`, which makes no thread
 /// before them).
 pub fn fork() -> io::Result<Forked> {
     // SAFETY: the caller has a single thread, so no lock is held by a thread that the child lacks.
-    forked(i64::from(unsafe { libc::fork() }))
-}
-
-/// As [`fork`], the child born in the cgroup (v2) whose folder `cgroup` is: without the costly move
-/// of a process.
-pub fn fork_into(cgroup: BorrowedFd<'_>) -> io::Result<Forked> {
-    let arguments = CloneArguments {
-        flags: CLONE_INTO_CGROUP,
-        exit_signal: libc::SIGCHLD as u64,
-        cgroup: cgroup.as_raw_fd() as u64,
-        ..CloneArguments::default()
-    };
-    let size = size_of::<CloneArguments>();
-    // SAFETY: no CLONE_VM, so this is a fork; the struct lives through the call and its size is
-    // passed; the caller has a single thread, and the child soon execs or exits.
-    forked(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size) })
-}
-
-fn forked(returned: i64) -> io::Result<Forked> {
-    match returned {
+    match unsafe { libc::fork() } {
         0 => Ok(Forked::Child),
-        pid if pid > 0 => {
-            Ok(Forked::Parent(Pid::from_raw(pid as i32).expect("a fork returns a positive pid")))
-        }
-        _ => Err(io::Error::last_os_error()),
+        pid => positive(pid).map(Forked::Parent).ok_or_else(io::Error::last_os_error),
+    }
+}
+
+/// What the system returned, if it is a process.
+pub(super) fn positive(pid: i32) -> Option<Pid> {
+    if pid > 0 { Pid::from_raw(pid) } else { None }
+}
+
+/// Arguments and environment as exec takes them.
+pub struct Strings {
+    /// Ending in null; they point into `_held`.
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+    _held: [Vec<CString>; 2],
+}
+
+impl Strings {
+    pub fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Strings {
+        let pointers = |strings: &[CString]| {
+            strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+        };
+        let (argv, envp) = (pointers(&arguments), pointers(&environment));
+        Strings { argv, envp, _held: [arguments, environment] }
     }
 }
 
 /// Replaces this process by the program; returns only what went wrong.
-pub fn exec(program: &CString, arguments: &[CString], environment: &[CString]) -> io::Error {
-    let mut argv: Vec<*const libc::c_char> = arguments.iter().map(|a| a.as_ptr()).collect();
-    let mut envp: Vec<*const libc::c_char> = environment.iter().map(|e| e.as_ptr()).collect();
-    argv.push(std::ptr::null());
-    envp.push(std::ptr::null());
+pub fn exec(program: &CStr, strings: &Strings) -> io::Error {
     // SAFETY: both arrays end in a null pointer and point to strings that outlive the call.
-    unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    unsafe { libc::execve(program.as_ptr(), strings.argv.as_ptr(), strings.envp.as_ptr()) };
     io::Error::last_os_error()
 }
 

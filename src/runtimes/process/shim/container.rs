@@ -4,7 +4,6 @@ use super::exec::ExecRun;
 use super::hook::HookRun;
 use super::log::Log;
 use super::message::Message;
-use super::spawn::Refusal;
 use crate::host::cgroups::Cgroup;
 use crate::host::{process, signals};
 use crate::kinds::pod::log::{self, Splitter};
@@ -18,13 +17,9 @@ use std::time::{Duration, Instant};
 pub struct Container {
     pub launch: Launch,
     pub id: String,
-    pub ordered_at: Timestamp,
-    pub started_at: Option<Timestamp>,
+    pub started_at: Timestamp,
     pub pid: Pid,
     pub cgroup: Cgroup,
-    /// Closed by exec; a refusal comes through it where that failed.
-    pub status: Option<OwnedFd>,
-    pub refusal: Option<Refusal>,
     pub streams: [Stream; 2],
     pub log: Log,
     /// Where the program writes its termination message.

@@ -2,7 +2,6 @@
 
 use super::container::Container;
 use super::hook::exit_code;
-use super::spawn::Refusal;
 use super::{Shim, launch};
 use crate::host::process;
 use crate::probes::exec::Ran;
@@ -32,9 +31,7 @@ impl Shim {
         command: &[String],
         timeout: Duration,
     ) {
-        let live = |c: &&mut Container| {
-            c.attempt() == attempt && c.started_at.is_some() && c.ended.is_none()
-        };
+        let live = |c: &&mut Container| c.attempt() == attempt && c.ended.is_none();
         let Some(container) = self.containers.get_mut(name).filter(live) else {
             let ran = Ran::Refused("container not running".into());
             return self.link.tell(&FromShim::Executed { id, ran });
@@ -98,12 +95,6 @@ impl ExecRun {
 
     fn ran(self, status: WaitStatus) -> Ran {
         let code = exit_code(status);
-        // A child that could not become the program says why instead of printing.
-        if code == launch::NOT_RUN_CODE
-            && let Ok(refusal) = serde_json::from_slice::<Refusal>(&self.printed)
-        {
-            return Ran::Refused(refusal.message);
-        }
         Ran::Ended { code, output: String::from_utf8_lossy(&self.printed).into_owned() }
     }
 }

@@ -3,13 +3,13 @@
 use super::container::{Container, Stream};
 use super::hook::{self, HookRun, Occasion};
 use super::log::Log;
-use super::spawn::{self, Birth, Refusal, words};
+use super::spawn::{self, Birth, Program, Refusal, words};
 use super::{Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
-use crate::host::{signals, sockets};
+use crate::host::{birth, signals, sockets};
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Contested, Hook, HttpGet, Launch};
+use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch};
 use crate::kinds::pod::ports::{self, Protocol};
 use crate::probes::http;
 use crate::runtimes::process::records::Record;
@@ -35,11 +35,13 @@ impl Shim {
             let refusal = Refusal::run("the pod is being removed");
             self.record(failed(&name, attempt, &refusal), false);
         } else {
-            match self.try_start(launch) {
+            let id = new_id();
+            match self.try_start(launch, &id) {
                 Ok(container) => {
                     self.containers.insert(name.clone(), container);
+                    self.note_started(&name);
                 }
-                Err(refusal) => self.record(failed(&name, attempt, &refusal), false),
+                Err(refusal) => self.record(refused(&name, attempt, id, refusal), false),
             }
         }
     }
@@ -51,7 +53,7 @@ impl Shim {
         told.into_iter().for_each(|record| self.link.tell(&FromShim::Record(record)));
     }
 
-    fn try_start(&mut self, launch: Launch) -> Result<Container, Refusal> {
+    fn try_start(&mut self, launch: Launch, id: &str) -> Result<Container, Refusal> {
         let pipe = || {
             rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
                 .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))
@@ -61,33 +63,34 @@ impl Shim {
         let files = self.space.prepare(&self.place, &launch)?;
         let (out, out_end) = pipe()?;
         let (err, err_end) = pipe()?;
-        let (status, status_end) = pipe()?;
-        for end in [&out, &err, &status] {
+        for end in [&out, &err] {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
-        let (id, ordered_at) = (new_id(), Timestamp::now());
         let cgroup = self.make_cgroup(&launch)?;
-        self.note_intent(&launch, &id, &cgroup, ordered_at)?;
-        let ends = Ends { output: out_end, errors: err_end, status: status_end };
-        let born = bear(&launch, &launch.argv, &cgroup, &ends, || files.enter());
+        self.note_intent(&launch, id, &cgroup)?;
+        let ends = Ends { output: out_end, errors: err_end };
+        let born = Program::new(&launch, &launch.argv)
+            .and_then(|program| bear(&launch, &program, &cgroup, &ends, || files.enter()));
+        let started_at = Timestamp::now();
+        let message = files.into_message();
+        if let Some(message) = &message {
+            message.drop_name();
+        }
         let pid = born.inspect_err(|_| {
             cgroup.remove();
         })?;
         Ok(Container {
-            id,
-            ordered_at,
-            started_at: None,
+            id: id.to_owned(),
+            started_at,
             pid,
             cgroup,
-            status: Some(status),
-            refusal: None,
             streams: [Stream::new(out, log::Stream::Stdout), Stream::new(err, log::Stream::Stderr)],
             log: Log::new(self.place.log(&launch.container, launch.attempt)),
             hook: None,
             execs: Vec::new(),
             stop: None,
             ended: None,
-            message: files.into_message(),
+            message,
             launch: files::without_contents(launch),
         })
     }
@@ -104,19 +107,13 @@ impl Shim {
             .map_err(|e| Refusal::run(format!("making the cgroup {name}: {}", words(e))))
     }
 
-    fn note_intent(
-        &mut self,
-        launch: &Launch,
-        id: &str,
-        cgroup: &Cgroup,
-        at: Timestamp,
-    ) -> Result<(), Refusal> {
+    fn note_intent(&mut self, launch: &Launch, id: &str, cgroup: &Cgroup) -> Result<(), Refusal> {
         let record = Record::Intent {
             container: launch.container.clone(),
             attempt: launch.attempt,
             id: id.to_owned(),
             cgroups: cgroup.folders().to_vec(),
-            at,
+            at: Timestamp::now(),
         };
         self.records.append(record, false).map_err(|e| {
             cgroup.remove();
@@ -134,30 +131,8 @@ impl Shim {
         let _ = std::fs::remove_file(self.place.message(&launch.container, old));
     }
 
-    /// The status pipe is closed by exec, or brings the reason why there was none.
-    pub(super) fn hear_status(&mut self, name: &str) {
-        let Some(container) = self.containers.get_mut(name) else { return };
-        let Some(pipe) = &container.status else { return };
-        match super::read(pipe, &mut self.buffer) {
-            Ok(_) => {
-                container.status = None;
-                if let Some(message) = &container.message {
-                    message.drop_name();
-                }
-                container.refusal = serde_json::from_slice(&self.buffer).ok();
-                if container.refusal.is_none() {
-                    self.note_started(name);
-                }
-            }
-            Err(rustix::io::Errno::AGAIN) => {}
-            Err(_) => container.status = None,
-        }
-    }
-
     fn note_started(&mut self, name: &str) {
-        let Some(container) = self.containers.get_mut(name) else { return };
-        let at = Timestamp::now();
-        container.started_at = Some(at);
+        let Some(container) = self.containers.get(name) else { return };
         let record = Record::Started {
             container: name.to_owned(),
             attempt: container.attempt(),
@@ -165,7 +140,7 @@ impl Shim {
             pid: container.pid.as_raw_pid(),
             pid_ticks: process::started_ticks(container.pid).unwrap_or(0),
             post_start: container.launch.post_start.is_some(),
-            at,
+            at: container.started_at,
         };
         self.record(record, false);
         self.run_hook(name, Occasion::PostStart);
@@ -251,65 +226,77 @@ pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, Ow
     let (output, output_end) = pipe()?;
     let errors_end = rustix::io::fcntl_dupfd_cloexec(&output_end, 3)
         .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
-    // A program that cannot be run says so where it would have printed.
-    let status_end = rustix::io::fcntl_dupfd_cloexec(&output_end, 3)
-        .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
     let _ = rustix::io::ioctl_fionbio(&output, true);
-    let ends = Ends { output: output_end, errors: errors_end, status: status_end };
-    let target = container.pid;
-    let pid = bear(&container.launch, argv, &container.cgroup, &ends, || files::join(target))?;
+    let ends = Ends { output: output_end, errors: errors_end };
+    let (launch, target) = (&container.launch, container.pid);
+    let program = Program::new(launch, argv)?;
+    let pid = bear(launch, &program, &container.cgroup, &ends, || files::join(target))?;
     Ok((pid, output))
 }
-
-/// With this code, a child that did not become its program.
-pub(super) const NOT_RUN_CODE: i32 = 126;
 
 /// The child's ends of its pipes, closed here once it has them.
 struct Ends {
     output: OwnedFd,
     errors: OwnedFd,
-    status: OwnedFd,
 }
 
+/// Gives the process once it has become the program.
 fn bear(
     launch: &Launch,
-    argv: &[String],
+    program: &Program,
     cgroup: &Cgroup,
     ends: &Ends,
-    enter: impl FnOnce() -> Result<(), Refusal>,
+    enter: impl Fn() -> Result<(), Refusal>,
 ) -> Result<Pid, Refusal> {
     let shim = rustix::process::getpid();
-    let inside = cgroup.open();
-    let forked = match &inside {
-        Some(folder) => fork_inside(folder),
-        None => process::fork().map(|forked| (forked, false)),
+    let mut refusal = None;
+    let mut become_it = |born_inside: bool| {
+        let (output, errors) = (ends.output.as_fd(), ends.errors.as_fd());
+        let birth = Birth { cgroup, born_inside, output, errors, shim };
+        refusal = Some(spawn::become_program(launch, program, &birth, &enter));
     };
-    match forked {
-        Ok((Forked::Parent(pid), _)) => Ok(pid),
-        Ok((Forked::Child, born_inside)) => {
-            let (output, errors) = (ends.output.as_fd(), ends.errors.as_fd());
-            let birth = Birth { cgroup, born_inside, output, errors, shim };
-            let refusal = spawn::become_program(launch, argv, &birth, enter);
-            let text = serde_json::to_vec(&refusal).expect("a refusal is plain data");
-            let _ = rustix::io::write(&ends.status, &text);
-            process::exit_now(NOT_RUN_CODE)
-        }
-        Err(error) => {
-            let words = words(error);
-            Err(Refusal::run(format!("fork refused: {words} (limits of processes or memory)")))
+    let born = match &cgroup.open() {
+        Some(folder) => bear_inside(folder, &mut become_it),
+        None => birth::bear(&mut || become_it(false)),
+    };
+    let pid = born.map_err(|error| {
+        let words = words(error);
+        Refusal::run(format!("fork refused: {words} (limits of processes or memory)"))
+    })?;
+    match refusal {
+        None => Ok(pid),
+        Some(refusal) => {
+            birth::bury(pid);
+            Err(refusal)
         }
     }
 }
 
-/// True: the child was born in the cgroup. Where that is not possible (before Linux 5.7) it joins
-/// by itself.
-fn fork_inside(folder: &OwnedFd) -> std::io::Result<(Forked, bool)> {
-    match process::fork_into(folder.as_fd()) {
-        Ok(forked) => Ok((forked, true)),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(error),
-        Err(_) => process::fork().map(|forked| (forked, false)),
+/// The child is told whether it was born in the cgroup. Where that is not possible (before Linux
+/// 5.7) it joins by itself.
+fn bear_inside(folder: &OwnedFd, become_it: &mut dyn FnMut(bool)) -> std::io::Result<Pid> {
+    match birth::bear_in(folder.as_fd(), &mut || become_it(true)) {
+        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
+            birth::bear(&mut || become_it(false))
+        }
+        born => born,
     }
 }
+
+/// An attempt that did not start. One that is used up has ended with what containerd gives it.
+fn refused(container: &str, attempt: u32, id: String, refusal: Refusal) -> Record {
+    if !refusal.used {
+        return failed(container, attempt, &refusal);
+    }
+    let now = Timestamp::now();
+    let Refusal { reason, message, .. } = refusal;
+    let (code, signal) = (START_ERROR_CODE, None);
+    let exit = Exit { id, code, signal, reason, message, started_at: now, finished_at: now };
+    Record::Exited { container: container.to_owned(), attempt, exit }
+}
+
+/// The exit code of a program that could not be run, as containerd gives it.
+const START_ERROR_CODE: i32 = 128;
 
 pub(super) fn failed(container: &str, attempt: u32, refusal: &Refusal) -> Record {
     Record::Failed {

@@ -81,12 +81,9 @@ impl Shim {
     /// Takes note of every child that has ended.
     pub(super) fn reap(&mut self) {
         while let Some((pid, status)) = process::reap() {
-            let main = self.containers.iter().find(|(_, c)| c.ended.is_none() && c.pid == pid);
-            if let Some(name) = main.map(|(name, _)| name.clone()) {
-                self.hear_status(&name);
-                if let Some(container) = self.containers.get_mut(&name) {
-                    container.note_end(status);
-                }
+            let main = self.containers.values_mut().find(|c| c.ended.is_none() && c.pid == pid);
+            if let Some(container) = main {
+                container.note_end(status);
             } else if !self.reap_exec(pid, status) {
                 self.reap_hook(pid, status);
             }
@@ -194,38 +191,23 @@ impl Shim {
         container.close_output();
         let attempt = container.attempt();
         let name = container.launch.container.clone();
-        let record = match container.refusal.take() {
-            Some(refusal) if !refusal.used => launch::failed(&name, attempt, &refusal),
-            refusal => {
-                let exit = exit_of(&container, refusal, &self.place);
-                Record::Exited { container: name, attempt, exit }
-            }
-        };
+        let exit = exit_of(&container, &self.place);
+        let record = Record::Exited { container: name, attempt, exit };
         self.record(record, true);
     }
 }
 
-/// The exit code of a program that could not be run, as containerd gives it.
-const START_ERROR_CODE: i32 = 128;
-
-fn exit_of(container: &Container, refusal: Option<Refusal>, place: &Place) -> Exit {
+fn exit_of(container: &Container, place: &Place) -> Exit {
     let ended = container.ended.as_ref().expect("a finished container has ended");
-    let id = container.id.clone();
-    let (started_at, finished_at) =
-        (container.started_at.unwrap_or(container.ordered_at), ended.at);
-    if let Some(Refusal { reason, message, .. }) = refusal {
-        let code = START_ERROR_CODE;
-        return Exit { id, code, signal: None, reason, message, started_at, finished_at };
-    }
     let code = exit_code(ended.status);
     Exit {
-        id,
+        id: container.id.clone(),
         code,
         signal: ended.status.terminating_signal(),
         reason: reason_of(code, ended).to_owned(),
         message: message_of(container, code, place),
-        started_at,
-        finished_at,
+        started_at: container.started_at,
+        finished_at: ended.at,
     }
 }
 

@@ -218,7 +218,6 @@ impl Shim {
                     add(Token::Container(name.clone(), source), fd.as_fd(), PollFlags::IN);
                 }
             };
-            of(Source::Status, &container.status);
             of(Source::Stream(0), &container.streams[0].pipe);
             of(Source::Stream(1), &container.streams[1].pipe);
             if let Some(hook) = &container.hook {
@@ -290,7 +289,6 @@ impl Shim {
     fn hear(&mut self, name: &str, source: Source) {
         let Some(container) = self.containers.get_mut(name) else { return };
         match source {
-            Source::Status => self.hear_status(name),
             Source::Stream(which) => container.take_output(which, &mut self.buffer),
             Source::Hook => {
                 if let Some(hook) = &mut container.hook {
@@ -376,7 +374,6 @@ enum Token {
 
 #[derive(Clone, Copy)]
 enum Source {
-    Status,
     Stream(usize),
     Hook,
     Exec(Pid),

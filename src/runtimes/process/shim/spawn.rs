@@ -1,18 +1,20 @@
-//! What a forked child does to become a container's program: the way from the shim's fork to exec.
+//! What a child of the shim does to become a container's program: the way from its birth to exec.
+//!
+//! It works in the shim's memory (`host::birth`): what it allocates is freed before it executes.
 
 use crate::host::cgroups::Cgroup;
-use crate::host::{process, signals, users};
+use crate::host::process::{self, Strings};
+use crate::host::{signals, users};
 use crate::kinds::pod::observed::Launch;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Gid, Pid, Uid};
-use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io;
 
 /// Why a program does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The attempt is used up, as with a container runtime that could not exec (`StartError`, exit
     /// code 128). Else nothing has run, and the same attempt may be ordered again.
@@ -40,37 +42,91 @@ impl Refusal {
 /// What the child gets besides its launch.
 pub struct Birth<'a> {
     pub cgroup: &'a Cgroup,
-    /// It was forked into the cgroup's version 2 folder.
+    /// It was born in the cgroup's version 2 folder.
     pub born_inside: bool,
     pub output: BorrowedFd<'a>,
     pub errors: BorrowedFd<'a>,
     pub shim: Pid,
 }
 
-/// Becomes `argv` with everything else as `launch` says; returns only what went wrong.
+/// A program, ready to be executed.
+pub struct Program {
+    name: String,
+    /// Where it may lie, one after the other.
+    candidates: Vec<CString>,
+    strings: Strings,
+}
+
+/// Where programs are looked for when the environment has no PATH, as in most images.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl Program {
+    /// `argv` in the container of that launch.
+    pub fn new(launch: &Launch, argv: &[String]) -> Result<Program, Refusal> {
+        let Some(name) = argv.first() else { return Err(Refusal::config("no command specified")) };
+        let path = launch.env.iter().find(|(name, _)| name == "PATH");
+        let path = path.map_or(PATH_DEFAULT, |(_, path)| path);
+        let candidates: Vec<String> = match name.contains('/') {
+            true => vec![name.clone()],
+            false => path
+                .split(':')
+                .filter(|folder| !folder.is_empty())
+                .map(|folder| format!("{folder}/{name}"))
+                .collect(),
+        };
+        let environment = launch.env.iter().map(|(name, value)| format!("{name}={value}"));
+        Ok(Program {
+            name: name.clone(),
+            candidates: c_strings(candidates.into_iter())?,
+            strings: Strings::new(c_strings(argv.iter().cloned())?, c_strings(environment)?),
+        })
+    }
+
+    /// Replaces this process by it; returns only what went wrong.
+    fn execute(&self) -> Refusal {
+        let (name, mut denied) = (&self.name, false);
+        let is_sought = !name.contains('/');
+        for candidate in &self.candidates {
+            let error = process::exec(candidate, &self.strings);
+            match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if is_sought => {}
+                io::ErrorKind::PermissionDenied if is_sought => denied = true,
+                _ => {
+                    let (at, why) = (candidate.to_string_lossy(), words(error));
+                    return Refusal::start(format!("exec: {at:?}: {why}"));
+                }
+            }
+        }
+        let why = if denied { "permission denied" } else { "executable file not found in $PATH" };
+        Refusal::start(format!("exec: {name:?}: {why}"))
+    }
+}
+
+fn c_strings(strings: impl Iterator<Item = String>) -> Result<Vec<CString>, Refusal> {
+    // The string itself may be a secret.
+    let refused = |_| Refusal::start("a NUL byte in command, args or env");
+    strings.map(CString::new).collect::<Result<_, _>>().map_err(refused)
+}
+
+/// Becomes the program with everything else as `launch` says; returns only what went wrong.
 /// `enter` puts the process into the container's view of files.
 pub fn become_program(
     launch: &Launch,
-    argv: &[String],
+    program: &Program,
     birth: &Birth<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Refusal {
-    match prepare(launch, argv, birth, enter) {
-        Ok(strings) => run(argv, strings),
+    match prepare(launch, birth, enter) {
+        Ok(()) => program.execute(),
         Err(refusal) => refusal,
     }
 }
 
-/// Arguments and environment as exec takes them.
-type Strings = (Vec<CString>, Vec<CString>);
-
 fn prepare(
     launch: &Launch,
-    argv: &[String],
     birth: &Birth<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
-) -> Result<Strings, Refusal> {
-    let strings = strings(launch, argv)?;
+) -> Result<(), Refusal> {
     signals::unblock_all();
     rustix::process::setsid().map_err(|e| Refusal::run(format!("setsid: {e}")))?;
     let joined = birth.cgroup.join(birth.born_inside);
@@ -82,21 +138,7 @@ fn prepare(
     rustix::process::chdir(folder)
         .map_err(|e| Refusal::start(format!("chdir to cwd ({folder:?}): {}", words(e))))?;
     stay_with(birth.shim)?;
-    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
-    Ok(strings)
-}
-
-fn strings(launch: &Launch, argv: &[String]) -> Result<Strings, Refusal> {
-    if argv.is_empty() {
-        return Err(Refusal::config("no command specified"));
-    }
-    let arguments = argv.iter().map(|a| CString::new(a.as_str())).collect::<Result<_, _>>();
-    let pairs = launch.env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
-    match (arguments, pairs.collect()) {
-        (Ok(arguments), Ok(environment)) => Ok((arguments, environment)),
-        // The string itself may be a secret.
-        _ => Err(Refusal::start("a NUL byte in command, args or env")),
-    }
+    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))
 }
 
 /// The user, group and supplementary groups.
@@ -161,30 +203,6 @@ fn open_streams(birth: &Birth<'_>) -> rustix::io::Result<()> {
     rustix::stdio::dup2_stderr(birth.errors)?;
     process::close_on_exec_from(3)
         .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::INVAL))
-}
-
-/// Where programs are looked for when the environment has no PATH, as in most images.
-const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-fn run(argv: &[String], (arguments, environment): Strings) -> Refusal {
-    let program = &argv[0];
-    if program.contains('/') {
-        let error = process::exec(&arguments[0], &arguments, &environment);
-        return Refusal::start(format!("exec: {program:?}: {}", words(error)));
-    }
-    let path = environment.iter().find_map(|pair| pair.to_str().ok()?.strip_prefix("PATH="));
-    let mut denied = false;
-    for folder in path.unwrap_or(PATH_DEFAULT).split(':').filter(|f| !f.is_empty()) {
-        let candidate = CString::new(format!("{folder}/{program}")).expect("checked before");
-        let error = process::exec(&candidate, &arguments, &environment);
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {}
-            io::ErrorKind::PermissionDenied => denied = true,
-            _ => return Refusal::start(format!("exec: {candidate:?}: {}", words(error))),
-        }
-    }
-    let why = if denied { "permission denied" } else { "executable file not found in $PATH" };
-    Refusal::start(format!("exec: {program:?}: {why}"))
 }
 
 /// An error in the system's words alone: `no such file or directory`.
