@@ -42,7 +42,7 @@ impl Engine {
             settings: &self.settings,
             owned: &owned,
             others: &Surroundings { store: &self.store, network: &self.network },
-            quiet: self.quiet,
+            quiet: self.quiet || self.is_closing(object.namespace()),
         };
         let nothing = PodObserved::default();
         let observed = self.seen.get(object.uid()).map_or(&nothing, |seen| &seen.observed);
@@ -69,6 +69,9 @@ impl Engine {
         if is_named && self.store.get(&object.key()).is_some() {
             return;
         }
+        if self.is_closing(object.namespace()) {
+            return;
+        }
         match self.admit(object) {
             Ok(admitted) => self.create(admitted.object),
             Err(refused) => {
@@ -85,7 +88,7 @@ impl Engine {
 
     /// What the API server adds to every new object. A name that is taken makes this a no-op.
     pub(super) fn create(&mut self, mut object: Object) {
-        let (now, kind) = (self.turn.now, object.kind());
+        let now = self.turn.now;
         if object.name().is_empty() {
             self.generate_name(&mut object);
         } else if self.store.get(&object.key()).is_some() {
@@ -95,9 +98,6 @@ impl Engine {
         let meta = object.meta_mut();
         meta.uid.get_or_insert_with(|| self.seed.uid());
         meta.creation_timestamp = Some(Time(now));
-        if kind.info().has_status {
-            meta.generation = Some(1);
-        }
         self.put(object);
     }
 
@@ -120,6 +120,7 @@ impl Engine {
             return;
         }
         self.touch_kin(before.as_ref(), &object);
+        self.note_closing(&object);
         self.store.put(object);
         self.dirty.insert(key);
     }

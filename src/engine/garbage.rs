@@ -1,9 +1,10 @@
 //! Deletion as the API server and the garbage collector do it: grace, finalizers, dependents.
 
 use super::Engine;
+use crate::kinds::pod::standing;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 
 /// The finalizer by which a Job makes sure that it counts each pod.
 const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
@@ -28,23 +29,21 @@ impl Engine {
 
     /// Deletion with `propagationPolicy: Foreground` or `Orphan`: a finalizer holds the object
     /// meanwhile.
-    pub(super) fn delete_with(&mut self, key: &Key, propagation: &str) {
+    pub(super) fn delete_with(&mut self, key: &Key, propagation: &str, grace_seconds: Option<i64>) {
         let Some(mut object) = self.store.get(key) else { return };
         let finalizer = if propagation == "Orphan" { ORPHAN } else { FOREGROUND };
         let list = object.meta_mut().finalizers.get_or_insert_default();
         if !list.iter().any(|f| f == finalizer) {
             list.push(finalizer.to_owned());
         }
-        self.mark_going(&mut object, Some(0));
+        let grace_seconds = if key.kind == Kind::Pod { grace_seconds } else { Some(0) };
+        self.mark_going(&mut object, grace_seconds);
         self.put(object);
     }
 
+    /// Its controllers act otherwise from now on, as after another spec: it has a generation more.
     fn mark_going(&mut self, object: &mut Object, grace_seconds: Option<i64>) {
-        let own = match object {
-            Object::Pod(pod) => pod.spec.as_ref().and_then(|s| s.termination_grace_period_seconds),
-            _ => None,
-        };
-        let grace = grace_seconds.or(own).unwrap_or(30).max(0);
+        let grace = grace(object, grace_seconds);
         let now = self.turn.now;
         let meta = object.meta_mut();
         // A second deletion may shorten the grace period, never lengthen it.
@@ -52,6 +51,9 @@ impl Engine {
             && meta.deletion_grace_period_seconds.is_some_and(|left| left <= grace)
         {
             return;
+        }
+        if meta.deletion_timestamp.is_none() {
+            meta.generation = meta.generation.map(|generation| generation + 1);
         }
         let at = now.checked_add(SignedDuration::from_secs(grace)).unwrap_or(now);
         meta.deletion_timestamp = Some(Time(at));
@@ -71,8 +73,11 @@ impl Engine {
     /// After a plan: an object whose deletion was asked for goes when nothing holds it any more.
     pub(super) fn collect_if_gone(&mut self, key: &Key) {
         let Some(object) = self.store.get(key).filter(Object::is_going) else { return };
-        if finalizers(&object).iter().any(|f| f == ORPHAN || f == FOREGROUND) {
-            return self.propagate(object);
+        if has(&object, ORPHAN) {
+            return self.let_go(object);
+        }
+        if has(&object, FOREGROUND) {
+            return self.wait_for_dependents(object);
         }
         // A Pod is removed by its plan, which knows when its containers have stopped.
         if key.kind != Kind::Pod && !is_held(&object) {
@@ -80,24 +85,24 @@ impl Engine {
         }
     }
 
-    fn propagate(&mut self, mut owner: Object) {
-        let orphan = finalizers(&owner).iter().any(|f| f == ORPHAN);
-        let dependents = self.store.owned(owner.uid());
-        let mut blocked = false;
-        for mut dependent in dependents {
-            if orphan {
-                dependent.disown(owner.uid());
-                self.put(dependent);
-            } else {
-                blocked = true;
-                self.delete_dependent(&dependent);
-            }
+    /// `orphanDependents`
+    fn let_go(&mut self, owner: Object) {
+        for mut dependent in self.store.owned(owner.uid()) {
+            dependent.disown(owner.uid());
+            self.put(dependent);
         }
-        if !blocked {
-            let list = owner.meta_mut().finalizers.get_or_insert_default();
-            list.retain(|f| f != ORPHAN && f != FOREGROUND);
-            self.put(owner);
+        self.put(without(owner, ORPHAN));
+    }
+
+    /// The owner goes when none is left of those that say so (`blockOwnerDeletion`): they are
+    /// deleted now (`processDeletingDependentsItem`), the others when it is gone.
+    fn wait_for_dependents(&mut self, owner: Object) {
+        let mut dependents = self.store.owned(owner.uid());
+        dependents.retain(|dependent| blocks(dependent, owner.uid()));
+        if dependents.is_empty() {
+            return self.put(without(owner, FOREGROUND));
         }
+        dependents.iter().for_each(|dependent| self.collect_dependent(&dependent.key()));
     }
 
     /// Removes an object from the store, and with it (in the background) what it owned.
@@ -112,25 +117,114 @@ impl Engine {
             self.forget_pod(object);
         }
         for dependent in self.store.owned(object.uid()) {
-            self.delete_dependent(&dependent);
+            self.collect_dependent(&dependent.key());
         }
     }
 
-    /// Its owner is going: the Job that would take the tracking finalizer away may be gone already.
-    fn delete_dependent(&mut self, dependent: &Object) {
-        let key = dependent.key();
-        if finalizers(dependent).iter().any(|f| f == JOB_TRACKING) {
-            let mut freed = dependent.clone();
-            freed.meta_mut().finalizers.get_or_insert_default().retain(|f| f != JOB_TRACKING);
-            if finalizers(&freed).is_empty() {
-                freed.meta_mut().finalizers = None;
-            }
-            self.put(freed);
+    /// Deletes an object that lives by its owners when the last of them is gone or waits for it;
+    /// with another that stays it stays too, and forgets those (`attemptToDeleteItem`).
+    pub(super) fn collect_dependent(&mut self, key: &Key) {
+        let Some(object) = self.store.get(key).filter(|object| !object.is_going()) else { return };
+        let owners = object.meta().owner_references.clone().unwrap_or_default();
+        let stands = |owner: &OwnerReference| self.standing(&object, owner);
+        let standings: Vec<Standing> = owners.iter().map(stands).collect();
+        if standings.iter().all(|standing| *standing == Standing::Solid) {
+            return;
         }
-        if !dependent.is_going() {
-            self.delete(&key, None);
+        if standings.contains(&Standing::Solid) {
+            let mut kept = object;
+            let going = owners.iter().zip(standings).filter(|(_, is)| *is != Standing::Solid);
+            going.for_each(|(owner, _)| kept.disown(&owner.uid));
+            return self.put(kept);
+        }
+        let is_awaited = standings.contains(&Standing::Waiting);
+        self.delete_dependent(object, is_awaited);
+    }
+
+    /// A kind that is not known here may well have such an object, and what is in no namespace
+    /// cannot say in which its owner is.
+    fn standing(&self, dependent: &Object, owner: &OwnerReference) -> Standing {
+        let Some(kind) = Kind::from_name(&owner.kind) else { return Standing::Solid };
+        if dependent.namespace().is_empty() && !kind.info().is_cluster_scoped {
+            return Standing::Solid;
+        }
+        let key = Key::new(kind, dependent.namespace(), &owner.name);
+        match self.store.get(&key).filter(|found| found.uid() == owner.uid) {
+            None => Standing::Absent,
+            Some(found) if found.is_going() && has(&found, FOREGROUND) => Standing::Waiting,
+            Some(_) => Standing::Solid,
         }
     }
+
+    /// What an owner waits for waits for its own first.
+    fn delete_dependent(&mut self, dependent: Object, is_awaited: bool) {
+        let key = dependent.key();
+        let own = self.store.owned(dependent.uid());
+        if is_awaited && !own.is_empty() {
+            if own.iter().any(|one| one.is_going() && has(one, FOREGROUND)) {
+                // They wait for each other in a circle.
+                self.put(unblocking(dependent));
+            }
+            self.delete_with(&key, "Foreground", None);
+            return self.collect_if_gone(&key);
+        }
+        // The Job that would take the tracking finalizer away may be gone already.
+        if has(&dependent, JOB_TRACKING) {
+            self.put(without(dependent, JOB_TRACKING));
+        }
+        self.delete(&key, None);
+    }
+}
+
+/// How an owner stands to what it owns.
+#[derive(PartialEq, Eq)]
+enum Standing {
+    Solid,
+    Absent,
+    /// It goes in the foreground, after what it owns.
+    Waiting,
+}
+
+/// How many seconds a Pod has to end: its own, unless someone asked for others; none where nothing
+/// runs yet or any more (`CheckGracefulDelete`). Other kinds have none.
+fn grace(object: &Object, wanted: Option<i64>) -> i64 {
+    let Object::Pod(pod) = object else { return wanted.unwrap_or(0).max(0) };
+    let spec = pod.spec.as_ref();
+    let is_bound = spec.is_some_and(|spec| spec.node_name.is_some());
+    if !is_bound || standing::has_ended(pod) {
+        return 0;
+    }
+    let own = spec.and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(0);
+    match wanted.unwrap_or(own) {
+        negative if negative < 0 => 1,
+        grace => grace,
+    }
+}
+
+fn has(object: &Object, finalizer: &str) -> bool {
+    finalizers(object).iter().any(|one| one == finalizer)
+}
+
+fn without(mut object: Object, finalizer: &str) -> Object {
+    let list = &mut object.meta_mut().finalizers;
+    list.iter_mut().for_each(|list| list.retain(|one| one != finalizer));
+    list.take_if(|list| list.is_empty());
+    object
+}
+
+/// Whether the owner, where it goes in the foreground, waits for the object.
+fn blocks(dependent: &Object, owner_uid: &str) -> bool {
+    let owners = dependent.meta().owner_references.iter().flatten();
+    let mut this = owners.filter(|owner| owner.uid == owner_uid);
+    this.any(|owner| owner.block_owner_deletion == Some(true))
+}
+
+/// No owner waits for it (`unblockOwnerReferencesStrategicMergePatch`).
+fn unblocking(mut object: Object) -> Object {
+    for owner in object.meta_mut().owner_references.iter_mut().flatten() {
+        owner.block_owner_deletion = owner.block_owner_deletion.map(|_| false);
+    }
+    object
 }
 
 /// A Namespace is also held by what is in it.

@@ -54,8 +54,7 @@ impl Engine {
     /// Nothing new comes into a Namespace that goes (`NamespaceLifecycle`).
     pub(super) fn check_namespace(&self, object: &Object) -> Result<(), Refused> {
         let name = object.namespace();
-        let namespace = self.store.get(&Key::new(Kind::Namespace, "", name));
-        match namespace.is_some_and(|namespace| namespace.is_going()) {
+        match self.is_closing(name) {
             true => Err(Refused::Forbidden(format!(
                 "{} {:?} is forbidden: unable to create new content in namespace {name} because \
                  it is being terminated",
@@ -66,11 +65,32 @@ impl Engine {
         }
     }
 
+    /// Whether the Namespace of this name is going.
+    pub(super) fn is_closing(&self, namespace: &str) -> bool {
+        self.closing.contains(namespace)
+    }
+
+    /// Keeps in mind a Namespace that goes from now on.
+    pub(super) fn note_closing(&mut self, object: &Object) {
+        if object.kind() == Kind::Namespace && object.is_going() {
+            self.closing.insert(object.name().to_owned());
+        }
+    }
+
+    /// Finds the Namespaces that go by what the store holds.
+    pub(super) fn find_closing(&mut self) {
+        let all = self.store.keys(Kind::Namespace).into_iter();
+        let going = all.filter_map(|key| self.store.get(&key)).filter(Object::is_going);
+        self.closing = going.map(|namespace| namespace.name().to_owned()).collect();
+    }
+
     /// The Namespace of what was removed may have waited for that.
     pub(super) fn touch_namespace(&mut self, removed: &Object) {
-        let key = Key::new(Kind::Namespace, "", removed.namespace());
-        if self.store.get(&key).is_some_and(|namespace| namespace.is_going()) {
-            self.dirty.insert(key);
+        if removed.kind() == Kind::Namespace {
+            self.closing.remove(removed.name());
+        }
+        if self.is_closing(removed.namespace()) {
+            self.dirty.insert(Key::new(Kind::Namespace, "", removed.namespace()));
         }
     }
 }

@@ -143,6 +143,8 @@ pub struct Engine {
     /// What the runtime said of each pod, by uid.
     seen: BTreeMap<String, Seen>,
     dirty: BTreeSet<Key>,
+    /// Names of the Namespaces that are going.
+    closing: BTreeSet<String>,
     queue: queue::RunQueue,
     network: network::Network,
     notes: notes::NoteLog,
@@ -196,6 +198,7 @@ impl Engine {
             due: Due::default(),
             seen: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            closing: BTreeSet::new(),
             queue: queue::RunQueue::default(),
             network: network::Network::default(),
             history_due: None,
@@ -212,6 +215,7 @@ impl Engine {
             steps,
             defaults,
         };
+        engine.find_closing();
         engine.take_back(recovered);
         engine.everything_is_dirty();
         Ok(engine)
@@ -303,6 +307,7 @@ impl Engine {
     /// Reads the disk again after `handle` failed; until this succeeds, `handle` is of no use.
     pub fn recover_disk(&mut self) -> Result<(), DiskError> {
         self.store.reload()?;
+        self.find_closing();
         self.everything_is_dirty();
         Ok(())
     }

@@ -88,7 +88,7 @@ impl Engine {
         }
         match options.propagation.as_deref() {
             Some(policy @ ("Foreground" | "Orphan")) => {
-                self.delete_with(key, policy);
+                self.delete_with(key, policy, options.grace_seconds);
                 self.collect_if_gone(key);
             }
             _ => self.delete(key, options.grace_seconds),
@@ -130,8 +130,10 @@ impl Engine {
             Some(_) => self.put(new),
             None => self.create(new),
         }
+        let placed = self.store.get(&key).or(old).expect("it was created, or it was there");
+        self.collect_dependent(&key);
         self.collect_if_gone(&key);
-        self.store.get(&key).or(old).expect("it was created, or it was there")
+        self.store.get(&key).unwrap_or(placed)
     }
 
     /// A new object with its uid, its defaults and, under `generateName`, its name.

@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod columns;
+mod conditions;
 pub mod defaults;
 pub mod plan;

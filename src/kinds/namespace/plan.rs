@@ -1,5 +1,7 @@
-//! A Namespace that is deleted takes with it what is in it (`namespaced_resources_deleter.go`).
+//! A Namespace that is deleted takes with it what is in it (`namespaced_resources_deleter.go`): the
+//! pods first, and the rest when they are gone, so that nothing is taken from under them.
 
+use super::conditions;
 use super::defaults::KUBERNETES;
 use crate::kinds::action::{Action, Plan, View};
 use crate::kinds::{Kind, Object};
@@ -12,12 +14,14 @@ pub fn plan(namespace: &Namespace, view: &View) -> Plan {
         return plan;
     }
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    // Events are left to their hour: those of the deletion itself are still being said.
-    let is_inside = |kind: &&Kind| !kind.info().is_cluster_scoped && **kind != Kind::Event;
-    let kinds = Kind::ALL.iter().filter(is_inside);
-    let inside: Vec<Object> = kinds.flat_map(|kind| view.others.list(*kind, name)).collect();
+    let pods = view.others.list(Kind::Pod, name);
+    let inside = if pods.is_empty() { rest(name, view) } else { pods };
     let mut after = namespace.clone();
-    after.status.get_or_insert_default().phase = Some("Terminating".to_owned());
+    let status = after.status.get_or_insert_default();
+    status.phase = Some("Terminating".to_owned());
+    // What is not held by a finalizer is gone before anyone looks.
+    let left: Vec<&Object> = inside.iter().filter(|object| stays_for_now(object)).collect();
+    conditions::set(status, &left, view.now);
     if inside.is_empty() {
         let held_by = after.spec.get_or_insert_default().finalizers.get_or_insert_default();
         held_by.retain(|finalizer| finalizer != KUBERNETES);
@@ -28,4 +32,15 @@ pub fn plan(namespace: &Namespace, view: &View) -> Plan {
         plan.push(Action::Put(after.into()));
     }
     plan
+}
+
+fn rest(name: &str, view: &View) -> Vec<Object> {
+    // Events are left to their hour: those of the deletion itself are still being said.
+    let is_inside = |kind: &&Kind| !kind.info().is_cluster_scoped && **kind != Kind::Event;
+    let kinds = Kind::ALL.iter().filter(is_inside);
+    kinds.flat_map(|kind| view.others.list(*kind, name)).collect()
+}
+
+fn stays_for_now(object: &Object) -> bool {
+    object.kind() == Kind::Pod || object.meta().finalizers.iter().flatten().next().is_some()
 }
