@@ -150,6 +150,8 @@ fn recreate_waits_for_the_last_old_pod() {
     set_image(&mut world, "x:2");
     assert_eq!(sizes(&world), "");
     assert_eq!(world.sets().len(), 1, "the new set is made when the old pods are gone");
+    // As in Kubernetes, a rollout begins with its set.
+    assert_eq!(progress(&world), "True NewReplicaSetAvailable");
     let going = world.pods();
     world.gone(&key(Kind::Pod, name_of(&going[0])));
     world.settle();
@@ -157,6 +159,7 @@ fn recreate_waits_for_the_last_old_pod() {
     world.gone(&key(Kind::Pod, name_of(&going[1])));
     world.settle();
     assert_eq!(sizes(&world), "x:2=2");
+    assert_eq!(progress(&world), "True ReplicaSetUpdated");
     finish(&mut world);
     assert_eq!(progress(&world), "True NewReplicaSetAvailable");
     set_image(&mut world, "x:1");

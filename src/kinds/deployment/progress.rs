@@ -30,13 +30,11 @@ impl Sync<'_> {
         self.status = next;
     }
 
-    /// There is no rollout going on: pods that come and go are no news of one. Kubernetes also
-    /// thinks so where another set had rolled out and all pods were exchanged at once.
+    /// There is no rollout going on: pods that come and go are no news of one. As Kubernetes, also
+    /// where another set had rolled out and all its pods go before the first new one comes.
     fn was_complete(&self, next: &DeploymentStatus) -> bool {
-        let done = self.done();
         next.replicas == next.updated_replicas
-            && conditions::find(&self.status, PROGRESSING)
-                .is_some_and(|one| (&one.reason, &one.message) == (&done.reason, &done.message))
+            && conditions::has_reason(&self.status, PROGRESSING, NEW_SET_AVAILABLE)
     }
 
     fn done(&self) -> DeploymentCondition {
