@@ -153,7 +153,7 @@ fn a_paused_deployment_waits() {
         (1, "error: deployments.apps \"web\" is already paused\n")
     );
     daemon.tell(&["set", "env", "deploy/web", "V=2"]);
-    let waits = daemon.tell(&["rollout", "status", "deploy/web", "--no-watch"]);
+    let waits = daemon.tell(&["rollout", "status", "deploy/web", "--watch=false"]);
     let words = "0 out of 2 new replicas have been updated...";
     assert_eq!(waits, format!("Waiting for deployment \"web\" rollout to finish: {words}\n"));
     let undo = daemon.ask(&["rollout", "undo", "deploy/web"]);
@@ -201,6 +201,75 @@ fn a_crash_in_the_middle_of_a_rollout_changes_nothing() {
         let count = daemon.get(&["pods"])["items"].as_array().expect("a list").len();
         (count == 3).then_some(())
     });
+}
+
+#[test]
+fn revisions_are_shown_as_objects() {
+    let mut set: Value = serde_json::from_str(&deployment("db", 1, "true")).expect("JSON");
+    set["kind"] = json!("StatefulSet");
+    set["spec"]["serviceName"] = json!("db");
+    let daemon = applied(&deployment("web", 1, "true"));
+    finished(&daemon);
+    apply(&daemon, &set.to_string());
+    for kind in ["deploy/web", "sts/db"] {
+        daemon.tell(&["set", "env", kind, "V=2"]);
+        daemon.tell(&["rollout", "status", kind]);
+    }
+    let history = |words: &[&str]| daemon.ask(&[&["rollout", "history"], words].concat());
+    let sets = history(&["deploy/web", "-o", "name"]).out;
+    let sets: Vec<&str> = sets.lines().collect();
+    assert!(sets.len() == 2 && sets.iter().all(|set| set.starts_with("replicaset.apps/web-")));
+    let names = history(&["sts/db", "-o", "name"]).out;
+    assert_eq!(names, "statefulset.apps/db\nstatefulset.apps/db\n");
+    let env = |revision: &str| {
+        let shown = history(&["sts/db", revision, "-o", "json"]).out;
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        shown["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"].clone()
+    };
+    assert_eq!((env("--revision=1"), env("--revision=2")), (Value::Null, json!("2")));
+    let documents = history(&["sts/db", "-o", "yaml"]).out;
+    assert_eq!(documents.lines().filter(|line| *line == "---").count(), 1, "{documents}");
+    let unknown = history(&["deploy/web", "-o", "name", "--revision=9"]);
+    let words = "error: unable to find the specified revision\n";
+    assert_eq!((unknown.code, &*unknown.error), (1, words));
+    let tried = daemon.tell(&["rollout", "undo", "deploy/web", "--dry-run=server"]);
+    assert_eq!(tried, "deployment.apps/web would be rolled back to revision 1 (dry run)\n");
+}
+
+#[test]
+fn variables_come_from_config_maps_and_secrets() {
+    let daemon = applied(&deployment("web", 1, "true"));
+    let data = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "conf"},
+        "data": {"log.level": "debug", "mode": "fast"}});
+    apply(&daemon, &data.to_string());
+    let data = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "word"},
+        "stringData": {"pass": "open"}});
+    apply(&daemon, &data.to_string());
+    let set = |words: &[&str]| daemon.ask(&[&["set", "env", "deploy/web"], words].concat());
+    let updated = "deployment.apps/web env updated\n";
+    assert_eq!(set(&["--from=configmap/conf", "--prefix=C_"]).out, updated);
+    assert_eq!(set(&["--from=secret/word", "A=1"]).out, updated);
+    let head = "# Deployment web, container main\n";
+    let refers = "# C_LOG_LEVEL from configmap conf, key log.level\n\
+                  # C_MODE from configmap conf, key mode\n\
+                  A=1\n\
+                  # PASS from secret word, key pass\n";
+    assert_eq!(set(&["--list"]).out, format!("{head}{refers}"));
+    let values = "C_LOG_LEVEL=debug\nC_MODE=fast\nA=1\nPASS=open\n";
+    assert_eq!(set(&["--list", "--resolve"]).out, format!("{head}{values}"));
+    assert_eq!(set(&["--from=configmap/conf", "--keys=mode"]).out, updated);
+    assert!(set(&["--list"]).out.ends_with("# MODE from configmap conf, key mode\n"));
+    let refused = |words: &[&str], code: i32, error: &str| {
+        let said = set(words);
+        assert_eq!((said.code, said.error), (code, format!("{error}\n")), "{words:?}");
+    };
+    let taken = "error: 'A' already has a value (1), and --overwrite is false";
+    refused(&["A=2", "--overwrite=false"], 1, taken);
+    let missing = "Error from server (NotFound): configmaps \"none\" not found";
+    refused(&["--from=configmap/none"], 1, missing);
+    let other = "error: --from: not configmap/NAME or secret/NAME: pod/x";
+    refused(&["--from=pod/x"], 2, other);
+    assert_eq!(set(&["B=2", "--overwrite=false"]).out, updated);
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! `cronlet rollout history`: which revisions there are, and what one of them was.
 
-use super::{Targets, refused, revisions, rolls_out};
+use super::revisions::{self, Revision};
+use super::{Targets, refused, rolls_out};
 use crate::cli::client::Client;
 use crate::cli::describe::template_text;
 use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
+use crate::cli::output::{Format, write_text, write_value};
 use crate::cli::table;
 use crate::cli::target::full_name;
 use crate::kinds::Object;
 use anyhow::anyhow;
+use serde_json::json;
 
 /// Show the revisions that can be gone back to
 #[derive(Debug, clap::Args)]
@@ -18,6 +20,9 @@ pub struct Args {
     /// Show the pod template of this revision
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     revision: i64,
+    /// How to show them: each as an object, other than as a table
+    #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: Format,
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
@@ -25,32 +30,55 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
         if !rolls_out(object) {
             return Err(refused(object, "no history viewer has been implemented"));
         }
-        let text = match args.revision {
-            0 => list(client, object)?,
-            number => one(client, object, number)?,
-        };
-        write_text(&text)
+        let revisions = revisions::of(client, object)?;
+        match (args.output, args.revision) {
+            (Format::Table | Format::Wide, 0) => write_text(&list(object, &revisions)),
+            (Format::Table | Format::Wide, number) => write_text(&one(object, &revisions, number)?),
+            (format, 0) => each(format, object, &revisions),
+            (format, number) => each(format, object, [found(&revisions, number)?]),
+        }
     })
 }
 
-fn list(client: &Client, object: &Object) -> Result<String, Failure> {
-    let revisions = revisions::of(client, object)?;
+fn list(object: &Object, revisions: &[Revision]) -> String {
     let name = full_name(object.kind(), object.name());
     if revisions.is_empty() {
-        return Ok(format!("{name} \nNo rollout history found.\n"));
+        return format!("{name} \nNo rollout history found.\n");
     }
     let mut text = "REVISION\tCHANGE-CAUSE\n".to_owned();
     for revision in revisions {
         text += &format!("{}\t{}\n", revision.number, revision.cause());
     }
-    Ok(format!("{name} \n{}\n", table::describe(&text)))
+    format!("{name} \n{}\n", table::describe(&text))
 }
 
-fn one(client: &Client, object: &Object, number: i64) -> Result<String, Failure> {
-    let revisions = revisions::of(client, object)?;
+fn found(revisions: &[Revision], number: i64) -> Result<&Revision, Failure> {
     let found = revisions.iter().find(|revision| revision.number == number);
-    let missing = || Failure::Other(anyhow!("unable to find the specified revision"));
-    let template = template_text(&found.ok_or_else(missing)?.template);
+    found.ok_or_else(|| Failure::Other(anyhow!("unable to find the specified revision")))
+}
+
+/// Documents of YAML are parted, as kubectl does.
+fn each<'a>(
+    format: Format,
+    object: &Object,
+    revisions: impl IntoIterator<Item = &'a Revision>,
+) -> Result<(), Failure> {
+    for (index, revision) in revisions.into_iter().enumerate() {
+        let shown = revision.shown(object);
+        if format == Format::Name {
+            write_text(&format!("{}\n", full_name(shown.kind(), shown.name())))?;
+            continue;
+        }
+        if format == Format::Yaml && index > 0 {
+            write_text("---\n")?;
+        }
+        write_value(format, &json!(shown))?;
+    }
+    Ok(())
+}
+
+fn one(object: &Object, revisions: &[Revision], number: i64) -> Result<String, Failure> {
+    let template = template_text(&found(revisions, number)?.template);
     let name = full_name(object.kind(), object.name());
     Ok(format!("{name} with revision #{number}\n{template}\n"))
 }

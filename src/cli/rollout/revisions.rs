@@ -10,20 +10,42 @@ use anyhow::Context;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 pub struct Revision {
     pub number: i64,
-    /// Annotations of the object that keeps the revision.
-    pub annotations: BTreeMap<String, String>,
+    /// The object that keeps the revision.
+    keeper: Object,
     /// With the labels that the pods have.
     pub template: PodTemplateSpec,
 }
 
 impl Revision {
-    pub fn cause(&self) -> &str {
-        self.annotations.get(CHANGE_CAUSE).map_or("<none>", String::as_str)
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        self.keeper.meta().annotations.clone().unwrap_or_default()
+    }
+
+    pub fn cause(&self) -> String {
+        self.annotations().remove(CHANGE_CAUSE).unwrap_or_else(|| "<none>".to_owned())
+    }
+
+    /// The revision as an object, as kubectl shows it: a Deployment's ReplicaSet, else the object
+    /// as it was.
+    pub fn shown(&self, of: &Object) -> Object {
+        let template = self.template.clone();
+        let mut was = of.clone();
+        match &mut was {
+            Object::StatefulSet(set) => {
+                Arc::make_mut(set).spec.get_or_insert_default().template = template;
+            }
+            Object::DaemonSet(set) => {
+                Arc::make_mut(set).spec.get_or_insert_default().template = template;
+            }
+            _ => return self.keeper.clone(),
+        }
+        was
     }
 
     /// As a user would write it.
@@ -41,7 +63,7 @@ pub fn of(client: &Client, object: &Object) -> Result<Vec<Revision>, Failure> {
     let mut revisions = Vec::new();
     for one in get::list(client, kind, Some(object.namespace()), "")? {
         if one.controller_uid() == Some(object.uid()) {
-            revisions.push(revision(&one)?);
+            revisions.push(revision(one)?);
         }
     }
     // A ReplicaSet that is not looked at yet has no number.
@@ -50,18 +72,18 @@ pub fn of(client: &Client, object: &Object) -> Result<Vec<Revision>, Failure> {
     Ok(revisions)
 }
 
-fn revision(object: &Object) -> Result<Revision, Failure> {
-    let annotations = object.meta().annotations.clone().unwrap_or_default();
-    let (number, template) = match object {
+fn revision(keeper: Object) -> Result<Revision, Failure> {
+    let (number, template) = match &keeper {
         Object::ReplicaSet(set) => {
-            let number = annotations.get(revisions::REVISION).and_then(|text| text.parse().ok());
+            let annotations = set.metadata.annotations.as_ref();
+            let number = annotations.and_then(|all| all.get(revisions::REVISION)?.parse().ok());
             let template = set.spec.as_ref().and_then(|spec| spec.template.clone());
             (number.unwrap_or(0), template.unwrap_or_default())
         }
         Object::ControllerRevision(revision) => (revision.revision, template_in(revision)?),
         _ => unreachable!("only these kinds were listed"),
     };
-    Ok(Revision { number, annotations, template })
+    Ok(Revision { number, keeper, template })
 }
 
 /// A ControllerRevision holds a patch that puts its template in place of another.

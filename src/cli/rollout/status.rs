@@ -19,9 +19,16 @@ use std::time::{Duration, Instant};
 pub struct Args {
     #[command(flatten)]
     targets: Targets,
-    /// Say only how far it is now
-    #[arg(long)]
-    no_watch: bool,
+    /// Stay until it is over; `--watch=false` says only how far it is now
+    #[arg(
+        short,
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    #[arg(num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    watch: bool,
     /// Wait at most so long, such as 40s or 1m30s
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
@@ -37,9 +44,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let until = args.timeout.filter(|wait| !wait.is_zero()).map(|wait| Instant::now() + wait);
-    args.targets.each(client, |object| match args.no_watch {
-        true => tell(args, object).map(|_| ()),
-        false => follow(args, client, object, until),
+    args.targets.each(client, |object| match args.watch {
+        true => follow(args, client, object, until),
+        false => tell(args, object).map(|_| ()),
     })
 }
 

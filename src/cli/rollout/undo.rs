@@ -22,8 +22,17 @@ pub struct Args {
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     to_revision: i64,
     /// Only say what would happen
-    #[arg(long)]
-    dry_run: bool,
+    #[arg(long, value_enum, value_name = "HOW", default_value = "none")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "client")]
+    dry_run: DryRun,
+}
+
+/// Where it is found out what would happen: all the same here, as the commands ask the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DryRun {
+    None,
+    Client,
+    Server,
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
@@ -54,7 +63,7 @@ fn undo(args: &Args, client: &Client, object: &Object) -> Result<String, Failure
             "skipped rollback (current template already matches revision {number})"
         ));
     }
-    if args.dry_run {
+    if args.dry_run != DryRun::None {
         return Ok(format!("would be rolled back to revision {} (dry run)", revision.number));
     }
     let replace = json!({ "op": "replace", "path": "/spec/template", "value": back });
@@ -90,7 +99,8 @@ fn annotations(object: &Object, revision: &Revision) -> Option<Value> {
         return None;
     }
     let own = object.meta().annotations.iter().flatten().filter(|(name, _)| is_own(name));
-    let back = revision.annotations.iter().filter(|(name, _)| !is_own(name));
+    let back = revision.annotations();
+    let back = back.iter().filter(|(name, _)| !is_own(name));
     let annotations: BTreeMap<&String, &String> = own.chain(back).collect();
     Some(json!({ "op": "add", "path": "/metadata/annotations", "value": annotations }))
 }

@@ -1,5 +1,6 @@
 //! `cronlet set env`: environment variables of containers, set, taken away, listed.
 
+use super::sources::{self, Source};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::write_text;
@@ -23,20 +24,31 @@ pub struct Args {
     /// Only containers of this name; * in it stands for any letters
     #[arg(short, long, default_value = "*", value_name = "NAME")]
     containers: String,
+    #[command(flatten)]
+    source: Source,
+    /// `--overwrite=false` refuses to set what is set already
+    #[arg(long, value_name = "BOOL", default_value_t = true, default_missing_value = "true")]
+    #[arg(num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
+    overwrite: bool,
     /// Show the variables, and change nothing
     #[arg(long)]
     list: bool,
+    /// In a list, show values that come from elsewhere
+    #[arg(long, requires = "list")]
+    resolve: bool,
 }
 
 enum Change {
-    Set(String, String),
+    Set(EnvVar),
     Remove(String),
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let is_change = |word: &str| word.contains('=') || word.ends_with('-');
     let (target, words) = super::split(&args.words, is_change);
-    let changes = words.iter().map(|word| Change::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    let mut changes =
+        words.iter().map(|word| Change::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    changes.extend(sources::variables(&args.source, client, &args.namespace)?.map(Change::Set));
     if changes.is_empty() && !args.list {
         return Err(Failure::usage("at least one environment variable must be provided"));
     }
@@ -49,7 +61,11 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
             return Err(Failure::Other(anyhow!("no container of {} is {wanted:?}", object.name())));
         }
         if args.list {
-            return list(object, &containers);
+            let namespace = args.resolve.then_some(args.namespace.as_str());
+            return list(client, object, &containers, namespace);
+        }
+        if !args.overwrite {
+            refuse_what_is_set(&containers, &changes)?;
         }
         let changed = containers.into_iter().filter_map(|(place, container)| {
             let before = container.env.clone().unwrap_or_default();
@@ -63,39 +79,72 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
 impl Change {
     fn parse(word: &str) -> Result<Change, Failure> {
         let change = match word.split_once('=') {
-            Some((name, value)) => Change::Set(name.to_owned(), value.to_owned()),
+            Some((name, value)) => Change::Set(EnvVar {
+                name: name.to_owned(),
+                value: Some(value.to_owned()),
+                value_from: None,
+            }),
             None => Change::Remove(word.strip_suffix('-').unwrap_or(word).to_owned()),
         };
-        let (Change::Set(name, _) | Change::Remove(name)) = &change;
-        if name.is_empty() {
+        if change.name().is_empty() {
             return Err(Failure::usage(format!("not NAME=VALUE or NAME-: {word}")));
         }
         Ok(change)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Change::Set(variable) => &variable.name,
+            Change::Remove(name) => name,
+        }
     }
 
     /// In its place where the variable is there, last where it is new.
     fn made(&self, mut env: Vec<EnvVar>) -> Vec<EnvVar> {
         match self {
             Change::Remove(name) => env.retain(|one| one.name != *name),
-            Change::Set(name, value) => {
-                let set =
-                    EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None };
-                match env.iter_mut().find(|one| one.name == *name) {
-                    Some(one) => *one = set,
-                    None => env.push(set),
-                }
-            }
+            Change::Set(variable) => match env.iter_mut().find(|one| one.name == variable.name) {
+                Some(one) => one.clone_from(variable),
+                None => env.push(variable.clone()),
+            },
         }
         env
     }
 }
 
-fn list(object: &Object, containers: &[(String, Container)]) -> Result<(), Failure> {
+fn refuse_what_is_set(
+    containers: &[(String, Container)],
+    changes: &[Change],
+) -> Result<(), Failure> {
+    let mut there = containers.iter().flat_map(|(_, container)| container.env.iter().flatten());
+    let is_set = |one: &EnvVar| {
+        changes.iter().any(|change| matches!(change, Change::Set(new) if new.name == one.name))
+    };
+    let Some(EnvVar { name, value, .. }) = there.find(|one| is_set(one)) else { return Ok(()) };
+    let value = value.as_deref().unwrap_or_default();
+    Err(Failure::Other(anyhow!("'{name}' already has a value ({value}), and --overwrite is false")))
+}
+
+/// With a namespace, values that come from its ConfigMaps and Secrets are shown.
+fn list(
+    client: &Client,
+    object: &Object,
+    containers: &[(String, Container)],
+    namespace: Option<&str>,
+) -> Result<(), Failure> {
     let kind = object.kind().info().kind;
     for (_, container) in containers {
         write_text(&format!("# {kind} {}, container {}\n", object.name(), container.name))?;
         for variable in container.env.iter().flatten() {
-            write_text(&format!("{}\n", shown(variable)))?;
+            let value = match namespace {
+                Some(namespace) => sources::value(variable, client, namespace)?,
+                None => None,
+            };
+            let text = match value {
+                Some(value) => format!("{}={value}", variable.name),
+                None => shown(variable),
+            };
+            write_text(&format!("{text}\n"))?;
         }
     }
     Ok(())

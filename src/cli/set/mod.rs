@@ -13,6 +13,8 @@ mod image;
 
 mod env;
 
+mod sources;
+
 /// Change images or environment variables
 #[derive(Debug, clap::Args)]
 pub struct Args {
