@@ -9,4 +9,5 @@ mod files;
 mod kills;
 mod long;
 mod reload;
+mod services;
 mod shutdown;
