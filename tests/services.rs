@@ -166,15 +166,24 @@ fn versions(daemon: &Daemon, app: &str) -> Vec<String> {
     versions
 }
 
-/// Rolls a new version out, and gives what was ready at each look meanwhile.
-fn roll_out(daemon: &Daemon, file: &str, app: &str) -> Vec<Vec<String>> {
+/// What a look at a Deployment finds.
+struct Look {
+    /// Those of its ready pods.
+    versions: Vec<String>,
+    available: i64,
+}
+
+/// Rolls a new version out, and gives what each look meanwhile found.
+fn roll_out(daemon: &Daemon, file: &str, app: &str) -> Vec<Look> {
     daemon.until("three are ready", || (versions(daemon, app) == ["v1"; 3]).then_some(()));
     daemon.write_job(file, &text(file).replace("value: v1", "value: v2"));
     let mut looks = Vec::new();
     daemon.until("three of the new are ready", || {
-        let look = versions(daemon, app);
-        let done = look == ["v2"; 3];
-        looks.push(look);
+        let status = daemon.get(&["deploy", app])["status"].clone();
+        let available = status["availableReplicas"].as_i64().unwrap_or(0);
+        let versions = versions(daemon, app);
+        let done = versions == ["v2"; 3];
+        looks.push(Look { versions, available });
         done.then_some(())
     });
     looks
@@ -197,7 +206,8 @@ fn scaled(daemon: &Daemon) -> Vec<String> {
 #[test]
 fn a_rolling_update_keeps_two_ready() {
     let Some(daemon) = daemon_on("nginx-rolling.yaml", |text| text) else { return };
-    roll_out(&daemon, "nginx-rolling.yaml", "web");
+    let looks = roll_out(&daemon, "nginx-rolling.yaml", "web");
+    assert!(looks.iter().all(|look| look.available >= 2));
     let scaled = scaled(&daemon);
     // One surges and one is unavailable at first, whatever comes after.
     assert!(scaled.contains(&"up from 0 to 1".to_owned()), "{scaled:?}");
@@ -209,9 +219,10 @@ fn a_recreated_deployment_never_runs_both_versions() {
     let Some(daemon) = daemon_on("nginx-recreate.yaml", |text| text) else { return };
     let looks = roll_out(&daemon, "nginx-recreate.yaml", "web-recreate");
     let mixed = looks.iter().find(|look| {
-        look.iter().any(|version| version == "v1") && look.iter().any(|version| version == "v2")
+        let has = |wanted: &str| look.versions.iter().any(|version| version == wanted);
+        has("v1") && has("v2")
     });
-    assert_eq!(mixed, None);
+    assert!(mixed.is_none());
     let scaled = scaled(&daemon);
     assert_eq!(scaled, ["down from 3 to 0", "up from 0 to 3", "up from 0 to 3"]);
 }
