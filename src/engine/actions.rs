@@ -55,6 +55,7 @@ impl Engine {
             Action::Create(object) => self.create_planned(key, planned, object),
             Action::Put(object) => self.put(object),
             Action::Delete(key) => self.delete(&key, None),
+            Action::DeleteAfterOwned(key) => self.delete_with(&key, "Foreground", None),
             Action::Remove => self.remove_or_wait(key),
             Action::Event(note) => self.note(key, planned, note),
             Action::Record(run) => self.record(run),

@@ -94,6 +94,8 @@ pub enum Action {
     /// Asks for deletion, as the API does: a Pod gets its grace period, other kinds go at once and
     /// what they own goes with them; finalizers hold an object back.
     Delete(Key),
+    /// The same, but what the object owns goes before it (`propagationPolicy: Foreground`).
+    DeleteAfterOwned(Key),
     /// The object of this plan is finished with: removed as soon as its finalizers are gone (a Pod
     /// whose containers have stopped).
     Remove,

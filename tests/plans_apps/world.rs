@@ -195,7 +195,7 @@ impl World {
                 let text = format!("{warning}{reason}: {message}");
                 self.events.push((planned.kind(), planned.name().to_owned(), text));
             }
-            Action::Record(_) | Action::Remove | Action::Order(_) => {
+            Action::DeleteAfterOwned(_) | Action::Record(_) | Action::Remove | Action::Order(_) => {
                 panic!("not for these kinds: {action:?}")
             }
         }

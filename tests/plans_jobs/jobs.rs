@@ -444,7 +444,7 @@ fn a_finished_job_goes_when_its_time_is_over() {
         wait 59s
         wait due
           > after 1s
-          > delete j
+          > delete j after its pods
     "#,
     );
 }
@@ -458,7 +458,7 @@ fn a_time_of_nothing_lets_the_job_go_at_once() {
            > job j: active=1 start=+0s
          exit #1 1
            > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
-           > delete j
+           > delete j after its pods
         "#,
     );
 }

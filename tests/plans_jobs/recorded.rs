@@ -220,7 +220,7 @@ impl<'a> Replay<'a> {
                 self.counted.insert(object.uid().to_owned());
                 self.owned.insert(object.name().to_owned(), object);
             }
-            Action::Delete(key) => {
+            Action::Delete(key) | Action::DeleteAfterOwned(key) => {
                 let gone = self.owned.remove(&*key.name).expect("what is deleted is there");
                 self.deleted.insert(gone.uid().to_owned());
             }

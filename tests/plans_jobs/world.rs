@@ -225,6 +225,10 @@ impl World {
                 self.tell(&format!("delete {}", key.name));
                 self.delete(&key);
             }
+            Action::DeleteAfterOwned(key) => {
+                self.tell(&format!("delete {} after its pods", key.name));
+                self.delete(&key);
+            }
             Action::Event(Note { severity, reason, message, .. }) => {
                 let warning = if severity == Severity::Warning { "Warning " } else { "" };
                 self.tell(&format!("{warning}{reason}: {message}"));

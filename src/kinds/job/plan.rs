@@ -53,7 +53,7 @@ fn after_the_end(job: &Job, spec: &JobSpec, view: &View, plan: &mut Plan) {
     if due > view.now {
         return plan.wake(due);
     }
-    plan.push(Action::Delete(key(Kind::Job, &job.metadata)));
+    plan.push(Action::DeleteAfterOwned(key(Kind::Job, &job.metadata)));
 }
 
 /// One look at a Job that has not ended.
