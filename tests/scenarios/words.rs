@@ -309,6 +309,14 @@ pub fn quick(object: &Value) -> Option<String> {
 /// Does an event's count say how often something happened? A kubelet and a controller repeat others
 /// at each look.
 pub fn is_counted(words: &str) -> bool {
-    let repeated = ["BackOff", "Unhealthy", "JobAlreadyActive", "SawCompletedJob", "UnexpectedJob"];
+    let repeated = [
+        "BackOff",
+        "Failed",
+        "FailedMount",
+        "JobAlreadyActive",
+        "SawCompletedJob",
+        "Unhealthy",
+        "UnexpectedJob",
+    ];
     !repeated.iter().any(|reason| words.contains(&format!(" {reason}: ")))
 }

@@ -27,22 +27,30 @@ impl Finding {
     }
 }
 
+/// The pod's phase, and the one that it comes to once its containers have ended.
+#[derive(Clone, Copy)]
+pub struct Phases {
+    pub now: Phase,
+    pub next: Phase,
+}
+
 /// All conditions of a bound pod. `statuses` stand in the order of `crew.members`; `now` is in
 /// whole seconds.
 pub fn conditions(
     pod: &Pod,
     crew: &Crew,
     statuses: &[ContainerStatus],
-    phase: Phase,
+    phases: Phases,
     now: Timestamp,
 ) -> Vec<PodCondition> {
     let old = pod.status.as_ref().and_then(|status| status.conditions.as_deref());
     let old = old.unwrap_or_default();
     let mut all: Vec<PodCondition> =
         old.iter().filter(|condition| !OWN.contains(&&*condition.type_)).cloned().collect();
+    let phase = phases.next;
     let containers = containers_ready(crew, statuses, phase);
     let findings = [
-        ready_to_start(statuses, phase),
+        ready_to_start(statuses, phases.now),
         initialized(crew, statuses, phase),
         ready(pod, &all, &containers, phase),
         containers,

@@ -34,6 +34,8 @@ pub struct Member<'a> {
     pub stopping: Option<i64>,
     /// What its probes came to, before the daemon's last start too.
     pub verdicts: Verdicts,
+    /// Why the attempt that ended was ended for its postStart hook.
+    pub hook_failed: Option<&'a str>,
     /// What the pod's status says now.
     pub shown: Option<&'a ContainerStatus>,
 }
@@ -171,6 +173,7 @@ impl<'a> Member<'a> {
             failures,
             stopping,
             verdicts: seen.verdicts,
+            hook_failed: seen.hook_failed.as_deref(),
             shown,
         };
         member.remember();
@@ -204,6 +207,7 @@ impl<'a> Member<'a> {
             failures: 0,
             stopping: None,
             verdicts: Verdicts::default(),
+            hook_failed: None,
             shown,
         }
     }
@@ -232,6 +236,16 @@ impl<'a> Member<'a> {
         match &self.state {
             State::Exited(exit) => Some(exit),
             _ => None,
+        }
+    }
+
+    /// The kubelet's reason and message where the attempt that ended never got to run as it should.
+    pub fn start_failure(&self) -> Option<(&'static str, &str)> {
+        let exit = self.exit()?;
+        match self.hook_failed {
+            Some(why) => Some(("PostStartHookError", why)),
+            None if exit.reason == "StartError" => Some(("RunContainerError", &exit.message)),
+            None => None,
         }
     }
 

@@ -8,35 +8,42 @@ use super::observed::{News, PodObserved, Report};
 use super::probe::{ProbeKind, Probed, Told};
 use super::restart;
 use super::status::{self, Problems};
-use crate::kinds::action::{Note, Plan, Severity};
+use crate::kinds::action::{Note, Plan, Severity, View};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
-/// What the change to `new` tells of.
-pub fn of_change(pod: &Pod, crew: &Crew, new: &PodStatus, problems: &Problems, plan: &mut Plan) {
-    let all = new.init_container_statuses.iter().flatten();
-    let statuses = all.chain(new.container_statuses.iter().flatten());
+/// A new status, and what it waits for.
+pub struct Shown<'a> {
+    pub status: &'a PodStatus,
+    pub problems: &'a Problems<'a>,
+}
+
+/// What the change to a new status tells of.
+pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut Plan) {
+    let all = new.status.init_container_statuses.iter().flatten();
+    let statuses = all.chain(new.status.container_statuses.iter().flatten());
     for (member, status) in crew.members.iter().zip(statuses) {
         let told = |plan: &mut Plan, severity, reason, message: String| {
             plan.event_at(&member.field_path(), severity, reason, message);
         };
         if is_new_container(member, status) {
             told(plan, Severity::Normal, "Created", "Container created".into());
-            told(plan, Severity::Normal, "Started", "Container started".into());
+            of_start(member, plan);
+        }
+        if !ending && backs_off(crew, member, status, view) {
+            let (name, pod) = (&member.container.name, status::full_name(crew.pod));
+            let message = format!("Back-off restarting failed container {name} in pod {pod}");
+            told(plan, Severity::Warning, "BackOff", message);
         }
         let Some(reason) = new_waiting_reason(member, status) else { continue };
-        match (reason, problems.get(member.container.name.as_str())) {
+        match (reason, new.problems.get(member.container.name.as_str())) {
+            // A volume is the pod's.
+            (_, Some(problem)) if problem.event == "FailedMount" => {
+                plan.event(Severity::Warning, problem.event, problem.event_message());
+            }
             (_, Some(problem)) => {
                 told(plan, Severity::Warning, problem.event, problem.event_message());
             }
-            ("CrashLoopBackOff", None) => {
-                let (name, pod) = (&member.container.name, status::full_name(pod));
-                let message = format!("Back-off restarting failed container {name} in pod {pod}");
-                told(plan, Severity::Warning, "BackOff", message);
-            }
-            ("PostStartHookError", None) => {
-                told(plan, Severity::Warning, "FailedPostStartHook", "PostStartHook failed".into());
-                told(plan, Severity::Normal, "Killing", "FailedPostStartHook".into());
-            }
+            _ if member.exit().is_some() => {}
             ("ContainerCreating" | "PodInitializing", None) => {}
             (_, None) => {
                 let message = waiting_message(status).unwrap_or_default().to_owned();
@@ -45,6 +52,34 @@ pub fn of_change(pod: &Pod, crew: &Crew, new: &PodStatus, problems: &Problems, p
             }
         }
     }
+}
+
+/// How the start of a container went.
+fn of_start(member: &Member, plan: &mut Plan) {
+    let at = member.field_path();
+    match member.start_failure() {
+        Some(("RunContainerError", message)) => {
+            let why = format!("Error: {message}");
+            plan.event_at(&at, Severity::Warning, "Failed", why);
+        }
+        failure => {
+            plan.event_at(&at, Severity::Normal, "Started", "Container started");
+            if failure.is_some() {
+                let (warning, why) = ("FailedPostStartHook", "PostStartHook failed");
+                plan.event_at(&at, Severity::Warning, warning, why);
+                plan.event_at(&at, Severity::Normal, "Killing", warning);
+            }
+        }
+    }
+}
+
+/// Does the change come of a look at a container that waits for its restart? The look that ends the
+/// wait is none.
+fn backs_off(crew: &Crew, member: &Member, status: &ContainerStatus, view: &View) -> bool {
+    let Some(exit) = member.exit() else { return false };
+    let is_change = member.shown.is_none_or(|shown| shown.state != status.state);
+    let waits = view.elapsed(exit.finished_at) < restart::wait(member);
+    is_change && waits && crew.restarts(member)
 }
 
 /// Does the status show an attempt that ran which it did not show before?

@@ -175,7 +175,9 @@ impl<'c, 'a> Steps<'c, 'a> {
         if view.elapsed(since) >= wait {
             self.starts.push((member, attempt));
         } else {
-            self.wakes.push(view.due(since, wait));
+            let look = restart::second_look(wait);
+            let next = if view.elapsed(since) < look { look } else { wait };
+            self.wakes.push(view.due(since, next));
         }
     }
 

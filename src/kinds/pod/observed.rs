@@ -35,6 +35,8 @@ pub struct ContainerObserved {
     pub stopping: Option<i64>,
     /// What this daemon's probes of this attempt came to.
     pub verdicts: Verdicts,
+    /// Why this attempt was ended for its postStart hook.
+    pub hook_failed: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -167,6 +169,7 @@ impl ContainerObserved {
             failures: 0,
             stopping: None,
             verdicts: Verdicts::default(),
+            hook_failed: None,
         }
     }
 
@@ -211,6 +214,11 @@ impl ContainerObserved {
             }
             News::Exited(exit) => {
                 self.streak = if exit.was_steady() { 1 } else { self.streak.saturating_add(1) };
+                if let ContainerState::Running { post_start: HookState::Failed(why), .. } =
+                    &self.state
+                {
+                    self.hook_failed = Some(why.clone());
+                }
                 self.state = ContainerState::Exited(exit.clone());
             }
             News::Probed(probed) => {

@@ -47,7 +47,8 @@ pub fn is_ended(pod: &Pod) -> bool {
 }
 
 fn clean(pod: &Pod, observed: &PodObserved, plan: &mut Plan) {
-    if observed.cleaned {
+    // Where nothing was ordered there is nothing to clean.
+    if observed.cleaned || observed.containers.is_empty() {
         plan.push(Action::Remove);
     } else {
         plan.push(Action::Order(Order::Clean { pod_uid: uid(pod) }));
@@ -75,7 +76,8 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
     let resolved = resolve(pod, &steps, view);
     let status = status::status(pod, &crew, &resolved.problems, ending.as_ref(), view);
     if pod.status.as_ref() != Some(&status) {
-        events::of_change(pod, &crew, &status, &resolved.problems, plan);
+        let shown = events::Shown { status: &status, problems: &resolved.problems };
+        events::of_change(&crew, &shown, ending.is_some(), view, plan);
         let (metadata, spec) = (pod.metadata.clone(), pod.spec.clone());
         plan.push(Action::Put(Object::from(Pod { metadata, spec, status: Some(status) })));
         plan.wake(view.now);

@@ -8,6 +8,8 @@ use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, PodSpec};
 /// The first wait, doubled with each further end.
 const BACKOFF_SECONDS_MIN: i64 = 10;
 const BACKOFF_SECONDS_MAX: i64 = 300;
+/// The kubelet's `syncFrequency`.
+const RESYNC_SECONDS: i64 = 60;
 
 /// Does a container that ended with `code` run again? `restartPolicyRules` come first, then the
 /// container's own `restartPolicy`, then the pod's.
@@ -63,6 +65,13 @@ pub fn backoff(streak: u32) -> SignedDuration {
     // The sixth doubling is past the most, so that the shift stays small.
     let seconds = BACKOFF_SECONDS_MIN << (streak - 2).min(5);
     SignedDuration::from_secs(seconds.min(BACKOFF_SECONDS_MAX))
+}
+
+/// How long after a container has ended the kubelet looks at its pod again, if nothing else makes
+/// it: when the container may run again, or sooner. Until then the status shows the end, and from
+/// then on the wait.
+pub fn second_look(wait: SignedDuration) -> SignedDuration {
+    wait.min(SignedDuration::from_secs(RESYNC_SECONDS))
 }
 
 /// The wait before a start is tried again that has failed `failures` times (at least once).

@@ -27,6 +27,8 @@ pub fn fresh(spec: &PodSpec) -> PodStatus {
     }
 }
 
+const CRASH_LOOP: &str = "CrashLoopBackOff";
+
 /// A time as Kubernetes stores it: in whole seconds.
 pub fn seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).expect("a timestamp's seconds are a timestamp")
@@ -42,18 +44,23 @@ pub fn status(
 ) -> PodStatus {
     let now = seconds(view.now);
     let over = ending.is_some() && !crew.any_active();
-    let mut statuses: Vec<ContainerStatus> = crew
-        .members
-        .iter()
-        .map(|member| container(pod, crew, member, problems, ending.is_some()))
-        .collect();
+    let look = Look { crew, problems, ending: ending.is_some(), is_again: false, view };
+    let mut statuses = look.statuses();
+    // What is new of one makes the kubelet look at all of them.
+    if crew.members.iter().zip(&statuses).any(|(member, status)| member.shown != Some(status)) {
+        statuses = Look { is_again: true, ..look }.statuses();
+    }
     if over && ending.is_some_and(|ending| ending.why != Why::InitFailed) {
         terminate_unstarted(crew, &mut statuses, now);
     }
     let old = pod.status.as_ref();
     let phase = pod_phase(crew, &statuses, old, ending, over);
-    let late = over && ending.is_some_and(|ending| ending.why == Why::Deadline);
-    let conditions = conditions::conditions(pod, crew, &statuses, phase, now);
+    let is_late = ending.is_some_and(|ending| ending.why == Why::Deadline);
+    let late = over && is_late;
+    // The conditions of a pod past its deadline speak of its end before its containers have ended.
+    let phases =
+        conditions::Phases { now: phase, next: if is_late { Phase::Failed } else { phase } };
+    let conditions = conditions::conditions(pod, crew, &statuses, phases, now);
     let started = statuses.iter().any(|status| status.container_id.is_some());
     let has_address = started || address::own(pod).is_some();
     let ip = has_address.then(|| address::of(pod, view.settings));
@@ -136,44 +143,102 @@ fn terminate_unstarted(crew: &Crew, statuses: &mut [ContainerStatus], now: Times
     }
 }
 
-/// One container's status.
-fn container(
-    pod: &Pod,
-    crew: &Crew,
-    member: &Member,
-    problems: &Problems,
+/// One look at a pod's containers.
+struct Look<'l, 'a> {
+    crew: &'l Crew<'a>,
+    problems: &'l Problems<'a>,
+    /// Nothing starts any more.
     ending: bool,
-) -> ContainerStatus {
-    let problem = problems.get(member.container.name.as_str());
-    match &member.state {
-        State::New => blank(crew, member, problem),
-        State::Starting | State::Running { post_start: HookState::Running, .. } => {
-            member.shown.cloned().unwrap_or_else(|| blank(crew, member, None))
+    /// What has ended before is looked at again.
+    is_again: bool,
+    view: &'l View<'l>,
+}
+
+impl Look<'_, '_> {
+    fn statuses(&self) -> Vec<ContainerStatus> {
+        self.crew.members.iter().map(|member| self.container(member)).collect()
+    }
+
+    fn container(&self, member: &Member) -> ContainerStatus {
+        let crew = self.crew;
+        let problem = self.problems.get(member.container.name.as_str());
+        match &member.state {
+            State::New => blank(crew, member, problem),
+            // The kubelet does not look at a pod until the hook is through, and the container with
+            // it where the hook fails.
+            State::Starting
+            | State::Running { post_start: HookState::Running | HookState::Failed(_), .. } => {
+                member.shown.cloned().unwrap_or_else(|| blank(crew, member, None))
+            }
+            State::Running { id, started_at, post_start: HookState::Done } => {
+                let started_at = Some(Time(seconds(*started_at)));
+                let running = Some(ContainerStateRunning { started_at });
+                let state = ContainerState { running, ..Default::default() };
+                let last = member.last.as_deref();
+                let sketch = Sketch { id: Some(id), last, ..Sketch::of(member, state) };
+                let ready = member.role != Role::Init && member.is_ready();
+                Sketch { ready, started: member.has_started(), ..sketch }.finish()
+            }
+            State::Failed { reason, message, .. } => {
+                let state = match problem {
+                    Some(problem) => waiting(problem.reason, Some(&problem.message)),
+                    None => waiting(reason, Some(message)),
+                };
+                let last = member.last.as_deref();
+                let id = last.map(|last| last.id.as_str());
+                Sketch { id, last, ..Sketch::of(member, state) }.finish()
+            }
+            State::Exited(exit) => match problem {
+                Some(problem) => {
+                    let state = waiting(problem.reason, Some(&problem.message));
+                    let id = Some(exit.id.as_str());
+                    Sketch { id, last: Some(exit), ..Sketch::of(member, state) }.finish()
+                }
+                None => self.exited(member, exit),
+            },
         }
-        State::Running { post_start: HookState::Failed(why), id, .. } => {
-            let state = waiting("PostStartHookError", Some(why));
-            Sketch { id: Some(id), last: member.last.as_deref(), ..Sketch::of(member, state) }
-                .finish()
+    }
+
+    /// A container that has ended: first as it ended, then, when the kubelet looks again while or
+    /// after it has waited for its restart, as `CrashLoopBackOff`.
+    fn exited(&self, member: &Member, exit: &Exit) -> ContainerStatus {
+        let id = Some(exit.id.as_str());
+        let again = |state| Sketch { id, last: Some(exit), ..Sketch::of(member, state) }.finish();
+        let (wait, killed) = (restart::wait(member), self.crew.killed_to_restart(member));
+        if killed && !self.ending && wait.is_zero() {
+            // As the kubelet, which kills and restarts in one go.
+            return member.shown.cloned().unwrap_or_else(|| again(ContainerState::default()));
         }
-        State::Running { id, started_at, post_start: HookState::Done } => {
-            let started_at = Some(Time(seconds(*started_at)));
-            let running = Some(ContainerStateRunning { started_at });
-            let state = ContainerState { running, ..Default::default() };
-            let last = member.last.as_deref();
-            let sketch = Sketch { id: Some(id), last, ..Sketch::of(member, state) };
-            let ready = member.role != Role::Init && member.is_ready();
-            Sketch { ready, started: member.has_started(), ..sketch }.finish()
+        if !self.ending && self.crew.restarts(member) {
+            if !wait.is_zero() && (killed || self.is_second(member, exit)) {
+                let message = format!(
+                    "back-off {} restarting failed container={} pod={}",
+                    go_duration(wait.as_secs()),
+                    member.container.name,
+                    full_name(self.crew.pod)
+                );
+                return again(waiting(CRASH_LOOP, Some(&message)));
+            }
+            if let Some((reason, message)) = member.start_failure() {
+                return again(waiting(reason, Some(message)));
+            }
         }
-        State::Failed { reason, message, .. } => {
-            let state = match problem {
-                Some(problem) => waiting(problem.reason, Some(&problem.message)),
-                None => waiting(reason, Some(message)),
-            };
-            let last = member.last.as_deref();
-            let id = last.map(|last| last.id.as_str());
-            Sketch { id, last, ..Sketch::of(member, state) }.finish()
+        let ended = Some(terminated(exit));
+        let state = ContainerState { terminated: ended, ..Default::default() };
+        let sketch = Sketch { id, last: member.last.as_deref(), ..Sketch::of(member, state) };
+        Sketch { ready: member.role == Role::Init && exit.code == 0, ..sketch }.finish()
+    }
+
+    /// Is this not the first look at how the attempt ended?
+    fn is_second(&self, member: &Member, exit: &Exit) -> bool {
+        let is_late = || {
+            let look = restart::second_look(restart::wait(member));
+            self.view.elapsed(exit.finished_at) >= look
+        };
+        match shown_end(member, exit) {
+            None => false,
+            Some(reason) => reason == CRASH_LOOP || self.is_again || is_late(),
         }
-        State::Exited(exit) => exited(pod, crew, member, exit, problem, ending),
     }
 }
 
@@ -188,53 +253,19 @@ fn blank(crew: &Crew, member: &Member, problem: Option<&Problem>) -> ContainerSt
     Sketch::of(member, state).finish()
 }
 
-/// A container that has ended: first as it ended, then, while it waits for its restart, as
-/// `CrashLoopBackOff`.
-fn exited(
-    pod: &Pod,
-    crew: &Crew,
-    member: &Member,
-    exit: &Exit,
-    problem: Option<&Problem>,
-    ending: bool,
-) -> ContainerStatus {
-    let id = Some(exit.id.as_str());
-    let again = Sketch { id, last: Some(exit), ..Sketch::of(member, ContainerState::default()) };
-    if let Some(problem) = problem {
-        let state = waiting(problem.reason, Some(&problem.message));
-        return Sketch { state, ..again }.finish();
-    }
-    let (wait, killed) = (restart::wait(member), crew.killed_to_restart(member));
-    if killed && !ending && wait.is_zero() {
-        // As the kubelet, which kills and restarts in one go.
-        return member.shown.cloned().unwrap_or_else(|| again.finish());
-    }
-    let told = killed || is_shown(member, exit);
-    if !ending && crew.restarts(member) && !wait.is_zero() && told {
-        let message = format!(
-            "back-off {} restarting failed container={} pod={}",
-            go_duration(wait.as_secs()),
-            member.container.name,
-            full_name(pod)
-        );
-        let state = waiting("CrashLoopBackOff", Some(&message));
-        return Sketch { state, ..again }.finish();
-    }
-    let ended = Some(terminated(exit));
-    let state = ContainerState { terminated: ended, ..Default::default() };
-    let sketch = Sketch { id, last: member.last.as_deref(), ..Sketch::of(member, state) };
-    Sketch { ready: member.role == Role::Init && exit.code == 0, ..sketch }.finish()
-}
-
-/// Does the status show already how this attempt ended?
-fn is_shown(member: &Member, exit: &Exit) -> bool {
-    let Some(shown) = member.shown else { return false };
+/// What the status says of a container whose attempt ended like this, if it shows that already: the
+/// reason of its end or why it waits.
+fn shown_end<'m>(member: &Member<'m>, exit: &Exit) -> Option<&'m str> {
+    let shown = member.shown?;
     let is_this =
         |ended: &ContainerStateTerminated| ended.container_id.as_deref() == Some(&exit.id);
-    let state = shown.state.as_ref().and_then(|state| state.terminated.as_ref());
-    let waits = shown.state.as_ref().is_some_and(|state| state.waiting.is_some());
+    let state = shown.state.as_ref()?;
+    if let Some(ended) = state.terminated.as_ref().filter(|ended| is_this(ended)) {
+        return Some(ended.reason.as_deref().unwrap_or_default());
+    }
     let last = shown.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-    state.is_some_and(is_this) || (waits && last.is_some_and(is_this))
+    last.filter(|last| is_this(last))?;
+    Some(state.waiting.as_ref()?.reason.as_deref().unwrap_or_default())
 }
 
 /// Name, namespace and uid as the kubelet words them.

@@ -186,6 +186,7 @@ fn the_deadline_fails_the_pod() {
          -- 9.9 look
          wake 10
          -- 10 look
+         Running PIrcS first:end(0 Completed)* side:run* main:run*
          DeadlineExceeded{} Pod was active on the node longer than the specified deadline
          Killing{main} Stopping container main
          stop main#0 30s
@@ -287,9 +288,8 @@ fn deletion_while_waiting_for_a_restart() {
          Started{main} Container started
          Running PIRCS main:run*#1<1
          -- 4 exit main 1
-         Running PIrcS main:end(1 Error)#1<1
          BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#1<1
+         Running PIrcS main:end(1 Error)#1<1
          wake 14
          -- 5 delete 30
          Failed pIrcS main:end(1 Error)#1<1
@@ -340,6 +340,26 @@ fn deletion_before_init_has_run() {
          Failed pircS first:wait(RunContainerError) side:wait(init) main:wait(init)
          clean
          -- 3 cleaned
+         remove",
+    );
+}
+
+#[test]
+fn where_nothing_was_ordered_nothing_is_cleaned() {
+    let mut spec = simple("Always");
+    let map = json!({"configMapKeyRef": {"name": "absent", "key": "a"}});
+    spec["containers"][0]["env"] = json!([{"name": "A", "valueFrom": map}]);
+    check(
+        spec,
+        "0 bind\n1 delete 30",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Failed{main} Error: configmap \"absent\" not found
+         Pending pIrcS main:wait(CreateContainerConfigError)
+         wake 10
+         -- 1 delete 30
+         Failed pIrcS main:end(137 ContainerStatusUnknown)
          remove",
     );
 }

@@ -91,7 +91,9 @@ impl World {
             ["hooked", name] => self.started(name, HookState::Running),
             ["hook-done", name] => self.report(name, News::PostStart(Ok(()))),
             ["hook-failed", name] => self.report(name, News::PostStart(Err("exit 1".into()))),
-            ["exit", name, code] => self.exit(name, code.parse().expect("a code")),
+            ["exit", name, "0"] => self.exit(name, 0, "Completed"),
+            ["exit", name, code] => self.exit(name, code.parse().expect("a code"), "Error"),
+            ["unstartable", name] => self.exit(name, 128, "StartError"),
             ["failed", name, reason] => {
                 let (reason, message) = (reason.to_owned(), "cannot".to_owned());
                 self.report(name, News::Failed { reason, message, at: self.now });
@@ -143,14 +145,15 @@ impl World {
         self.report(name, News::Started { id: self.id(name), pid: 1, at: self.now, post_start });
     }
 
-    fn exit(&mut self, name: &str, code: i32) {
+    fn exit(&mut self, name: &str, code: i32, reason: &str) {
         use super::observed::ContainerState::Running;
         let started_at = match &self.observed.containers[name].state {
             Running { started_at, .. } => *started_at,
             _ => self.now,
         };
-        let reason = if code == 0 { "Completed" } else { "Error" }.to_owned();
-        let (id, message, finished_at) = (self.id(name), String::new(), self.now);
+        let message = if reason == "StartError" { "cannot" } else { "" }.to_owned();
+        let (id, reason) = (self.id(name), reason.to_owned());
+        let finished_at = self.now;
         let signal = None;
         let exit = Exit { id, code, signal, reason, message, started_at, finished_at };
         self.report(name, News::Exited(exit));

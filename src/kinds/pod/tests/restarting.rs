@@ -46,24 +46,24 @@ fn crashes_restart_with_backoff() {
          Started{main} Container started
          Running PIRCS main:run*#1<7
          -- 4 exit main 7
-         Running PIrcS main:end(7 Error)#1<7
          BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#1<7
+         Running PIrcS main:end(7 Error)#1<7
          wake 14
          -- 13.9 look
          wake 14
          -- 14 look
+         Running PIrcS main:wait(CrashLoopBackOff)#1<7
          start main#2
          -- 15 started main
          Created{main} Container created
          Started{main} Container started
          Running PIRCS main:run*#2<7
          -- 16 exit main 0
-         Running PIrcS main:end(0 Completed)#2<7
          BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#2<0
+         Running PIrcS main:end(0 Completed)#2<7
          wake 36
          -- 36 look
+         Running PIrcS main:wait(CrashLoopBackOff)#2<0
          start main#3
          -- 37 started main
          Created{main} Container created
@@ -117,11 +117,11 @@ fn a_failed_init_is_tried_again_on_failure() {
          Started{first} Container started
          Pending PircS first:run#1<4 side:wait(init) main:wait(init)
          -- 4 exit first 4
-         Pending PircS first:end(4 Error)#1<4 side:wait(init) main:wait(init)
          BackOff{first} Back-off restarting failed container first in pod p_default(u)
-         Pending PircS first:wait(CrashLoopBackOff)#1<4 side:wait(init) main:wait(init)
+         Pending PircS first:end(4 Error)#1<4 side:wait(init) main:wait(init)
          wake 14
          -- 14 look
+         Pending PircS first:wait(CrashLoopBackOff)#1<4 side:wait(init) main:wait(init)
          start first#2
          -- 15 started first
          Created{first} Container created
@@ -168,9 +168,8 @@ fn a_sidecar_that_crashes_restarts_alone() {
          Started{side} Container started
          Running PIRCS first:end(0 Completed)* side:run*#1<1 main:run*
          -- 7 exit side 1
-         Running PIrcS first:end(0 Completed)* side:end(1 Error)#1<1 main:run*
          BackOff{side} Back-off restarting failed container side in pod p_default(u)
-         Running PIrcS first:end(0 Completed)* side:wait(CrashLoopBackOff)#1<1 main:run*
+         Running PIrcS first:end(0 Completed)* side:end(1 Error)#1<1 main:run*
          wake 17
          -- 8 exit main 0
          Succeeded pIrcS first:end(0 Completed)* side:end(1 Error)#1<1 main:end(0 Completed)
@@ -288,9 +287,8 @@ fn a_runtime_that_forgot_the_attempt_before_changes_nothing() {
          Running PIRCS main:run*#1<7
          -- 4 forget-last
          -- 5 exit main 0
-         Running PIrcS main:end(0 Completed)#1<7
          BackOff{main} Back-off restarting failed container main in pod p_default(u)
-         Running PIrcS main:wait(CrashLoopBackOff)#1<0
+         Running PIrcS main:end(0 Completed)#1<7
          wake 15",
     );
 }

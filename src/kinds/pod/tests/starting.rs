@@ -85,14 +85,13 @@ fn a_failed_post_start_is_told_once() {
          start main#0
          -- 1 hooked main
          -- 2 hook-failed main
+         stop main#0 30s
+         -- 3 exit main 137
          Created{main} Container created
          Started{main} Container started
          FailedPostStartHook{main} PostStartHook failed
          Killing{main} FailedPostStartHook
-         Pending PIrcS main:wait(PostStartHookError)
-         stop main#0 30s
-         -- 3 exit main 137
-         Running PIrcS main:end(137 Error)
+         Running PIrcS main:wait(PostStartHookError)<137
          start main#1
          -- 4 hooked main
          -- 5 hook-done main
@@ -185,11 +184,11 @@ fn a_sidecar_that_restarts_holds_up_nothing_that_came_after() {
          Started{side} Container started
          Pending PircS side:run*#1<1 next:run main:wait(init)
          -- 5 exit side 1
-         Pending PircS side:end(1 Error)#1<1 next:run main:wait(init)
          BackOff{side} Back-off restarting failed container side in pod p_default(u)
-         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:run main:wait(init)
+         Pending PircS side:end(1 Error)#1<1 next:run main:wait(init)
          wake 15
          -- 6 exit next 0
+         BackOff{side} Back-off restarting failed container side in pod p_default(u)
          Pending PircS side:wait(CrashLoopBackOff)#1<1 next:end(0 Completed)* main:wait(init)
          start main#0
          wake 15",
@@ -219,11 +218,53 @@ fn a_sidecar_that_has_not_started_holds_up_the_next() {
          -- 4 exit side 1
          Created{side} Container created
          Started{side} Container started
-         Pending PircS side:end(1 Error)#1<1 next:wait(init) main:wait(init)
          BackOff{side} Back-off restarting failed container side in pod p_default(u)
-         Pending PircS side:wait(CrashLoopBackOff)#1<1 next:wait(init) main:wait(init)
+         Pending PircS side:end(1 Error)#1<1 next:wait(init) main:wait(init)
          wake 14
          -- 13 look
          wake 14",
+    );
+}
+
+#[test]
+fn what_the_runtime_cannot_run_waits_as_such() {
+    check(
+        simple("Always"),
+        "0 bind\n1 unstartable main\n2 unstartable main\n12 look",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(creating)
+         start main#0
+         -- 1 unstartable main
+         Created{main} Container created
+         Failed{main} Error: cannot
+         Running PIrcS main:wait(RunContainerError)<128
+         start main#1
+         -- 2 unstartable main
+         Created{main} Container created
+         Failed{main} Error: cannot
+         Running PIrcS main:wait(RunContainerError)#1<128
+         wake 12
+         -- 12 look
+         Running PIrcS main:wait(CrashLoopBackOff)#1<128
+         start main#2",
+    );
+}
+
+#[test]
+fn what_the_runtime_cannot_run_fails_a_pod_that_runs_once() {
+    check(
+        simple("Never"),
+        "0 bind\n1 unstartable main",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(creating)
+         start main#0
+         -- 1 unstartable main
+         Created{main} Container created
+         Failed{main} Error: cannot
+         Failed pIrcS main:end(128 StartError)",
     );
 }

@@ -79,11 +79,11 @@ fn the_backoff_says_how_long() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         world.step(&format!("{at} exit main 1"));
+        at += 300;
+        world.step(&format!("{at} look"));
         let status = world.pod.status.as_ref().expect("a status");
         let state = status.container_statuses.as_ref().expect("one")[0].state.clone();
         waits.push(state.and_then(|state| state.waiting?.message).unwrap_or_default());
-        at += 300;
-        world.step(&format!("{at} look"));
         world.step(&format!("{at} started main"));
     }
     let full = |wait| format!("back-off {wait} restarting failed container=main pod=p_default(u)");
@@ -149,6 +149,46 @@ fn other_conditions_stay_and_gates_hold_readiness_back() {
 }
 
 #[test]
+fn a_long_wait_is_told_again_after_a_minute() {
+    let mut world = play(simple("Always"), &["0 bind"]);
+    for at in [0, 300, 600, 900, 1200] {
+        for word in ["look", "started main", "exit main 1"] {
+            world.step(&format!("{at} {word}"));
+        }
+    }
+    let mut said = |line: &str| {
+        world.answer.clear();
+        world.step(line);
+        world.answer.join("; ")
+    };
+    assert_eq!(said("1259 look"), "wake 1260");
+    assert_eq!(
+        said("1260 look"),
+        "BackOff{main} Back-off restarting failed container main in pod p_default(u); \
+         Running PIrcS main:wait(CrashLoopBackOff)#4<1; wake 1280"
+    );
+    assert_eq!(said("1280 look"), "start main#5");
+}
+
+#[test]
+fn the_conditions_tell_of_the_deadline_before_the_containers_have_ended() {
+    let mut spec = simple("Always");
+    spec["activeDeadlineSeconds"] = json!(10);
+    let mut world = play(spec, &["0 bind", "1 started main", "10 look"]);
+    let ready = |world: &World| {
+        let status = world.pod.status.as_ref().expect("a status");
+        let all = status.conditions.iter().flatten();
+        let ready = all.filter(|one| one.type_ == "Ready").find_map(|one| one.reason.clone());
+        (world.phase().expect("a phase"), ready, status.reason.clone())
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(ready(&world), ("Running".to_owned(), text("PodFailed"), None));
+    world.step("11 exit main 143");
+    let late = text("DeadlineExceeded");
+    assert_eq!(ready(&world), ("Failed".to_owned(), text("PodFailed"), late));
+}
+
+#[test]
 fn a_change_of_the_pod_is_observed() {
     let mut world = play(simple("Always"), &["0 bind", "1 started main"]);
     world.pod.metadata.generation = Some(4);
@@ -173,7 +213,8 @@ fn a_step_of_the_clock_neither_ends_a_wait_nor_a_pod() {
     assert_eq!(world.answer, ["wake 3612"]);
     world.answer.clear();
     world.step("3612 look");
-    assert_eq!(world.answer, ["start main#2", "wake 3660"]);
+    let waits = "Running PIrcS main:wait(CrashLoopBackOff)#1<1";
+    assert_eq!(world.answer, [waits, "start main#2", "wake 3660"]);
 }
 
 #[test]

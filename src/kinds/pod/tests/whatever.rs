@@ -76,7 +76,10 @@ fn holds(world: &World, before: Option<String>, said: &[String]) {
         assert!(starts.is_empty(), "{said:?}");
     }
     // A sidecar whose hook failed is stopped so that it starts again, whoever else runs.
-    let hook_failed = said.iter().any(|line| line.starts_with("FailedPostStartHook{side}"));
+    let hook_failed = seen.get("side").is_some_and(|side| {
+        use crate::kinds::pod::observed::HookState::Failed;
+        matches!(side.state, ContainerState::Running { post_start: Failed(_), .. })
+    });
     let stops_side = !hook_failed && said.iter().any(|line| line.starts_with("stop side"));
     for main in ["main", "more"] {
         let begun = starts.iter().any(|line| line.starts_with(&format!("start {main}#0")));
