@@ -30,6 +30,9 @@ pub struct Noted {
     pub last: Timestamp,
 }
 
+/// What the scheduler says of a Pod; all else is the kubelet's.
+const SCHEDULING: [&str; 2] = ["FailedScheduling", "Scheduled"];
+
 impl Noted {
     /// The news's number: follows from what is said, and of which object.
     pub fn number(about: &Object, note: &Note) -> u64 {
@@ -96,6 +99,7 @@ impl Noted {
     pub fn event(&self) -> Event {
         let (info, key) = (self.about.kind.info(), self.key());
         let component = match self.about.kind {
+            Kind::Pod if SCHEDULING.contains(&self.note.reason) => "default-scheduler",
             Kind::CronJob => "cronjob-controller",
             Kind::DaemonSet => "daemonset-controller",
             Kind::Deployment => "deployment-controller",
