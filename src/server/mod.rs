@@ -26,6 +26,8 @@ mod answer;
 
 mod discovery;
 
+mod openapi;
+
 mod read;
 
 mod shape;
@@ -43,6 +45,8 @@ mod scale;
 mod patch;
 
 mod strategic;
+
+mod protobuf;
 
 mod extras;
 
@@ -104,6 +108,9 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Groups => Ok(discovery::groups()),
         Route::Group(group) => Ok(discovery::group(&group)),
         Route::Resources { group } => Ok(discovery::resources(&group)),
+        Route::Description2 => Ok(openapi::version_2(call.header(ACCEPT))),
+        Route::Descriptions => Ok(openapi::index()),
+        Route::Description { group } => Ok(openapi::of_group(&group)),
     }
 }
 
@@ -191,11 +198,14 @@ impl Call {
 
     /// The body, if it is of a type that is understood; a patch names its own types.
     async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refused> {
-        let content_type = self.content_type().split(';').next().unwrap_or_default();
-        let understood =
-            ["", "application/json", "application/yaml"].contains(&content_type.trim());
+        let content_type = self.content_type().split(';').next().unwrap_or_default().trim();
+        if content_type == protobuf::CONTENT_TYPE {
+            return Ok(protobuf::to_json(&body::read(body).await?)?.into());
+        }
+        let understood = ["", "application/json", "application/yaml"].contains(&content_type);
         if !understood && self.method != Method::PATCH {
-            let accepted = "application/json, application/yaml".to_owned();
+            let accepted =
+                format!("application/json, application/yaml, {}", protobuf::CONTENT_TYPE);
             return Err(Refused::UnsupportedMediaType(accepted));
         }
         body::read(body).await

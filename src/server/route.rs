@@ -23,6 +23,14 @@ pub enum Route {
     Resources {
         group: String,
     },
+    /// `/openapi/v2`
+    Description2,
+    /// `/openapi/v3`
+    Descriptions,
+    /// `/openapi/v3/api/v1`, `/openapi/v3/apis/batch/v1`
+    Description {
+        group: String,
+    },
     /// All objects of a kind, of one namespace or of all.
     Collection {
         kind: Kind,
@@ -84,6 +92,12 @@ impl Route {
             ["metrics"] => Ok(Route::Metrics),
             ["api"] => Ok(Route::CoreVersions),
             ["apis"] => Ok(Route::Groups),
+            ["openapi", "v2"] => Ok(Route::Description2),
+            ["openapi", "v3"] => Ok(Route::Descriptions),
+            ["openapi", "v3", "api", "v1"] => Ok(Route::Description { group: String::new() }),
+            ["openapi", "v3", "apis", group, "v1"] if known(group) => {
+                Ok(Route::Description { group: (*group).to_owned() })
+            }
             ["api", "v1", rest @ ..] => below("", rest),
             ["apis", GROUP, "v1", rest @ ..] if !rest.is_empty() => extra(rest),
             ["apis", usage::GROUP, usage::VERSION, rest @ ..] => of_usage(rest),
@@ -196,6 +210,11 @@ mod tests {
         check("/readyz", Ok(Route::Health));
         check("/api/v1", Ok(Route::Resources { group: String::new() }));
         check("/apis/batch", Ok(Route::Group("batch".into())));
+        check("/openapi/v2", Ok(Route::Description2));
+        check("/openapi/v3", Ok(Route::Descriptions));
+        check("/openapi/v3/api/v1", Ok(Route::Description { group: String::new() }));
+        check("/openapi/v3/apis/apps/v1", Ok(Route::Description { group: "apps".into() }));
+        check("/openapi/v3/apis/nope/v1", Err(404));
         check("/apis/batch/v1/", Ok(Route::Resources { group: "batch".into() }));
         check("/apis/batch/v1/jobs", Ok(all(Kind::Job, None)));
         check("/api/v1/namespaces/default/events", Ok(all(Kind::Event, Some("default"))));

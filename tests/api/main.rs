@@ -1,6 +1,7 @@
 //! The API over its socket: Kubernetes' shapes, codes and rules, and that no bytes break it.
 
 mod fuzz;
+mod protobuf;
 // Shared with the tests of the commands.
 #[allow(dead_code)]
 mod server;
@@ -58,6 +59,70 @@ fn discovery_names_every_kind() {
         let status = format!("{}/status", info.plural);
         assert_eq!(all.iter().any(|one| one["name"] == *status), info.has_status, "{status}");
     }
+}
+
+/// kubectl sends a manifest to a server that validates fields itself, and to no other unless it has
+/// validated them.
+#[test]
+fn the_description_says_that_fields_are_validated_here() {
+    let server = Server::start();
+    for kind in cronlet::kinds::Kind::ALL {
+        let info = kind.info();
+        let at = match info.group {
+            "" => "api/v1".to_owned(),
+            group => format!("apis/{group}/v1"),
+        };
+        let index = server.get("/openapi/v3").json();
+        let url = index["paths"][&at]["serverRelativeURL"].as_str().expect("a URL").to_owned();
+        let paths = server.get(&url).json()["paths"].clone();
+        let mut patches = paths.as_object().expect("paths").values().map(|path| &path["patch"]);
+        let own = json!({"group": info.group, "version": "v1", "kind": info.kind});
+        let patch = patches.find(|patch| patch["x-kubernetes-group-version-kind"] == own);
+        let parameters = patch.expect("the kind")["parameters"].as_array().expect("a list");
+        assert!(parameters.iter().any(|one| one["name"] == "fieldValidation"), "{at}");
+    }
+    let binary = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    let second = server.accept(binary, "/openapi/v2");
+    assert_eq!((second.code, &second.body[..5]), (200, &b"\n\x032.0"[..]));
+    assert_eq!(server.get("/openapi/v2").json()["swagger"], "2.0");
+}
+
+/// As recorded: a deletion is a change that is asked for, and nothing waits for what does not run.
+#[test]
+fn a_deletion_is_a_new_generation_and_waits_for_what_runs() {
+    let server = Server::start();
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = |name: &str, env: Value| {
+        let container = json!({"name": "main", "image": "x", "command": ["true"], "env": env});
+        let made = server.post(
+            pods,
+            &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec":
+                {"terminationGracePeriodSeconds": 7, "containers": [container]}}),
+        );
+        assert_eq!(made.code, 201, "{}", made.text());
+        format!("{pods}/{name}")
+    };
+    let delete = |path: &str, options: &str| {
+        let gone = server.send("DELETE", path, "application/json", options.as_bytes());
+        let meta = gone.json()["metadata"].clone();
+        [meta["generation"].clone(), meta["deletionGracePeriodSeconds"].clone()]
+    };
+    let runs = pod("runs", json!([]));
+    assert_eq!(delete(&runs, ""), [2, 7]);
+    assert_eq!(delete(&runs, r#"{"gracePeriodSeconds": 3}"#), [2, 3]);
+    let foreground = pod("foreground", json!([]));
+    assert_eq!(delete(&foreground, r#"{"propagationPolicy": "Foreground"}"#), [2, 7]);
+    let ended = pod("ended", json!([]));
+    let mut object = server.get(&ended).json();
+    object["status"] = json!({"phase": "Succeeded"});
+    let body = object.to_string();
+    let put = server.send("PUT", &format!("{ended}/status"), "application/json", body.as_bytes());
+    assert_eq!(put.code, 200, "{}", put.text());
+    assert_eq!(delete(&ended, ""), [2, 0]);
+    let absent = json!({"configMapKeyRef": {"name": "absent", "key": "a"}});
+    let waits = pod("waits", json!([{"name": "A", "valueFrom": absent}]));
+    assert_eq!(delete(&waits, ""), [2, 7]);
+    assert_eq!(server.get(&waits).code, 404, "nothing of it was ordered");
 }
 
 #[test]

@@ -79,22 +79,7 @@ fn come_to(cluster: &Cluster, recorded: &[Change], scenario: &Scenario, command:
 /// Runs a command and compares what it answers.
 fn run(cluster: &Cluster, command: &Command, recorded: &[Change]) -> Vec<String> {
     let words = split(&command.line);
-    let answer = match words[0].as_str() {
-        // kubectl makes these itself and sends them as protocol buffers, which cronlet does not
-        // read: so they are sent as JSON.
-        "create" if command.input.is_empty() => {
-            let made =
-                cluster.kubectl(&[&words[..], &own(&["--dry-run=client", "-ojson"])].concat(), "");
-            assert_eq!(made.exit, 0, "{}: {}", command.line, made.error);
-            cluster.kubectl(&own(&["create", "--validate=false", "-f", "-"]), &made.out)
-        }
-        // Without a description of its kinds, which cronlet does not serve, kubectl checks nothing.
-        "apply" | "create" => {
-            let unchecked = [&words[..], &own(&["--validate=false"])].concat();
-            cluster.kubectl(&unchecked, &input(&command.input))
-        }
-        _ => cluster.kubectl(&words, ""),
-    };
+    let answer = cluster.kubectl(&words, &input(&command.input));
     compare(command, &answer, cluster, recorded)
 }
 
@@ -129,10 +114,6 @@ fn compare(
         }
     }
     found
-}
-
-fn own(words: &[&str]) -> Vec<String> {
-    words.iter().map(|&word| word.to_owned()).collect()
 }
 
 /// Words of a recorded line, which was joined with blanks; what follows `-c` is one.
