@@ -498,6 +498,9 @@ fn suspending_stops_the_pods_and_resuming_starts_the_clock_anew() {
           > SuccessfulDelete: Deleted pod: #1
           > delete #1
           > Suspended: Job suspended
+          > job j: terminating=1 start=+0s Suspended:JobSuspended
+        wait due
+          > after 2s
           > job j: terminating=1 failed=1 start=+0s Suspended:JobSuspended
         stopped #1
           > job j: failed=1 start=+0s Suspended:JobSuspended
@@ -505,12 +508,12 @@ fn suspending_stops_the_pods_and_resuming_starts_the_clock_anew() {
         set job/j {"suspend":false}
           > SuccessfulCreate: Created pod: #2
           > Resumed: Job resumed
-          > job j: active=1 failed=1 start=+120s !Suspended:JobResumed
+          > job j: active=1 failed=1 start=+122s !Suspended:JobResumed
         wait due
           > after 30s
           > SuccessfulDelete: Deleted pod: #2
           > delete #2
-          > job j: terminating=1 failed=2 start=+120s !Suspended:JobResumed
+          > job j: terminating=1 failed=2 start=+122s !Suspended:JobResumed
           >   FailureTarget:DeadlineExceeded
     "#,
     );
@@ -732,12 +735,14 @@ fn a_pod_that_is_deleted_has_failed_and_is_replaced() {
         run #1
           > job j: active=1 ready=1 start=+0s
         delete pod #1
-          > job j: terminating=1 failed=1 start=+0s
         wait due
-          > after 10s
-          > SuccessfulCreate: Created pod: #2
-          > job j: active=1 terminating=1 failed=1 start=+0s
+          > after 2s
+          > job j: terminating=1 failed=1 start=+0s
         stopped #1
+          > job j: failed=1 start=+0s
+        wait due
+          > after 8s
+          > SuccessfulCreate: Created pod: #2
           > job j: active=1 failed=1 start=+0s
         exit #2 0
           > Completed: Job completed
@@ -757,8 +762,8 @@ fn a_pod_is_replaced_only_when_it_has_failed() {
         run #1
           > job j: active=1 ready=1 start=+0s
         delete pod #1
-          > job j: terminating=1 start=+0s
         wait 3s
+          > job j: terminating=1 start=+0s
         exit #1 143
           > job j: failed=1 start=+0s
         wait due
@@ -798,6 +803,9 @@ fn less_parallelism_stops_the_least_useful_pods() {
            > delete #3
            > SuccessfulDelete: Deleted pod: #2
            > delete #2
+           > job j: active=1 ready=1 terminating=3 start=+0s
+         wait due
+           > after 2s
            > job j: active=1 ready=1 terminating=3 failed=3 start=+0s
          stopped #4
            > job j: active=1 ready=1 terminating=2 failed=3 start=+0s
@@ -826,11 +834,13 @@ fn an_indexed_job_can_shrink() {
           > SuccessfulDelete: Deleted pod: #3
           > delete #3
           > job j: active=1 ready=1 terminating=1 start=+0s
+        wait due
+          > after 2s
         stopped #3
           > job j: active=1 ready=1 start=+0s
         exit #1 0
           > Completed: Job completed
-          > job j: succeeded=1 completedIndexes=0 start=+0s end=+0s
+          > job j: succeeded=1 completedIndexes=0 start=+0s end=+2s
           >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
     "#,
     );

@@ -34,9 +34,22 @@ pub fn plan(job: &Job, view: &View) -> Plan {
     }
     match conditions::end(job) {
         Some(_) => after_the_end(job, spec, view, &mut plan),
-        None => Sync::new(job, spec, view, &mut plan).run(),
+        None => match unseen_until(job, view) {
+            Some(at) => plan.wake(at),
+            None => Sync::new(job, spec, view, &mut plan).run(),
+        },
     }
     plan
+}
+
+/// Pods that others have just asked to go are not seen before so many of them are; those that the
+/// Job asked to go are in its status.
+fn unseen_until(job: &Job, view: &View) -> Option<Timestamp> {
+    let unseen = pods_of(view).into_iter().filter_map(|pod| pods::unseen_until(pod, view));
+    let unseen: Vec<Timestamp> = unseen.collect();
+    let known = job.status.as_ref().and_then(|status| status.terminating).unwrap_or(0);
+    let is_news = unseen.len() > usize::try_from(known).unwrap_or(0);
+    unseen.into_iter().min().filter(|_| is_news && job.metadata.deletion_timestamp.is_none())
 }
 
 /// Nothing changes any more; `ttlSecondsAfterFinished` says when the Job goes.
@@ -73,6 +86,7 @@ struct Sync<'a> {
     succeeded: i32,
     failed: i32,
     status: JobStatus,
+    deleted: Option<backoff::Deleted>,
     /// In whole seconds, as Kubernetes stores times.
     now: Timestamp,
 }
@@ -90,6 +104,7 @@ impl<'a> Sync<'a> {
             now: Timestamp::from_second(view.now.as_second()).expect("whole seconds are in range"),
             going: Vec::new(),
             made: 0,
+            deleted: backoff::Deleted::of(&job.metadata),
             job,
             spec,
             view,
@@ -143,13 +158,18 @@ impl<'a> Sync<'a> {
         for pod in self.pods.iter().filter(|pod| pods::is_tracked(pod)) {
             if pods::succeeded(pod) {
                 self.succeeded += 1;
-            } else if pods::is_failed(pod, self.spec) && self.counts_as_failed(pod) {
+            } else if self.has_failed(pod) && self.counts_as_failed(pod) {
                 self.failed += 1;
             }
         }
         if let Some(indexed) = &self.indexed {
             self.succeeded = i32::try_from(indexed.succeeded.total()).unwrap_or(i32::MAX);
         }
+    }
+
+    /// A pod on its way out counts when it has been seen.
+    fn has_failed(&self, pod: &Pod) -> bool {
+        pods::is_failed(pod, self.spec) && pods::unseen_until(pod, self.view).is_none()
     }
 
     fn counts_as_failed(&self, pod: &Pod) -> bool {
@@ -257,7 +277,9 @@ impl<'a> Sync<'a> {
 
     fn start(&mut self, missing: usize) {
         let per_index = self.spec.backoff_limit_per_index.is_some();
-        if !per_index && let Some(at) = backoff::next_pod_at(&self.pods, self.spec, self.view) {
+        if !per_index
+            && let Some(at) = backoff::next_pod_at(&self.pods, self.deleted, self.spec, self.view)
+        {
             return self.plan.wake(at);
         }
         let indexes: Vec<Option<u32>> = match &self.indexed {
@@ -303,12 +325,13 @@ impl<'a> Sync<'a> {
     fn count(&mut self, verdict: Option<&Verdict>) {
         let mut failed = self.status.failed.unwrap_or(0);
         for pod in self.pods.iter().filter(|pod| pods::is_tracked(pod)) {
-            let is_failed = pods::is_failed(pod, self.spec);
+            let is_failed = self.has_failed(pod);
             let is_settled = verdict.is_some()
                 || self.job.metadata.deletion_timestamp.is_some()
                 || pods::succeeded(pod)
                 || (is_failed && !self.is_waiting(pod));
             if !is_settled {
+                pods::unseen_until(pod, self.view).into_iter().for_each(|at| self.plan.wake(at));
                 continue;
             }
             // When the Job has failed, a pod that still runs has failed with it.
@@ -316,6 +339,9 @@ impl<'a> Sync<'a> {
             let has_index = self.indexed.as_ref().is_none_or(|i| i.index_of(pod).is_some());
             if fails && !pods::succeeded(pod) && has_index && self.counts_as_failed(pod) {
                 failed += 1;
+                if pod.metadata.deletion_timestamp.is_some() {
+                    self.deleted = Some(backoff::Deleted::and(self.deleted, pod));
+                }
             }
             self.plan.push(Action::Put(pods::counted(pod).into()));
         }
@@ -376,16 +402,16 @@ impl<'a> Sync<'a> {
         self.status.terminating = Some(self.terminating());
         self.status.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
         let before = self.job.status.as_ref();
-        if before == Some(&self.status) {
+        let mut metadata = self.job.metadata.clone();
+        if let Some(deleted) = self.deleted.filter(|_| ended.is_none()) {
+            deleted.write(&mut metadata);
+        }
+        if before == Some(&self.status) && metadata == self.job.metadata {
             return;
         }
         let ready_before = before.and_then(|status| status.ready).unwrap_or(0);
         let rises = ready_before == 0 && self.status.ready > Some(0);
-        let job = Job {
-            metadata: self.job.metadata.clone(),
-            spec: self.job.spec.clone(),
-            status: Some(self.status),
-        };
+        let job = Job { metadata, spec: self.job.spec.clone(), status: Some(self.status) };
         if (ended.is_some() || rises)
             && let Some(run) = record::run(&job, &self.pods, self.view.now)
         {

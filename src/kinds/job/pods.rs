@@ -1,5 +1,6 @@
 //! What a Job asks of its pods: which are active, failed, counted; when they ended; which go first.
 
+use crate::kinds::action::View;
 use crate::kinds::pod::standing::{ready_condition, ready_since, restarts_max};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::JobSpec;
@@ -16,6 +17,9 @@ pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 pub const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
 /// How often an index failed in a way that `podFailurePolicy` ignores.
 pub const INDEX_FAILURES_IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
+
+/// `syncPodBatchPeriod` is a second; times are stored in whole ones, so that it may be one more.
+const BATCH: SignedDuration = SignedDuration::from_secs(2);
 
 pub fn succeeded(pod: &Pod) -> bool {
     phase(pod) == "Succeeded"
@@ -112,6 +116,13 @@ fn ended_by_containers(pod: &Pod) -> Option<Timestamp> {
         last = last.max(Some(ended));
     }
     last
+}
+
+/// Was its deletion asked for so short a while ago that Kubernetes' controller, which gathers what
+/// happens to pods (`syncPodBatchPeriod`), has not looked at it yet? Until when not, then.
+pub fn unseen_until(pod: &Pod, view: &View) -> Option<Timestamp> {
+    let asked_at = deletion_asked_at(pod).filter(|_| is_terminating(pod))?;
+    Some(view.due(asked_at, BATCH)).filter(|at| *at > view.now)
 }
 
 fn deletion_asked_at(pod: &Pod) -> Option<Timestamp> {
