@@ -13,7 +13,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
 
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 
 /// Tries to have a request taken while the last of the mischief shows.
 const TRIES_MAX: usize = 20;
@@ -41,7 +41,7 @@ pub(super) fn check(world: &mut World) -> Result<(), Broken> {
 }
 
 impl World {
-    fn live_for(&mut self, milliseconds: i64) -> Result<(), Broken> {
+    pub fn live_for(&mut self, milliseconds: i64) -> Result<(), Broken> {
         let now = self.host.borrow().now;
         self.live_until(now + milliseconds)
     }
@@ -95,6 +95,12 @@ pub(super) fn all(reader: &Reader) -> Vec<Object> {
 /// Deletes what is there.
 pub(super) fn deleted(reader: &Reader) -> Vec<Request> {
     all(reader).iter().map(|one| delete(one.kind(), one.name())).collect()
+}
+
+/// Deletes the CronJobs that are there, and with them their Jobs.
+pub(super) fn unscheduled(reader: &Reader) -> Vec<Request> {
+    let cron_jobs = reader.list(Kind::CronJob, None).0;
+    cron_jobs.iter().map(|one| delete(Kind::CronJob, one.name())).collect()
 }
 
 fn update(mut object: Object, change: impl FnOnce(&mut Object)) -> Request {
