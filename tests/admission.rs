@@ -454,6 +454,56 @@ fn what_an_update_of_others_may_not_touch() {
     );
 }
 
+/// What a Service's type before had goes with it, unless the change asks for it
+/// (`dropTypeDependentFields`).
+#[test]
+fn a_service_changes_its_type() {
+    let served = |of: &Value, change: Value, want: &[&str]| {
+        let mut spec = json!({"ports": [{"port": 80}], "selector": {"a": "b"}});
+        merge(&mut spec, of);
+        let service = json!({"metadata": {"name": "s"}, "spec": spec});
+        check_update(Kind::Service, service, json!({"spec": change}), want);
+    };
+    let plain = json!({"clusterIP": "10.0.0.1"});
+    let named = json!({"type": "ExternalName", "externalName": "a.b"});
+    served(&plain, named, &[]);
+    let other = json!({"type": "ExternalName", "externalName": "a.b", "ipFamilies": ["IPv6"]});
+    served(&plain, other, &["spec.ipFamilies FieldValueForbidden"]);
+    let on_node = json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30001}]});
+    served(&on_node, json!({"type": "ClusterIP"}), &[]);
+    let new_port =
+        json!({"type": "ClusterIP", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30002}]});
+    served(&on_node, new_port, &["spec.ports[0].nodePort FieldValueForbidden"]);
+    let local = json!({"type": "ClusterIP", "externalTrafficPolicy": "Local"});
+    served(&on_node, local, &["spec.externalTrafficPolicy FieldValueInvalid"]);
+    let balanced = json!({"type": "LoadBalancer", "loadBalancerClass": "a.b/c",
+        "externalTrafficPolicy": "Local", "healthCheckNodePort": 30003});
+    served(&balanced, json!({"type": "ClusterIP"}), &[]);
+    served(&balanced, json!({"externalTrafficPolicy": "Cluster"}), &[]);
+    served(&balanced, json!({"healthCheckNodePort": null}), &[]);
+    let class = json!({"type": "ClusterIP", "loadBalancerClass": "d.e/f"});
+    let at = "spec.loadBalancerClass FieldValueForbidden";
+    served(&balanced, class, &[at, at]);
+    // The address alone was changed: the list follows it.
+    let moved = &["spec.clusterIPs[0] FieldValueInvalid"];
+    served(&plain, json!({"clusterIP": "10.0.0.2"}), moved);
+    served(&json!({"clusterIP": "None"}), json!({"clusterIP": "10.0.0.2"}), moved);
+    let outside = json!({"type": "ExternalName", "externalName": "a.b"});
+    served(&outside, json!({"type": "ClusterIP"}), &[]);
+}
+
+/// Rules of metadata and of the spec are told of together, those of addresses alone.
+#[test]
+fn a_service_is_refused_for_all_at_once() {
+    let service = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}});
+    let labels = json!({"labels": {"bad key": "v"}});
+    let change = json!({"metadata": labels, "spec": {"ports": []}});
+    let both = ["metadata.labels FieldValueInvalid", "spec.ports FieldValueRequired"];
+    check_update(Kind::Service, service.clone(), change, &both);
+    let change = json!({"metadata": labels, "spec": {"ipFamilies": ["IPv6"]}});
+    check_update(Kind::Service, service, change, &["spec.ipFamilies[0] FieldValueInvalid"]);
+}
+
 const IDENTITY: admission::Identity<'_> = admission::Identity { uid: "u-1", suffix: "xxxxx" };
 
 fn causes_of(answer: &Value) -> Vec<String> {

@@ -199,9 +199,13 @@ fn update_of_kind(old: &Object, new: &mut Object, causes: &mut Causes) {
         (Object::Service(old), Object::Service(new)) => {
             let service = Arc::make_mut(new);
             service::defaults::prepare_update(old, service);
-            service::addresses::settle(Some(old), service, causes);
-            if causes.found.is_empty() {
+            let mut broken = Causes::default();
+            service::addresses::settle(Some(old), service, &mut broken);
+            if broken.found.is_empty() {
+                service::defaults::drop_dependent(old, service);
                 service::check::update(old, new, causes);
+            } else {
+                *causes = broken;
             }
         }
         _ => unreachable!("same_object compared the kinds"),

@@ -38,8 +38,10 @@ pub fn prepare_update(old: &ObjectMeta, new: &mut ObjectMeta) {
     tidy(new);
     new.generation = old.generation;
     new.creation_timestamp = old.creation_timestamp.clone();
-    new.deletion_timestamp = old.deletion_timestamp.clone();
-    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds;
+    // Those of an object that goes stay; another's are refused below.
+    new.deletion_timestamp = old.deletion_timestamp.clone().or(new.deletion_timestamp.take());
+    new.deletion_grace_period_seconds =
+        new.deletion_grace_period_seconds.or(old.deletion_grace_period_seconds);
     new.managed_fields = None;
     new.self_link = None;
     new.uid = new.uid.take().or_else(|| old.uid.clone());
@@ -115,6 +117,10 @@ pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, causes: &mut Causes) {
     immutable(&old.name, &new.name, &at.child("name"), causes);
     immutable(&old.namespace, &new.namespace, &at.child("namespace"), causes);
     immutable(&old.uid, &new.uid, &at.child("uid"), causes);
+    let (had, has) = (&old.deletion_timestamp, &new.deletion_timestamp);
+    immutable(had, has, &at.child("deletionTimestamp"), causes);
+    let (had, has) = (&old.deletion_grace_period_seconds, &new.deletion_grace_period_seconds);
+    immutable(had, has, &at.child("deletionGracePeriodSeconds"), causes);
     check_common(new, &at, causes);
 }
 
@@ -317,10 +323,20 @@ mod tests {
         let old = json!({"name": "a", "namespace": "d", "uid": "1", "generation": 3});
         check(old.clone(), json!({"name": "a", "namespace": "d"}), &[]);
         check(old.clone(), json!({"name": "b", "namespace": "d"}), &["metadata.name"]);
-        check(old, json!({"name": "a", "namespace": "d", "uid": "2"}), &["metadata.uid"]);
+        check(old.clone(), json!({"name": "a", "namespace": "d", "uid": "2"}), &["metadata.uid"]);
+        let times = json!({"name": "a", "namespace": "d", "generation": 9,
+            "creationTimestamp": "2024-01-01T00:00:00Z"});
+        check(old.clone(), times, &[]);
+        let ends = json!({"name": "a", "namespace": "d",
+            "deletionTimestamp": "2024-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5});
+        let fields = ["metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds"];
+        check(old, ends, &fields);
         let going = json!({"name": "a", "deletionTimestamp": "2024-01-01T00:00:00Z",
-            "finalizers": ["a/b"]});
+            "deletionGracePeriodSeconds": 9, "finalizers": ["a/b"]});
         check(going.clone(), json!({"name": "a", "finalizers": []}), &[]);
+        let later = json!({"name": "a", "deletionTimestamp": "2025-01-01T00:00:00Z",
+            "deletionGracePeriodSeconds": 8});
+        check(going.clone(), later, &["metadata.deletionGracePeriodSeconds"]);
         check(going, json!({"name": "a", "finalizers": ["a/b", "a/c"]}), &["metadata.finalizers"]);
     }
 }

@@ -1,6 +1,6 @@
 //! What the API server makes of a Service before it checks it.
 
-use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, needs_node_ports};
+use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, is_of, needs_node_ports};
 use crate::kinds::pod::zero::{default_to, omit_zeros};
 use k8s_openapi::api::core::v1::{
     ClientIPConfig, LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus,
@@ -44,22 +44,59 @@ pub fn prepare_create(service: &mut Service) {
     service.status = Some(ServiceStatus { load_balancer, ..ServiceStatus::default() });
 }
 
-/// The status stays, and so does what was allocated where the new one does not say otherwise.
+/// The status stays, and so does what was allocated where the new one does not say otherwise
+/// (`patchAllocatedValues`, `normalizeClusterIPs`).
 pub fn prepare_update(old: &Service, new: &mut Service) {
     new.status = old.status.clone();
     let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
-    let has_address = |spec: &ServiceSpec| spec.type_.as_deref() != Some(EXTERNAL_NAME);
-    if has_address(had) && has_address(spec) {
+    if !is_of(had, EXTERNAL_NAME) && !is_of(spec, EXTERNAL_NAME) {
         spec.cluster_ip = spec.cluster_ip.take().or_else(|| had.cluster_ip.clone());
-        if spec.cluster_ip == had.cluster_ip {
-            spec.cluster_ips = spec.cluster_ips.take().or_else(|| had.cluster_ips.clone());
-        }
+        spec.cluster_ips = spec.cluster_ips.take().or_else(|| had.cluster_ips.clone());
+    }
+    if had.cluster_ip != spec.cluster_ip && had.cluster_ips == spec.cluster_ips {
+        spec.cluster_ips = spec.cluster_ip.clone().map(|address| vec![address]);
     }
     if needs_node_ports(had) && needs_node_ports(spec) {
         keep_node_ports(had, spec);
     }
-    if spec.health_check_node_port.is_none() {
-        spec.health_check_node_port = had.health_check_node_port;
+    if needs_health_check(had) && needs_health_check(spec) {
+        spec.health_check_node_port = spec.health_check_node_port.or(had.health_check_node_port);
+    }
+}
+
+/// What the type before had and the new one cannot have goes, where the change left it as it was
+/// (`dropTypeDependentFields`).
+pub fn drop_dependent(old: &Service, new: &mut Service) {
+    let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
+    if !is_of(had, EXTERNAL_NAME) && is_of(spec, EXTERNAL_NAME) {
+        if had.cluster_ip == spec.cluster_ip && had.cluster_ips == spec.cluster_ips {
+            (spec.cluster_ip, spec.cluster_ips) = (None, None);
+        }
+        spec.ip_families.take_if(|families| had.ip_families.as_ref() == Some(families));
+        spec.ip_family_policy.take_if(|policy| had.ip_family_policy.as_ref() == Some(policy));
+    }
+    if needs_node_ports(had) && !needs_node_ports(spec) {
+        let kept = node_ports(had);
+        if node_ports(spec).is_subset(&kept) {
+            spec.ports.iter_mut().flatten().for_each(|port| port.node_port = None);
+        }
+    }
+    if needs_health_check(had) && !needs_health_check(spec) {
+        let before = had.health_check_node_port;
+        spec.health_check_node_port.take_if(|port| before == Some(*port));
+    }
+    if is_of(had, LOAD_BALANCER) && !is_of(spec, LOAD_BALANCER) {
+        let before = had.allocate_load_balancer_node_ports;
+        spec.allocate_load_balancer_node_ports.take_if(|is_set| before == Some(*is_set));
+        spec.load_balancer_class.take_if(|class| had.load_balancer_class.as_ref() == Some(class));
+    }
+    if is_external(had) && !is_external(spec) {
+        let before = had.external_traffic_policy.as_ref();
+        spec.external_traffic_policy.take_if(|policy| before == Some(policy));
+    }
+    if !is_of(spec, LOAD_BALANCER) {
+        let load_balancer = Some(LoadBalancerStatus::default());
+        new.status.get_or_insert_default().load_balancer = load_balancer;
     }
 }
 
@@ -86,10 +123,8 @@ fn set_port(port: &mut ServicePort) {
 
 /// A port of the same name keeps its port of the node, unless another took it.
 fn keep_node_ports(had: &ServiceSpec, spec: &mut ServiceSpec) {
-    let of = |spec: &ServiceSpec| -> BTreeSet<i32> {
-        spec.ports.iter().flatten().filter_map(|port| port.node_port).collect()
-    };
-    let mut used: BTreeSet<i32> = of(had).intersection(&of(spec)).copied().collect();
+    let mut used: BTreeSet<i32> =
+        node_ports(had).intersection(&node_ports(spec)).copied().collect();
     let by_name: BTreeMap<_, _> =
         had.ports.iter().flatten().map(|port| (port.name.clone(), port.node_port)).collect();
     for port in spec.ports.iter_mut().flatten().filter(|port| port.node_port.is_none()) {
@@ -99,4 +134,12 @@ fn keep_node_ports(had: &ServiceSpec, spec: &mut ServiceSpec) {
             port.node_port = Some(*had);
         }
     }
+}
+
+fn node_ports(spec: &ServiceSpec) -> BTreeSet<i32> {
+    spec.ports.iter().flatten().filter_map(|port| port.node_port).collect()
+}
+
+fn needs_health_check(spec: &ServiceSpec) -> bool {
+    is_of(spec, LOAD_BALANCER) && spec.external_traffic_policy.as_deref() == Some("Local")
 }
