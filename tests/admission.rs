@@ -354,6 +354,30 @@ fn fields_of_features_switched_off() {
     );
 }
 
+/// Annotations that are read as numbers (`Convert_v1_DaemonSet_To_apps_DaemonSet`,
+/// `Convert_v1_Deployment_To_apps_Deployment`).
+#[test]
+fn annotations_that_are_numbers() {
+    let check = |kind: Kind, name: &str, text: &str, want: i64| {
+        let template = json!({"metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "m", "image": "i"}]}});
+        let object = json!({"apiVersion": "apps/v1", "kind": format!("{kind:?}"),
+            "metadata": {"name": "d", "annotations": {name: text}},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
+        let found = answer(kind, &object);
+        assert_eq!(found["code"], want, "{name} {text:?}: {found}");
+    };
+    let generation = "deprecated.daemonset.template.generation";
+    for (text, want) in [("7", 201), ("-1", 201), ("", 400), ("abc", 400), ("1.5", 400)] {
+        check(Kind::DaemonSet, generation, text, want);
+    }
+    check(Kind::Deployment, generation, "abc", 201);
+    let rollback = "deprecated.deployment.rollback.to";
+    for (text, want) in [("7", 201), ("", 201), ("abc", 400)] {
+        check(Kind::Deployment, rollback, text, want);
+    }
+}
+
 /// What an update with a merge patch of `old` is refused for.
 #[track_caller]
 fn check_update(kind: Kind, old: Value, change: Value, want: &[&str]) {

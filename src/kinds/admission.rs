@@ -53,6 +53,7 @@ pub fn create(
     namespace: &str,
     identity: &Identity<'_>,
 ) -> Result<Admitted, Refused> {
+    check_numbers(&object)?;
     let is_cluster_scoped = object.kind().info().is_cluster_scoped;
     let namespace = if is_cluster_scoped { "" } else { namespace };
     let given = object.namespace();
@@ -130,6 +131,7 @@ pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
 
 /// Admits an object in place of another: metadata and spec as in `new`, status as in `old`.
 pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
+    check_numbers(&new)?;
     same_object(old, &new)?;
     // What was stored before was warned of before, defaults among it.
     let known = warnings(old);
@@ -275,6 +277,21 @@ pub fn carry_over(old: &Object, new: &mut Object) {
         }
         _ => {}
     }
+}
+
+/// Annotations stand for fields of old versions, and the API server reads them as numbers.
+fn check_numbers(object: &Object) -> Result<(), Refused> {
+    let (name, may_be_empty) = match object {
+        Object::DaemonSet(_) => (daemon_set::defaults::TEMPLATE_GENERATION, false),
+        Object::Deployment(_) => ("deprecated.deployment.rollback.to", true),
+        _ => return Ok(()),
+    };
+    let annotations = object.meta().annotations.as_ref();
+    let Some(text) = annotations.and_then(|all| all.get(name)) else { return Ok(()) };
+    if text.is_empty() && may_be_empty || text.parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    Err(Refused::BadRequest(format!("failed to parse annotation[{name}]={text} as int64")))
 }
 
 fn set_defaults(object: &mut Object) {

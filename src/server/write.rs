@@ -73,12 +73,17 @@ fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Obj
     }
     if let Some(name) = name {
         let own = object.name();
-        if !own.is_empty() && own != name {
+        if own.is_empty() {
+            return Err(Refused::BadRequest(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be \
+                 provided"
+            )));
+        }
+        if own != name {
             return Err(Refused::BadRequest(format!(
                 "the name of the object ({own}) does not match the name on the URL ({name})"
             )));
         }
-        object.meta_mut().name = Some(name.to_owned());
     }
     object.set_namespace(namespace);
     Ok(object)

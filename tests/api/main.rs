@@ -242,6 +242,8 @@ fn refusals_are_kubernetes_status() {
     check("POST", CONFIG_MAPS, "", 400, "BadRequest", "");
     check("POST", CONFIG_MAPS, &map("Not_A_Name"), 422, "Invalid", "metadata.name");
     check("PUT", &there, &map("other"), 400, "BadRequest", "does not match the name on the URL");
+    let nameless = map("");
+    check("PUT", &there, &nameless, 400, "BadRequest", "name must be provided");
     let elsewhere = map("x").replace("\"name\"", "\"namespace\":\"other\",\"name\"");
     check("POST", CONFIG_MAPS, &elsewhere, 400, "BadRequest", "namespace");
     let unknown = map("x").replace("\"data\"", "\"dota\"");
