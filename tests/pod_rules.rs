@@ -525,6 +525,16 @@ fn templates() {
         container("b"),
         &[&format!("template.annotations[{cost}] Invalid")],
     );
+    let old = "scheduler.alpha.kubernetes.io/tolerations";
+    let check_old = |text: &str, wanted: &[&str]| {
+        check(json!({"annotations": {old: text}}), container("b"), wanted);
+    };
+    for good in ["", "null", "[]", r#"[{"key": "a", "operator": "Exists"}]"#] {
+        check_old(good, &[]);
+    }
+    check_old("nonsense", &["template.annotations Invalid"]);
+    let at = format!("template.annotations.{old}[0].operator NotSupported");
+    check_old(r#"[{"key": "a", "operator": "Bad"}]"#, &[&at]);
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! The rules of the annotations that mean something to a pod: mirror pods, deletion cost, and the
 //! older way to name seccomp and AppArmor profiles, which must not contradict the fields.
 
-use super::containers;
+use super::{containers, scheduling};
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::names;
 use crate::kinds::pod::zero::text;
-use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile};
+use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 /// Before a container's name: its AppArmor profile.
@@ -41,6 +42,7 @@ pub fn check(metadata: &ObjectMeta, spec: &PodSpec, at: &Path<'_>, causes: &mut 
             DELETION_COST if !is_cost(value) => {
                 causes.invalid(&at.key(key), value, "must be a 32bit integer");
             }
+            TOLERATIONS if !value.is_empty() => check_tolerations(value, at, causes),
             SECCOMP_POD => check_seccomp(value, &at.child(key), causes),
             _ if key.starts_with(SECCOMP_CONTAINER) => {
                 check_seccomp(value, &at.child(key), causes);
@@ -50,6 +52,17 @@ pub fn check(metadata: &ObjectMeta, spec: &PodSpec, at: &Path<'_>, causes: &mut 
         if let Some(container) = key.strip_prefix(APP_ARMOR) {
             check_app_armor(container, value, spec, &at.key(key), causes);
         }
+    }
+}
+
+/// Tolerations as JSON, from before there was a field.
+fn check_tolerations(value: &str, at: &Path<'_>, causes: &mut Causes) {
+    match serde_json::from_str::<Option<Vec<Toleration>>>(value) {
+        Ok(tolerations) => {
+            let tolerations = tolerations.unwrap_or_default();
+            scheduling::check_tolerations(&tolerations, &at.child(TOLERATIONS), causes);
+        }
+        Err(error) => causes.invalid(at, TOLERATIONS, error),
     }
 }
 
