@@ -354,6 +354,43 @@ fn fields_of_features_switched_off() {
     );
 }
 
+/// The older form of an Event, and the newer one that says who tells of it (`legacyValidateEvent`).
+#[test]
+fn events_of_both_forms() {
+    let check = |name: &str, change: Value, want: &[&str]| {
+        let mut event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name},
+            "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}});
+        merge(&mut event, &change);
+        assert_eq!(causes_of(&answer(Kind::Event, &event)), want, "{name} {change}");
+    };
+    for name in ["a", "Upper_Case", "..."] {
+        check(name, json!({}), &[]);
+    }
+    check("a%b", json!({}), &["metadata.name FieldValueInvalid"]);
+    check("..", json!({}), &["metadata.name FieldValueInvalid"]);
+    check("a", json!({"involvedObject": {"namespace": ""}}), &[]);
+    let elsewhere = json!({"involvedObject": {"namespace": "b"}});
+    check("a", elsewhere, &["involvedObject.namespace FieldValueInvalid"]);
+    let newer = |change: Value, want: &[&str]| {
+        let mut event = json!({"eventTime": "2026-01-01T00:00:00.000000Z", "action": "Pull",
+            "reason": "Pulled", "reportingComponent": "x.y/z", "reportingInstance": "i"});
+        merge(&mut event, &change);
+        check("a", event, want);
+    };
+    newer(json!({}), &[]);
+    newer(json!({"involvedObject": {"namespace": "b"}}), &[]);
+    newer(
+        json!({"reportingComponent": "a b", "reportingInstance": "", "action": "x".repeat(129)}),
+        &[
+            "action FieldValueInvalid",
+            "reportingController FieldValueInvalid",
+            "reportingInstance FieldValueRequired",
+        ],
+    );
+    let long = json!({"reason": null, "message": "x".repeat(1025)});
+    newer(long, &["message FieldValueInvalid", "reason FieldValueRequired"]);
+}
+
 /// Annotations that are read as numbers (`Convert_v1_DaemonSet_To_apps_DaemonSet`,
 /// `Convert_v1_Deployment_To_apps_Deployment`).
 #[test]

@@ -162,6 +162,7 @@ pub fn check_annotations(
 /// What a name has to be like.
 fn name_rule(kind: Kind) -> fn(&str) -> names::Faults {
     match kind {
+        Kind::Event => names::path_segment,
         Kind::Namespace | Kind::Service | Kind::StatefulSet => names::dns_label,
         _ => names::dns_subdomain,
     }

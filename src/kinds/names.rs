@@ -50,6 +50,15 @@ pub fn dns_subdomain(value: &str) -> Faults {
     faults
 }
 
+/// One part of a path, such as the name of an Event.
+pub fn path_segment(value: &str) -> Faults {
+    if [".", ".."].contains(&value) {
+        return vec![format!("may not be '{value}'")];
+    }
+    let illegal = ["/", "%"].into_iter().filter(|illegal| value.contains(illegal));
+    illegal.map(|illegal| format!("may not contain '{illegal}'")).collect()
+}
+
 /// A subdomain whose labels may hold underscores, as DNS search domains do.
 pub fn dns_subdomain_with_underscore(value: &str) -> Faults {
     let mut faults = longer_than(SUBDOMAIN_LENGTH_MAX, value);
