@@ -14,6 +14,7 @@ use crate::server::Metrics;
 use crate::startup::Startup;
 use crate::time::Timestamp;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 /// When to read the jobs folder again whose changes could not be recorded.
 const RETRY_MILLISECONDS: i64 = 1000;
@@ -36,8 +37,11 @@ impl Files {
     pub fn run(mut self) {
         let notifier = systemd::Notifier::from_environment();
         let scan = self.scan(false);
-        // Nothing may have changed: the engine's first turn waits for this.
-        self.inbox.send(Message::Events(Vec::new()));
+        // Nothing may have changed: the engine's first turn waits for this, and who hears that the
+        // daemon is ready finds what that turn makes. Where it fails there is no word.
+        let (done, committed) = sync_channel(1);
+        self.inbox.send(Message::Files { changes: Vec::new(), done });
+        let _ = committed.recv();
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
         notifier.ready();
         loop {

@@ -2,12 +2,9 @@
 
 use super::Engine;
 use crate::kinds::pod::events;
-use crate::kinds::pod::observed::{
-    ContainerObserved, ContainerState, Exit, Order, PodObserved, Report,
-};
+use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
 use crate::kinds::pod::queue::is_bound;
 use crate::kinds::{Key, Kind, Object};
-use crate::time::Timestamp;
 
 /// A pod that the runtime knows.
 pub(super) struct Seen {
@@ -16,16 +13,15 @@ pub(super) struct Seen {
 }
 
 impl Engine {
-    /// After a start: what the runtime still knows, and what the store says ran though the runtime
-    /// lost it.
+    /// After a start: what the runtime still knows. Of what it lost, the pod's status tells.
     pub(super) fn take_back(&mut self, recovered: Vec<(String, PodObserved)>) {
         for (uid, observed) in recovered {
             self.seen.insert(uid, Seen { key: None, observed });
         }
         for key in self.store.keys(Kind::Pod) {
             let Some(pod) = self.store.get(&key) else { continue };
-            let lost = || Seen { key: None, observed: PodObserved::lost(&pod) };
-            self.seen.entry(pod.uid().to_owned()).or_insert_with(lost).key = Some(key);
+            let unknown = || Seen { key: None, observed: PodObserved::default() };
+            self.seen.entry(pod.uid().to_owned()).or_insert_with(unknown).key = Some(key);
         }
     }
 
@@ -109,54 +105,4 @@ impl Engine {
         }
         stops.into_iter().for_each(|stop| self.order(stop));
     }
-}
-
-impl PodObserved {
-    /// What a pod's status says of containers that the runtime knows nothing of: those that ran are
-    /// lost.
-    fn lost(pod: &Object) -> PodObserved {
-        let Object::Pod(pod) = pod else { return PodObserved::default() };
-        let status = pod.status.as_ref();
-        let all = status.into_iter().flat_map(|s| {
-            s.init_container_statuses.iter().flatten().chain(s.container_statuses.iter().flatten())
-        });
-        let mut observed = PodObserved::default();
-        for one in all {
-            if let Some(exit) = last_known_exit(one) {
-                let attempt = u32::try_from(one.restart_count).unwrap_or_default();
-                let state = ContainerState::Exited(exit);
-                let seen =
-                    ContainerObserved { state, streak: 1, ..ContainerObserved::new(attempt) };
-                observed.containers.insert(one.name.clone(), seen);
-            }
-        }
-        observed
-    }
-}
-
-fn last_known_exit(status: &k8s_openapi::api::core::v1::ContainerStatus) -> Option<Exit> {
-    let state = status.state.as_ref()?;
-    let id = status.container_id.clone().unwrap_or_default();
-    if let Some(running) = &state.running {
-        let started_at = running.started_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
-        return Some(Exit {
-            id,
-            code: 137,
-            signal: None,
-            reason: "ContainerStatusUnknown".into(),
-            message: "The container could not be located when cronlet started".into(),
-            started_at,
-            finished_at: started_at,
-        });
-    }
-    let ended = state.terminated.as_ref()?;
-    Some(Exit {
-        id,
-        code: ended.exit_code,
-        signal: ended.signal,
-        reason: ended.reason.clone().unwrap_or_default(),
-        message: ended.message.clone().unwrap_or_default(),
-        started_at: ended.started_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
-        finished_at: ended.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
-    })
 }

@@ -17,6 +17,9 @@ pub(super) struct RunQueue {
     order: BTreeSet<(Timestamp, Key)>,
     /// Came since the last binding: these are told why they wait.
     fresh: BTreeSet<Key>,
+    /// Wait for something else than their turn, and so are not in `order`, where they would take
+    /// the place of one behind them.
+    held: BTreeSet<Key>,
 }
 
 impl RunQueue {
@@ -25,6 +28,19 @@ impl RunQueue {
             self.order.remove(&(slot, key.clone()));
         }
         self.fresh.remove(key);
+        self.held.remove(key);
+    }
+
+    /// Puts a pod that waits in its order, or where it holds up no other.
+    fn place(&mut self, key: &Key, is_held: bool) {
+        let Some(slot) = self.waiting.get(key).copied() else { return };
+        let entry = (slot, key.clone());
+        if is_held {
+            self.order.remove(&entry);
+            self.held.insert(entry.1);
+        } else if self.held.remove(key) {
+            self.order.insert(entry);
+        }
     }
 
     pub fn running_len(&self) -> usize {
@@ -44,7 +60,8 @@ impl RunQueue {
     /// it is.
     fn candidates(&self, free: usize) -> Vec<(Key, Timestamp)> {
         let near = self.order.iter().take(free);
-        let told = self.fresh.iter().filter_map(|key| Some((*self.waiting.get(key)?, key.clone())));
+        let told = self.fresh.union(&self.held);
+        let told = told.filter_map(|key| Some((*self.waiting.get(key)?, key.clone())));
         let all: BTreeSet<(Timestamp, Key)> = near.cloned().chain(told).collect();
         all.into_iter().map(|(slot, key)| (key, slot)).collect()
     }
@@ -97,6 +114,9 @@ impl Engine {
         self.know_all_pods();
         let (ports, now) = (&mut self.network.ports, self.turn.now);
         let decisions = queue::bind(&pending, running, ports, &self.settings, now);
+        for (pod, _) in &pods {
+            self.queue.place(&Object::Pod(pod.clone()).key(), queue::is_held(pod, ports));
+        }
         let any = !decisions.is_empty();
         for decision in decisions {
             let pod = Object::from(decision.pod.clone());

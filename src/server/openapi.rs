@@ -30,6 +30,7 @@ pub fn of_group(group: &str) -> Answer {
         "openapi": "3.0.0",
         "info": { "title": TITLE, "version": host::version() },
         "paths": paths,
+        "components": { "schemas": {} },
     });
     answer::value(StatusCode::OK, &document)
 }

@@ -125,6 +125,52 @@ fn a_deletion_is_a_new_generation_and_waits_for_what_runs() {
     assert_eq!(server.get(&waits).code, 404, "nothing of it was ordered");
 }
 
+/// A pod that a port keeps waiting takes no place among the `limits.runs`.
+#[test]
+fn who_waits_for_a_port_holds_up_no_other() {
+    let server = Server::start();
+    let mut settings = Settings::default();
+    settings.limits.runs = Some(1);
+    server.happens(Event::Settings(Box::new(settings)));
+    let spec = |ports: Value| {
+        let container = json!({"name": "main", "image": "x", "command": ["true"], "ports": ports});
+        json!({"restartPolicy": "Never", "containers": [container]})
+    };
+    let port = || json!([{"containerPort": 80, "hostPort": 80}]);
+    let make = |path: &str, object: Value| {
+        let made = server.post(path, &object);
+        assert_eq!(made.code, 201, "{}", made.text());
+    };
+    let pods = "/api/v1/namespaces/default/pods";
+    let meta = |name: &str| json!({"name": name});
+    make(
+        pods,
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta("holder"), "spec": spec(port())}),
+    );
+    for (name, ports) in [("blocked", port()), ("runs", json!([])), ("next", json!([]))] {
+        make(
+            "/apis/batch/v1/namespaces/default/jobs",
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta(name), "spec":
+                {"template": {"spec": spec(ports)}}}),
+        );
+    }
+    let pod = |job: &str| {
+        let list = server.get(&format!("{pods}?labelSelector=job-name%3D{job}")).json();
+        list["items"][0].clone()
+    };
+    let node = |job: &str| pod(job)["spec"]["nodeName"].clone();
+    assert_eq!(
+        ["blocked", "runs", "next"].map(node),
+        [json!(null), json!("localhost"), json!(null)]
+    );
+    let mut ended = pod("runs");
+    ended["status"] = json!({"phase": "Succeeded"});
+    let path = format!("{pods}/{}/status", ended["metadata"]["name"].as_str().expect("a name"));
+    let put = server.send("PUT", &path, "application/json", ended.to_string().as_bytes());
+    assert_eq!(put.code, 200, "{}", put.text());
+    assert_eq!(["blocked", "next"].map(node), [json!(null), json!("localhost")]);
+}
+
 #[test]
 fn what_has_no_namespace() {
     let server = Server::start();

@@ -118,3 +118,14 @@ fn scenarios_are_as_recorded() {
     let failed: Vec<&str> = failed.collect();
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+/// What the daemon makes by itself is there when it says that it is ready.
+#[test]
+fn a_ready_daemon_shows_its_node() {
+    for _ in 0..5 {
+        let mut daemon = common::daemon::Daemon::prepare();
+        daemon.start();
+        let nodes = daemon.get(&["nodes"]);
+        assert_eq!(nodes["items"].as_array().map(Vec::len), Some(1), "{nodes}");
+    }
+}

@@ -191,7 +191,11 @@ impl<'a> Member<'a> {
         let attempt = shown.map_or(0, |shown| shown.restart_count.max(0) as u32);
         let state = shown.and_then(|shown| shown_exit(shown, now));
         let state = state.map_or(State::New, |exit| State::Exited(Cow::Owned(exit)));
-        let streak = if let State::New = state { 0 } else { attempt.saturating_add(1) };
+        let streak = match &state {
+            State::Exited(exit) if exit.reason == LOST => 1,
+            State::Exited(_) => attempt.saturating_add(1),
+            _ => 0,
+        };
         let terminated = shown.and_then(|s| s.state.as_ref()).and_then(|s| s.terminated.as_ref());
         let last = match terminated {
             Some(_) => shown.and_then(last_exit).map(Cow::Owned),
@@ -323,13 +327,16 @@ fn shown_exit(shown: &ContainerStatus, now: Timestamp) -> Option<Exit> {
     last_exit(shown)
 }
 
+/// The reason of an end that nobody saw: no fault of the container's, as when the host went down.
+const LOST: &str = "ContainerStatusUnknown";
+
 /// How a container ended whose traces are lost.
 pub fn lost(now: Timestamp) -> Exit {
     Exit {
         id: String::new(),
         code: 137,
         signal: None,
-        reason: "ContainerStatusUnknown".into(),
+        reason: LOST.into(),
         message: "The container could not be located when the pod was terminated".into(),
         started_at: now,
         finished_at: now,

@@ -50,6 +50,11 @@ pub fn takes_run(pod: &Pod) -> bool {
     is_of_job(pod) && is_bound(pod) && !is_ended(pod)
 }
 
+/// Does it wait for something else than its turn?
+pub fn is_held(pod: &Pod, ports: &Ports) -> bool {
+    is_gated(pod) || ports.host_conflict(pod).is_some()
+}
+
 /// Binds what may run now, and tells the others why they wait; pods that stay as they are are left
 /// out. `running` is the number of pods that [`takes_run`].
 pub fn bind(

@@ -1,6 +1,6 @@
 //! What ends and runs again, and what does not.
 
-use super::{check, simple, staged};
+use super::{World, check, simple, staged};
 use serde_json::json;
 
 #[test]
@@ -290,5 +290,20 @@ fn a_runtime_that_forgot_the_attempt_before_changes_nothing() {
          BackOff{main} Back-off restarting failed container main in pod p_default(u)
          Running PIrcS main:end(0 Completed)#1<7
          wake 15",
+    );
+}
+
+/// A host that goes down again and again is no fault of its containers.
+#[test]
+fn what_is_lost_runs_again_at_once() {
+    let mut world = World::new(simple("Always"));
+    for line in ["0 bind", "1 started main", "2 lost", "3 started main"] {
+        world.step(line);
+    }
+    world.answer.clear();
+    world.step("4 lost");
+    assert_eq!(
+        world.answer,
+        ["Running PIrcS main:end(137 ContainerStatusUnknown)#1", "start main#2"]
     );
 }
