@@ -59,7 +59,10 @@ impl Engine {
             Action::Remove => self.remove_or_wait(key),
             Action::Event(note) => self.note(key, planned, note),
             Action::Record(run) => self.record(run),
-            Action::Order(order) => self.order(order),
+            Action::Order(order) => {
+                self.turn.ordered.insert(planned.uid().to_owned(), key.clone());
+                self.order(order);
+            }
         }
     }
 

@@ -168,6 +168,8 @@ struct Turn {
     now: Timestamp,
     effects: Effects,
     orders_given: BTreeSet<(String, String, i64)>,
+    /// The pods, by uid, that orders are about.
+    ordered: BTreeMap<String, Key>,
     plans: HashMap<Key, u32>,
     /// The clock's steps before this turn added one.
     steps_before: Option<ClockSteps>,
@@ -278,6 +280,7 @@ impl Engine {
         if std::mem::take(&mut self.waits) {
             self.turn.effects = before.effects;
             self.turn.orders_given = before.orders_given;
+            self.turn.ordered = before.ordered;
         }
     }
 
@@ -323,6 +326,7 @@ impl Engine {
         self.committed_at = self.turn.now;
         let mut effects = std::mem::take(&mut self.turn.effects);
         self.defaults = self.turn.defaults.take().or_else(|| self.defaults.take());
+        self.expect_reports();
         for order in &effects.orders {
             self.note_ordered(order);
         }

@@ -40,6 +40,14 @@ impl Engine {
         }
     }
 
+    /// What the runtime answers to an order is heard, also where it is the first one about a pod.
+    pub(super) fn expect_reports(&mut self) {
+        for (uid, key) in std::mem::take(&mut self.turn.ordered) {
+            let new = || Seen { key: Some(key), observed: PodObserved::default() };
+            self.seen.entry(uid).or_insert_with(new);
+        }
+    }
+
     pub(super) fn observe(&mut self, report: Report) {
         let Some(seen) = self.seen.get_mut(&report.pod_uid) else { return };
         let key = seen.key.clone();
@@ -57,23 +65,20 @@ impl Engine {
 
     /// A committed order is about to be carried out.
     pub(super) fn note_ordered(&mut self, order: &Order) {
-        let observed = match order {
-            Order::Start(launch) => {
-                let key = Key::new(Kind::Pod, &launch.namespace, &launch.pod);
-                let new = || Seen { key: Some(key), observed: PodObserved::default() };
-                Some(&mut self.seen.entry(launch.pod_uid.clone()).or_insert_with(new).observed)
-            }
+        let seen = match order {
+            Order::Start(launch) => self.seen.get_mut(&launch.pod_uid),
             Order::Stop { pod_uid, .. }
             | Order::Probe { pod_uid, .. }
-            | Order::Clean { pod_uid } => self.seen.get_mut(pod_uid).map(|seen| &mut seen.observed),
+            | Order::Clean { pod_uid } => self.seen.get_mut(pod_uid),
         };
-        if let Some(observed) = observed {
-            observed.ordered(order);
+        if let Some(seen) = seen {
+            seen.observed.ordered(order);
         }
     }
 
     pub(super) fn forget_pod(&mut self, pod: &Object) {
         self.queue.forget(&pod.key());
+        self.turn.ordered.remove(pod.uid());
         self.disconnect(pod);
         // A turn whose commit failed may have forgotten it already.
         let is_cleaned = self.seen.remove(pod.uid()).is_some_and(|seen| seen.observed.cleaned);

@@ -8,6 +8,7 @@ mod server;
 
 use cronlet::engine::Event;
 use cronlet::kinds::action::Settings;
+use cronlet::kinds::pod::observed::{News, Report};
 use serde_json::{Value, json};
 use server::Server;
 
@@ -121,8 +122,15 @@ fn a_deletion_is_a_new_generation_and_waits_for_what_runs() {
     assert_eq!(delete(&ended, ""), [2, 0]);
     let absent = json!({"configMapKeyRef": {"name": "absent", "key": "a"}});
     let waits = pod("waits", json!([{"name": "A", "valueFrom": absent}]));
+    let pod_uid = server.get(&waits).json()["metadata"]["uid"].as_str().expect("a uid").to_owned();
     assert_eq!(delete(&waits, ""), [2, 7]);
-    assert_eq!(server.get(&waits).code, 404, "nothing of it was ordered");
+    let state = &server.get(&waits).json()["status"]["containerStatuses"][0]["state"];
+    assert_eq!(state["terminated"]["reason"], "ContainerStatusUnknown");
+    let (container, attempt, news) = (String::new(), 0, News::Cleaned);
+    server.happens(Event::Report(Report { pod_uid, container, attempt, news }));
+    // What only ends may be committed with what is asked for next.
+    pod("next", json!([]));
+    assert_eq!(server.get(&waits).code, 404);
 }
 
 /// A pod that a port keeps waiting takes no place among the `limits.runs`.
@@ -145,7 +153,8 @@ fn who_waits_for_a_port_holds_up_no_other() {
     let meta = |name: &str| json!({"name": name});
     make(
         pods,
-        json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta("holder"), "spec": spec(port())}),
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta("holder"),
+            "spec": spec(port())}),
     );
     for (name, ports) in [("blocked", port()), ("runs", json!([])), ("next", json!([]))] {
         make(

@@ -47,8 +47,7 @@ pub fn is_ended(pod: &Pod) -> bool {
 }
 
 fn clean(pod: &Pod, observed: &PodObserved, plan: &mut Plan) {
-    // Where nothing was ordered there is nothing to clean.
-    if observed.cleaned || observed.containers.is_empty() {
+    if observed.cleaned {
         plan.push(Action::Remove);
     } else {
         plan.push(Action::Order(Order::Clean { pod_uid: uid(pod) }));

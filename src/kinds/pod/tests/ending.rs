@@ -343,23 +343,3 @@ fn deletion_before_init_has_run() {
          remove",
     );
 }
-
-#[test]
-fn where_nothing_was_ordered_nothing_is_cleaned() {
-    let mut spec = simple("Always");
-    let map = json!({"configMapKeyRef": {"name": "absent", "key": "a"}});
-    spec["containers"][0]["env"] = json!([{"name": "A", "valueFrom": map}]);
-    check(
-        spec,
-        "0 bind\n1 delete 30",
-        "-- 0 bind
-         Pending S
-         Scheduled{} Successfully assigned default/p to localhost
-         Failed{main} Error: configmap \"absent\" not found
-         Pending pIrcS main:wait(CreateContainerConfigError)
-         wake 10
-         -- 1 delete 30
-         Failed pIrcS main:end(137 ContainerStatusUnknown)
-         remove",
-    );
-}
