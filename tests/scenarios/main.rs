@@ -5,6 +5,7 @@
 //! events, and what commands answer. A difference is named with its reason, or fails the test.
 
 mod cluster;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod history;
