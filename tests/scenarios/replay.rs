@@ -13,24 +13,25 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// A recording, and what is known to differ from it: each by a part of its words, with its reason.
-pub struct Scenario {
-    pub name: &'static str,
+/// What is known to differ from a recording: each by a part of its words, with its reason.
+pub struct Known {
     /// Differs always.
     pub differs: &'static [(&'static str, &'static str)],
     /// Differs or not.
     pub may_differ: &'static [(&'static str, &'static str)],
 }
 
-impl Scenario {
-    fn is_known(&self, what: &str) -> bool {
+/// Nothing differs.
+pub const EXACT: Known = Known { differs: &[], may_differ: &[] };
+
+impl Known {
+    fn covers(&self, what: &str) -> bool {
         self.differs.iter().chain(self.may_differ).any(|(part, _)| what.contains(part))
     }
 }
 
 /// Replays a scenario, and panics where it differs otherwise than is known.
-pub fn check(scenario: &Scenario) {
-    let name = scenario.name;
+pub fn check(name: &str, known: &Known) {
     let Some(entries) = recording::read(name) else { return };
     let cluster = Cluster::start();
     let mut recorded: Vec<Change> = Vec::new();
@@ -39,29 +40,28 @@ pub fn check(scenario: &Scenario) {
         match entry {
             Entry::Seen(change) => recorded.push(change),
             Entry::Command(command) => {
-                come_to(&cluster, &recorded, scenario, Some(&command));
+                come_to(&cluster, &recorded, known, Some(&command));
                 let differences = run(&cluster, &command, &recorded);
                 // Without what a command should have done, there is nothing to wait for.
-                let unknown = differences.iter().find(|what| !scenario.is_known(what));
+                let unknown = differences.iter().find(|what| !known.covers(what));
                 assert!(unknown.is_none(), "{name}: {}", differences.join("\n"));
                 found.extend(differences);
             }
         }
     }
-    come_to(&cluster, &recorded, scenario, None);
+    come_to(&cluster, &recorded, known, None);
     found.extend(History::new(&cluster.seen()).differences(&History::new(&recorded)));
-    let unknown: Vec<String> =
-        found.iter().filter(|what| !scenario.is_known(what)).cloned().collect();
+    let unknown: Vec<String> = found.iter().filter(|what| !known.covers(what)).cloned().collect();
     assert!(unknown.is_empty(), "{name}:\n{}", unknown.join("\n"));
-    for (part, why) in scenario.differs {
+    for (part, why) in known.differs {
         assert!(found.iter().any(|what| what.contains(part)), "{name}: no longer: {part}: {why}");
     }
 }
 
 /// Waits until the cluster is where the recorded one was before a command, or at the end.
-fn come_to(cluster: &Cluster, recorded: &[Change], scenario: &Scenario, command: Option<&Command>) {
+fn come_to(cluster: &Cluster, recorded: &[Change], known: &Known, command: Option<&Command>) {
     let mut recorded = History::new(recorded);
-    recorded.leave_out(|words| scenario.is_known(words));
+    recorded.leave_out(|words| known.covers(words));
     let begun = Instant::now();
     loop {
         let own = History::new(&cluster.seen());

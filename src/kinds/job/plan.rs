@@ -42,14 +42,14 @@ pub fn plan(job: &Job, view: &View) -> Plan {
     plan
 }
 
-/// Pods that others have just asked to go are not seen before so many of them are; those that the
-/// Job asked to go are in its status.
+/// Pods that others have just asked to go are not seen before so many of them are.
 fn unseen_until(job: &Job, view: &View) -> Option<Timestamp> {
-    let unseen = pods_of(view).into_iter().filter_map(|pod| pods::unseen_until(pod, view));
-    let unseen: Vec<Timestamp> = unseen.collect();
-    let known = job.status.as_ref().and_then(|status| status.terminating).unwrap_or(0);
-    let is_news = unseen.len() > usize::try_from(known).unwrap_or(0);
-    unseen.into_iter().min().filter(|_| is_news && job.metadata.deletion_timestamp.is_none())
+    let is_ending = job.status.as_ref().is_some_and(|one| conditions::announced(one).is_some());
+    if is_ending || job.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let tracked = pods_of(view).into_iter().filter(|pod| pods::is_tracked(pod));
+    tracked.filter_map(|pod| pods::unseen_until(pod, view)).min()
 }
 
 /// Nothing changes any more; `ttlSecondsAfterFinished` says when the Job goes.
@@ -81,6 +81,8 @@ struct Sync<'a> {
     going: Vec<&'a Pod>,
     /// How many pods this plan makes.
     made: i32,
+    /// A pod is missing and may not be made yet.
+    backs_off: bool,
     indexed: Option<Indexed<'a>>,
     /// With those that ended since the last plan.
     succeeded: i32,
@@ -104,6 +106,7 @@ impl<'a> Sync<'a> {
             now: Timestamp::from_second(view.now.as_second()).expect("whole seconds are in range"),
             going: Vec::new(),
             made: 0,
+            backs_off: false,
             deleted: backoff::Deleted::of(&job.metadata),
             job,
             spec,
@@ -158,18 +161,13 @@ impl<'a> Sync<'a> {
         for pod in self.pods.iter().filter(|pod| pods::is_tracked(pod)) {
             if pods::succeeded(pod) {
                 self.succeeded += 1;
-            } else if self.has_failed(pod) && self.counts_as_failed(pod) {
+            } else if pods::is_failed(pod, self.spec) && self.counts_as_failed(pod) {
                 self.failed += 1;
             }
         }
         if let Some(indexed) = &self.indexed {
             self.succeeded = i32::try_from(indexed.succeeded.total()).unwrap_or(i32::MAX);
         }
-    }
-
-    /// A pod on its way out counts when it has been seen.
-    fn has_failed(&self, pod: &Pod) -> bool {
-        pods::is_failed(pod, self.spec) && pods::unseen_until(pod, self.view).is_none()
     }
 
     fn counts_as_failed(&self, pod: &Pod) -> bool {
@@ -280,6 +278,7 @@ impl<'a> Sync<'a> {
         if !per_index
             && let Some(at) = backoff::next_pod_at(&self.pods, self.deleted, self.spec, self.view)
         {
+            self.backs_off = true;
             return self.plan.wake(at);
         }
         let indexes: Vec<Option<u32>> = match &self.indexed {
@@ -289,9 +288,10 @@ impl<'a> Sync<'a> {
             }
             None => vec![None; missing],
         };
-        for index in indexes {
-            self.start_one(index);
+        for index in &indexes {
+            self.start_one(*index);
         }
+        self.backs_off = self.made == 0 && !indexes.is_empty();
     }
 
     fn start_one(&mut self, index: Option<u32>) {
@@ -325,13 +325,17 @@ impl<'a> Sync<'a> {
     fn count(&mut self, verdict: Option<&Verdict>) {
         let mut failed = self.status.failed.unwrap_or(0);
         for pod in self.pods.iter().filter(|pod| pods::is_tracked(pod)) {
-            let is_failed = self.has_failed(pod);
+            if verdict.is_none() && self.going.iter().any(|gone| std::ptr::eq(*gone, *pod)) {
+                // What the Job has no use for is no failure.
+                self.plan.push(Action::Put(pods::counted(pod).into()));
+                continue;
+            }
+            let is_failed = pods::is_failed(pod, self.spec);
             let is_settled = verdict.is_some()
                 || self.job.metadata.deletion_timestamp.is_some()
                 || pods::succeeded(pod)
                 || (is_failed && !self.is_waiting(pod));
             if !is_settled {
-                pods::unseen_until(pod, self.view).into_iter().for_each(|at| self.plan.wake(at));
                 continue;
             }
             // When the Job has failed, a pod that still runs has failed with it.
@@ -398,7 +402,8 @@ impl<'a> Sync<'a> {
             pods::is_ready(pod) && !self.going.iter().any(|gone| std::ptr::eq(*gone, **pod))
         });
         self.status.ready = Some(ready.count() as i32);
-        self.status.active = nonzero(self.active_now());
+        // Kubernetes says that none is active while one that is missing has to wait, whatever runs.
+        self.status.active = nonzero(if self.backs_off { 0 } else { self.active_now() });
         self.status.terminating = Some(self.terminating());
         self.status.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
         let before = self.job.status.as_ref();
@@ -427,13 +432,15 @@ impl<'a> Sync<'a> {
     }
 }
 
+const TOO_MANY: &str = "Too many succeeded pods running after completion count reached";
+
 /// `recordJobFinished`
 fn tell(plan: &mut Plan, ended: &Verdict, too_many: bool) {
     if !ended.succeeded {
         return plan.event(Severity::Warning, ended.reason, ended.message.clone());
     }
     if too_many {
-        plan.event(Severity::Warning, "TooManySucceededPods", "Too many succeeded pods");
+        plan.event(Severity::Warning, "TooManySucceededPods", TOO_MANY);
     }
     plan.event(Severity::Normal, "Completed", "Job completed");
 }
