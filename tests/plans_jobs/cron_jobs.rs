@@ -93,6 +93,8 @@ fn the_oldest_failure_goes() {
           > cronjob c: active=c-29923868 last=11:08:00
           > job c-29923868: active=1 start=+58s
         exit #1 1
+        wait due
+          > after 2s
           > run 11:08:00 Failed exit 1 tries 1: Job has reached the specified backoff
           >   limit
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
@@ -119,6 +121,8 @@ fn without_limits_every_job_stays() {
           > cronjob c: active=c-29923868 last=11:08:00
           > job c-29923868: active=1 start=+58s
         exit #1 1
+        wait due
+          > after 2s
           > run 11:08:00 Failed exit 1 tries 1: Job has reached the specified backoff
           >   limit
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
@@ -127,13 +131,15 @@ fn without_limits_every_job_stays() {
           > job c-29923868: failed=1 start=+58s FailureTarget:BackoffLimitExceeded
           >   Failed:BackoffLimitExceeded
         wait due
-          > after 60s
+          > after 58s
           > run 11:09:00 Running
           > SuccessfulCreate: Created job c-29923869
           > SuccessfulCreate: Created pod: #2
           > cronjob c: active=c-29923869 last=11:09:00
           > job c-29923869: active=1 start=+118s
         exit #2 1
+        wait due
+          > after 2s
           > run 11:09:00 Failed exit 1 tries 1: Job has reached the specified backoff
           >   limit
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
@@ -142,7 +148,7 @@ fn without_limits_every_job_stays() {
           > job c-29923869: failed=1 start=+118s FailureTarget:BackoffLimitExceeded
           >   Failed:BackoffLimitExceeded
         wait due
-          > after 60s
+          > after 58s
           > run 11:10:00 Running
           > SuccessfulCreate: Created job c-29923870
           > SuccessfulCreate: Created pod: #3
@@ -928,6 +934,8 @@ fn a_triggered_run_may_be_forced() {
           > SuccessfulCreate: Created pod: #2
           > job c-manual-1795432081: active=1 start=+59s
         exit #2 1
+        wait due
+          > after 2s
           > run 11:08:01 by hand Failed exit 1 tries 1: Job has reached the specified
           >   backoff limit
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
@@ -937,8 +945,8 @@ fn a_triggered_run_may_be_forced() {
           > run 11:08:00 Succeeded exit 0 tries 1
           > Completed: Job completed
           > SawCompletedJob: Saw completed job: c-29923868, condition: Complete
-          > cronjob c: last=11:08:00 success=11:08:01
-          > job c-29923868: succeeded=1 start=+58s end=+59s
+          > cronjob c: last=11:08:00 success=11:08:03
+          > job c-29923868: succeeded=1 start=+58s end=+61s
           >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
     "#,
     );

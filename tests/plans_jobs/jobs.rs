@@ -58,19 +58,25 @@ fn failures_are_retried_up_to_the_backoff_limit() {
           > job j: active=1 start=+0s
         wait 1s
         exit #1 3
+        wait due
+          > after 2s
           > job j: failed=1 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #2
           > job j: active=1 failed=1 start=+0s
         exit #2 3
+        wait due
+          > after 2s
           > job j: failed=2 start=+0s
-        wait 19s
+        wait 17s
         wait due
           > after 1s
           > SuccessfulCreate: Created pod: #3
           > job j: active=1 failed=2 start=+0s
         exit #3 3
+        wait due
+          > after 2s
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
           > job j: failed=3 start=+0s FailureTarget:BackoffLimitExceeded
           >   Failed:BackoffLimitExceeded
@@ -87,54 +93,81 @@ fn the_backoff_doubles_up_to_six_minutes() {
            > SuccessfulCreate: Created pod: #1
            > job j: active=1 start=+0s
          exit #1 1
+         wait due
+           > after 2s
            > job j: failed=1 start=+0s
          wait due
-           > after 10s
+           > after 8s
            > SuccessfulCreate: Created pod: #2
            > job j: active=1 failed=1 start=+0s
          exit #2 1
+         wait due
+           > after 2s
            > job j: failed=2 start=+0s
          wait due
-           > after 20s
+           > after 18s
            > SuccessfulCreate: Created pod: #3
            > job j: active=1 failed=2 start=+0s
          exit #3 1
+         wait due
+           > after 2s
            > job j: failed=3 start=+0s
          wait due
-           > after 40s
+           > after 38s
            > SuccessfulCreate: Created pod: #4
            > job j: active=1 failed=3 start=+0s
          exit #4 1
+         wait due
+           > after 2s
            > job j: failed=4 start=+0s
          wait due
-           > after 80s
+           > after 78s
            > SuccessfulCreate: Created pod: #5
            > job j: active=1 failed=4 start=+0s
          exit #5 1
+         wait due
+           > after 2s
            > job j: failed=5 start=+0s
          wait due
-           > after 160s
+           > after 158s
            > SuccessfulCreate: Created pod: #6
            > job j: active=1 failed=5 start=+0s
          exit #6 1
+         wait due
+           > after 2s
            > job j: failed=6 start=+0s
          wait due
-           > after 320s
+           > after 318s
            > SuccessfulCreate: Created pod: #7
            > job j: active=1 failed=6 start=+0s
          exit #7 1
+         wait due
+           > after 2s
            > job j: failed=7 start=+0s
          wait due
-           > after 360s
+           > after 358s
            > SuccessfulCreate: Created pod: #8
            > job j: active=1 failed=7 start=+0s
-         exit #8 1
-           > job j: failed=8 start=+0s
-         wait due
-           > after 360s
-           > SuccessfulCreate: Created pod: #9
-           > job j: active=1 failed=8 start=+0s
         "#,
+    );
+}
+
+/// Kubernetes' controller gathers what happens to pods before it looks.
+#[test]
+fn failures_that_come_together_are_seen_together() {
+    check(
+        &[job(json!({"parallelism": 2, "completions": 2}))],
+        r#"
+          > SuccessfulCreate: Created pod: #1
+          > SuccessfulCreate: Created pod: #2
+          > job j: active=2 start=+0s
+        exit #1 1
+        wait 1s
+        exit #2 1
+        wait due
+          > after 1s
+          > job j: failed=2 start=+0s
+    "#,
     );
 }
 
@@ -146,15 +179,19 @@ fn a_success_ends_the_backoff() {
            > SuccessfulCreate: Created pod: #1
            > job j: active=1 start=+0s
          exit #1 1
+         wait due
+           > after 2s
            > job j: failed=1 start=+0s
          wait due
-           > after 10s
+           > after 8s
            > SuccessfulCreate: Created pod: #2
            > job j: active=1 failed=1 start=+0s
          exit #2 1
+         wait due
+           > after 2s
            > job j: failed=2 start=+0s
          wait due
-           > after 20s
+           > after 18s
            > SuccessfulCreate: Created pod: #3
            > job j: active=1 failed=2 start=+0s
          wait 1s
@@ -163,9 +200,11 @@ fn a_success_ends_the_backoff() {
            > job j: active=1 succeeded=1 failed=2 start=+0s
          wait 1s
          exit #4 1
+         wait due
+           > after 2s
            > job j: succeeded=1 failed=3 start=+0s
          wait due
-           > after 10s
+           > after 8s
            > SuccessfulCreate: Created pod: #5
            > job j: active=1 succeeded=1 failed=3 start=+0s
         "#,
@@ -219,18 +258,22 @@ fn a_work_queue_ends_when_one_succeeds_and_the_others_have_ended() {
           > SuccessfulCreate: Created pod: #3
           > job j: active=3 start=+0s
         exit #1 1
+        wait due
+          > after 2s
           > job j: failed=1 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #4
           > job j: active=3 failed=1 start=+0s
         exit #2 0
           > job j: active=2 succeeded=1 failed=1 start=+0s
         exit #3 1
+        wait due
+          > after 2s
           > job j: active=1 succeeded=1 failed=2 start=+0s
         exit #4 0
           > Completed: Job completed
-          > job j: succeeded=2 failed=2 start=+0s end=+10s
+          > job j: succeeded=2 failed=2 start=+0s end=+12s
           >   SuccessCriteriaMet:CompletionsReached Complete:CompletionsReached
     "#,
     );
@@ -272,9 +315,11 @@ fn a_failed_index_is_tried_again() {
           > job j: active=1 succeeded=1 completedIndexes=1 start=+0s
         wait 1s
         exit #1 1
+        wait due
+          > after 2s
           > job j: succeeded=1 failed=1 completedIndexes=1 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #3
           > job j: active=1 succeeded=1 failed=1 completedIndexes=1 start=+0s
         exit #3 0
@@ -294,18 +339,24 @@ fn an_index_has_its_own_limit_and_backoff() {
           > SuccessfulCreate: Created pod: #2
           > job j: active=2 failedIndexes= start=+0s
         exit #1 1
+        wait due
+          > after 2s
           > job j: failedIndexes= start=+0s
         wait 5s
         exit #2 1
         wait due
-          > after 5s
+          > after 2s
+        wait due
+          > after 1s
           > SuccessfulCreate: Created pod: #3
           > job j: failed=1 failedIndexes= start=+0s
         wait due
-          > after 5s
+          > after 7s
           > SuccessfulCreate: Created pod: #4
           > job j: active=2 failed=2 failedIndexes= start=+0s
         exit #3 1
+        wait due
+          > after 2s
           > job j: active=1 failed=3 failedIndexes=0 start=+0s
         exit #4 0
           > Warning FailedIndexes: Job has failed indexes
@@ -329,8 +380,12 @@ fn too_many_failed_indexes_fail_the_job() {
           > SuccessfulCreate: Created pod: #4
           > job j: active=4 failedIndexes= start=+0s
         exit #1 1
+        wait due
+          > after 2s
           > job j: active=3 failed=1 failedIndexes=0 start=+0s
         exit #3 1
+        wait due
+          > after 2s
           > SuccessfulDelete: Deleted pod: #2
           > delete #2
           > SuccessfulDelete: Deleted pod: #4
@@ -456,6 +511,8 @@ fn a_time_of_nothing_lets_the_job_go_at_once() {
            > SuccessfulCreate: Created pod: #1
            > job j: active=1 start=+0s
          exit #1 1
+         wait due
+           > after 2s
            > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
            > delete j after its pods
         "#,
@@ -538,18 +595,24 @@ fn an_exit_code_can_fail_the_job() {
         run #1
           > job j: active=2 ready=1 start=+0s
         exit #2 7
+        wait due
+          > after 2s
           > job j: ready=1 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #3
           > job j: active=2 ready=1 start=+0s
         exit #3 2
+        wait due
+          > after 2s
           > job j: ready=1 failed=1 start=+0s
         wait due
-          > after 20s
+          > after 18s
           > SuccessfulCreate: Created pod: #4
           > job j: active=2 ready=1 failed=1 start=+0s
         exit #4 42
+        wait due
+          > after 2s
           > SuccessfulDelete: Deleted pod: #1
           > delete #1
           > job j: terminating=1 failed=3 start=+0s FailureTarget:PodFailurePolicy
@@ -572,6 +635,8 @@ fn a_rule_for_another_container_matches_nothing() {
            > SuccessfulCreate: Created pod: #1
            > job j: active=1 start=+0s
          exit #1 3
+         wait due
+           > after 2s
            > job j: failed=1 start=+0s
         "#,
     );
@@ -592,24 +657,32 @@ fn a_disruption_can_be_ignored() {
           > SuccessfulCreate: Created pod: #1
           > job j: active=1 start=+0s
         condition #1 DisruptionTarget
+        wait due
+          > after 2s
           > job j: start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #2
           > job j: active=1 start=+0s
         condition #2 DisruptionTarget
+        wait due
+          > after 2s
           > job j: start=+0s
         wait due
-          > after 20s
+          > after 18s
           > SuccessfulCreate: Created pod: #3
           > job j: active=1 start=+0s
         exit #3 1
+        wait due
+          > after 2s
           > job j: failed=1 start=+0s
         wait due
-          > after 40s
+          > after 38s
           > SuccessfulCreate: Created pod: #4
           > job j: active=1 failed=1 start=+0s
         exit #4 1
+        wait due
+          > after 2s
           > Warning BackoffLimitExceeded: Job has reached the specified backoff limit
           > job j: failed=2 start=+0s FailureTarget:BackoffLimitExceeded
           >   Failed:BackoffLimitExceeded
@@ -627,6 +700,8 @@ fn a_condition_can_fail_the_job() {
           > SuccessfulCreate: Created pod: #1
           > job j: active=1 start=+0s
         condition #1 ConfigIssue
+        wait due
+          > after 2s
           > Warning PodFailurePolicy: Pod default/#1 has condition ConfigIssue matching
           >   FailJob rule at index 0
           > job j: failed=1 start=+0s FailureTarget:PodFailurePolicy
@@ -648,11 +723,15 @@ fn a_rule_can_fail_an_index_at_once() {
           > SuccessfulCreate: Created pod: #2
           > job j: active=2 failedIndexes= start=+0s
         exit #1 9
+        wait due
+          > after 2s
           > job j: active=1 failed=1 failedIndexes=0 start=+0s
         exit #2 1
+        wait due
+          > after 2s
           > job j: failed=1 failedIndexes=0 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #3
           > job j: active=1 failed=2 failedIndexes=0 start=+0s
         exit #3 0
@@ -761,9 +840,11 @@ fn a_pod_is_replaced_only_when_it_has_failed() {
         wait 3s
           > job j: terminating=1 start=+0s
         exit #1 143
+        wait due
+          > after 2s
           > job j: failed=1 start=+0s
         wait due
-          > after 10s
+          > after 8s
           > SuccessfulCreate: Created pod: #2
           > job j: active=1 failed=1 start=+0s
         stopped #1

@@ -19,7 +19,8 @@ fn check(rows: &[Row]) {
 const WAITS_FOR_A_MAP: &str = r#"{"apiVersion": "v1", "kind": "Pod",
     "metadata": {"name": "waits", "labels": {"app": "waits"}},
     "spec": {"containers": [{"name": "main", "image": "x", "command": ["sleep", "100"],
-        "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "a"}}}]}]}}"#;
+        "env": [{"name": "A",
+            "valueFrom": {"configMapKeyRef": {"name": "absent", "key": "a"}}}]}]}}"#;
 
 const RUNS: &str = r#"{"apiVersion": "v1", "kind": "Pod",
     "metadata": {"name": "runs", "labels": {"app": "runs"}},

@@ -38,8 +38,8 @@ const DIFFERENT: &[(&str, Known)] = &[
             may_differ: &[
                 (
                     r#""state":["waiting","CrashLoopBackOff""#,
-                    "the kills come as often as the first wait is long, ten seconds: whether one of \
-                 them waits hangs on milliseconds",
+                    "the kills come as often as the first wait is long, ten seconds: whether one \
+                     of them waits hangs on milliseconds",
                 ),
                 (" BackOff: ", "goes with that wait"),
                 ("kubectl get pods: says", "goes with that wait"),

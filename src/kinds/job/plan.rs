@@ -42,14 +42,13 @@ pub fn plan(job: &Job, view: &View) -> Plan {
     plan
 }
 
-/// Pods that others have just asked to go are not seen before so many of them are.
+/// When to look at a Job some of whose pods have just failed, and not before.
 fn unseen_until(job: &Job, view: &View) -> Option<Timestamp> {
     let is_ending = job.status.as_ref().is_some_and(|one| conditions::announced(one).is_some());
     if is_ending || job.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    let tracked = pods_of(view).into_iter().filter(|pod| pods::is_tracked(pod));
-    tracked.filter_map(|pod| pods::unseen_until(pod, view)).min()
+    pods::unseen_until(&pods_of(view), view)
 }
 
 /// Nothing changes any more; `ttlSecondsAfterFinished` says when the Job goes.

@@ -118,11 +118,28 @@ fn ended_by_containers(pod: &Pod) -> Option<Timestamp> {
     last
 }
 
-/// Was its deletion asked for so short a while ago that Kubernetes' controller, which gathers what
-/// happens to pods (`syncPodBatchPeriod`), has not looked at it yet? Until when not, then.
-pub fn unseen_until(pod: &Pod, view: &View) -> Option<Timestamp> {
-    let asked_at = deletion_asked_at(pod).filter(|_| is_terminating(pod))?;
-    Some(view.due(asked_at, BATCH)).filter(|at| *at > view.now)
+/// Until when Kubernetes' controller, which gathers what happens to pods (`syncPodBatchPeriod`),
+/// does not look at those that failed, or that others asked to go; `None`: it looks now.
+///
+/// What succeeds is looked at at once here: no one is served by a later start of what comes next.
+pub fn unseen_until(pods: &[&Pod], view: &View) -> Option<Timestamp> {
+    let fails_at = |pod: &&&Pod| match phase(pod) {
+        "Failed" => Some(finished_at(pod)),
+        _ => deletion_asked_at(pod).filter(|_| is_terminating(pod)),
+    };
+    let tracked = pods.iter().filter(|pod| is_tracked(pod));
+    let dues = tracked.filter_map(|pod| fails_at(&pod)).map(|at| view.due(at, BATCH));
+    let mut first = None;
+    for due in dues {
+        // It was not looked at before: those that came after it are seen together with it.
+        if due <= view.now && view.elapsed(due) < BATCH {
+            return None;
+        }
+        if due > view.now {
+            first = Some(first.map_or(due, |first: Timestamp| first.min(due)));
+        }
+    }
+    first
 }
 
 fn deletion_asked_at(pod: &Pod) -> Option<Timestamp> {
