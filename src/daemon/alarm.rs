@@ -1,6 +1,7 @@
 //! The wake for the next due time: exact to the microsecond, and it notices when the clock is set.
 
 use crate::time::{ClockStep, Timestamp};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
@@ -38,6 +39,13 @@ impl Alarm {
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
         timerfd_settime(&self.timer, flags, &Itimerspec { it_interval: zero, it_value: value })?;
         Ok(())
+    }
+
+    /// Waits until then, or until the clock is set.
+    pub fn wait_for(&self, at: Timestamp) -> rustix::io::Result<()> {
+        self.set(Some(at))?;
+        let wait = || poll(&mut [PollFd::new(&self.timer, PollFlags::IN)], None);
+        rustix::io::retry_on_intr(wait).map(drop)
     }
 
     /// Takes note that the wake came, and tells by how much the clock was set since the last call,

@@ -49,31 +49,53 @@ pub struct Pump<R, P> {
 #[derive(Default)]
 struct Wake {
     at: Option<Timestamp>,
-    /// Some time before that: how many pods will be started at once then.
-    ahead: Option<(Timestamp, usize)>,
+    /// How many pods will be started at once then.
+    pods: usize,
+    /// What is done before that, the next one last.
+    ahead: Vec<(Timestamp, Ahead)>,
 }
 
-/// A wake before the slot finds the processor awake and the memory warm at the slot.
-const AHEAD_AT_LEAST: SignedDuration = SignedDuration::from_millis(5);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    /// The runtime makes ready what the pods need.
+    Expect,
+    /// The engine decides what is certain; it is done at the slot.
+    Decide,
+}
+
+/// Before the slot, at least: enough to be awake, to plan and to reach the disk on a busy host.
+const AHEAD_AT_LEAST: SignedDuration = SignedDuration::from_millis(20);
 /// To make ready what one pod needs, on a slow host.
-const AHEAD_PER_POD: SignedDuration = SignedDuration::from_millis(1);
+const EXPECT_PER_POD: SignedDuration = SignedDuration::from_millis(1);
+/// To plan one run and put it on disk.
+const DECIDE_PER_POD: SignedDuration = SignedDuration::from_micros(400);
+/// Whoever asks for something between the decision and the slot waits for the slot.
+const DECIDE_AHEAD_AT_MOST: SignedDuration = SignedDuration::from_millis(250);
 
 impl Wake {
     fn new(at: Option<Timestamp>, pods: usize) -> Wake {
         let factor = i32::try_from(pods).unwrap_or(i32::MAX);
-        let ahead = AHEAD_AT_LEAST + AHEAD_PER_POD.saturating_mul(factor);
-        let begin = at.filter(|_| pods > 0).and_then(|at| at.checked_sub(ahead).ok());
-        Wake { at, ahead: begin.map(|begin| (begin, pods)) }
+        let decide = AHEAD_AT_LEAST + DECIDE_PER_POD.saturating_mul(factor);
+        let decide = decide.min(DECIDE_AHEAD_AT_MOST);
+        let expect = decide + EXPECT_PER_POD.saturating_mul(factor);
+        let steps = [(decide, Ahead::Decide), (expect, Ahead::Expect)];
+        let before = |(by, step)| Some((at?.checked_sub(by).ok()?, step));
+        let ahead = match pods {
+            0 => Vec::new(),
+            _ => steps.into_iter().filter_map(before).collect(),
+        };
+        Wake { at, pods, ahead }
     }
 
     fn next(&self) -> Option<Timestamp> {
-        self.ahead.map_or(self.at, |(begin, _)| Some(begin))
+        self.ahead.last().map_or(self.at, |(begin, _)| Some(*begin))
     }
 
-    /// Is it time to make ready, and not yet time for the turn? Once.
-    fn take_ahead(&mut self, now: Timestamp) -> Option<usize> {
-        let (_, pods) = self.ahead.take_if(|(begin, _)| *begin <= now)?;
-        self.at.is_some_and(|at| now < at).then_some(pods)
+    /// What is to be done now, before the slot. Each once.
+    fn take_ahead(&mut self, now: Timestamp) -> Option<(Timestamp, Ahead)> {
+        let slot = self.at.filter(|at| now < *at)?;
+        let (_, step) = self.ahead.pop_if(|(begin, _)| *begin <= now)?;
+        Some((slot, step))
     }
 }
 
@@ -106,9 +128,16 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                 continue;
             }
             rested = false;
-            if let Some(pods) = wake.take_ahead(SystemClock.now()) {
-                self.runtime.expect(pods);
-                continue;
+            match wake.take_ahead(SystemClock.now()) {
+                Some((_, Ahead::Expect)) => {
+                    self.runtime.expect(wake.pods);
+                    continue;
+                }
+                Some((slot, Ahead::Decide)) => {
+                    wake = self.turns_ahead(slot, &alarm)?.unwrap_or(wake);
+                    continue;
+                }
+                None => {}
             }
             let mut news = self.read_inbox();
             if let Some(step) = alarm.stepped() {
@@ -209,23 +238,38 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         let events = std::mem::take(&mut news.events);
         self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
         let wake = match self.engine.handle(events, SystemClock.now()) {
-            Ok(effects) => {
-                let committed = effects.committed;
-                let wake = self.carry_out(effects, &mut news);
-                if committed {
-                    self.runtime.committed(std::mem::take(&mut self.reports));
-                }
-                wake
-            }
-            Err(error) => {
-                self.disk_failed(&error, &mut news);
-                Wake { at: SystemClock.now().checked_add(DISK_RETRY).ok(), ahead: None }
-            }
+            Ok(effects) => self.carry_out(effects, &mut news),
+            Err(error) => self.disk_failed(&error, &mut news),
         };
         if news.dump {
             self.write_dump();
         }
         wake
+    }
+
+    /// Takes the turns that can be taken before the slot, and at the slot does what they decided.
+    /// News waits meanwhile: nothing happens between the two. `None`: there was nothing to decide.
+    fn turns_ahead(&mut self, slot: Timestamp, alarm: &Alarm) -> rustix::io::Result<Option<Wake>> {
+        let (mut decided, mut failed) = (Vec::new(), None);
+        while SystemClock.now() < slot && failed.is_none() {
+            match self.engine.handle_ahead(slot) {
+                Ok(Some(effects)) => decided.push(effects),
+                Ok(None) => break,
+                Err(error) => failed = Some(error),
+            }
+        }
+        if !decided.is_empty() {
+            alarm.wait_for(slot)?;
+        }
+        let mut news = News::default();
+        let mut wake = None;
+        for effects in decided {
+            wake = Some(self.carry_out(effects, &mut news));
+        }
+        if let Some(error) = failed {
+            wake = Some(self.disk_failed(&error, &mut news));
+        }
+        Ok(wake)
     }
 
     fn carry_out(&mut self, effects: Effects, news: &mut News) -> Wake {
@@ -250,10 +294,13 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             let _ = folder.send(effects.files);
         }
         report::turn(&effects.runs, &effects.notes, &self.metrics);
+        if effects.committed {
+            self.runtime.committed(std::mem::take(&mut self.reports));
+        }
         Wake::new(effects.wake_at, effects.runs_at_wake)
     }
 
-    fn disk_failed(&mut self, error: &DiskError, news: &mut News) {
+    fn disk_failed(&mut self, error: &DiskError, news: &mut News) -> Wake {
         let words = report::chain(error);
         let what = "the state cannot be written: nothing is started until it can";
         self.tell_once(what, &words);
@@ -266,6 +313,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         if let Err(error) = self.engine.recover_disk() {
             self.tell_once("the state cannot be read again", &report::chain(&error));
         }
+        Wake::new(SystemClock.now().checked_add(DISK_RETRY).ok(), 0)
     }
 
     fn tell_once(&mut self, what: &str, error: &str) {

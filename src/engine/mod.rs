@@ -12,7 +12,7 @@
 use crate::kinds::action::{Note, Run, Settings};
 use crate::kinds::pod::observed::{Order, PodObserved, Report};
 use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Object, cron_job};
 use crate::seed::Seed;
 use crate::store::{DiskError, Reader, SourceRecord, Store};
 use crate::time::{ClockStep, ClockSteps, SignedDuration, Timestamp};
@@ -257,6 +257,38 @@ impl Engine {
         let due = self.due.pop(now, DUE_PER_TURN_MAX);
         let can_wait = only_reports && due.is_empty() && !self.fresh && !self.quiet;
         self.dirty.extend(due);
+        self.decide(can_wait)
+    }
+
+    /// As [`Engine::handle`] at `slot`, which is soon: begins what is due then, as far as nothing
+    /// that may still happen changes it. Whoever calls this does what was decided at `slot`, and
+    /// takes no other turn before. `None`: the rest is decided at `slot` itself.
+    pub fn handle_ahead(&mut self, slot: Timestamp) -> Result<Option<Effects>, DiskError> {
+        let certain = match self.fresh || self.quiet || !self.unsettled.is_empty() {
+            true => Vec::new(),
+            false => self.certain_at(slot),
+        };
+        if certain.is_empty() {
+            return Ok(None);
+        }
+        self.begin_turn(slot);
+        certain.iter().for_each(|key| self.due.set(key, None));
+        self.dirty.extend(certain);
+        self.decide(false).map(Some)
+    }
+
+    /// CronJobs that are due then, and that ask for nothing of runs before.
+    fn certain_at(&self, slot: Timestamp) -> Vec<Key> {
+        let is_certain = |key: &Key| match self.store.get(key) {
+            Some(Object::CronJob(cron_job)) => cron_job::plan::begins_regardless(&cron_job),
+            _ => false,
+        };
+        let due = self.due.iter().take_while(|(at, _)| *at <= slot).map(|(_, key)| key);
+        due.filter(|key| is_certain(key)).take(DUE_PER_TURN_MAX).cloned().collect()
+    }
+
+    /// Plans what is dirty and commits what comes of it.
+    fn decide(&mut self, can_wait: bool) -> Result<Effects, DiskError> {
         self.plan_all();
         self.keep_history();
         self.sweep_notes();

@@ -93,7 +93,12 @@ impl Books {
     }
 
     /// After a turn that was committed: every slot that is due is accounted for.
-    pub fn check_slots(&mut self, runs: &[Run], now: Timestamp, late: bool) -> Result<(), String> {
+    pub fn check_slots(
+        &mut self,
+        runs: &[Run],
+        now: Timestamp,
+        late: Option<bool>,
+    ) -> Result<(), String> {
         for run in runs {
             if run.outcome == Outcome::Skipped {
                 self.skipped += 1;
@@ -111,6 +116,7 @@ impl Books {
                 }
             }
         }
+        let Some(late) = late else { return Ok(()) };
         while self.due.first().is_some_and(|(slot, _)| *slot <= now) {
             let (_, name) = self.due.pop_first().expect("one was seen");
             self.settle_due(name, now, late)?;

@@ -176,6 +176,7 @@ impl World {
 
     /// One turn of the engine, and everything that must hold after it.
     pub fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
+        self.turn_ahead()?;
         let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
         let asked = requests.clone();
         let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
@@ -190,6 +191,23 @@ impl World {
         match daemon.engine.handle(events, wall) {
             Ok(effects) => self.carry_out(effects, asked, wall),
             Err(_) => self.disk_failed(now),
+        }
+    }
+
+    /// What the daemon decides before a slot and does at the slot, where nothing happens between
+    /// the two.
+    fn turn_ahead(&mut self) -> Result<(), Broken> {
+        loop {
+            let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
+            let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
+            if daemon.retry_at.is_some() || daemon.wake_at != Some(wall) {
+                return Ok(());
+            }
+            match daemon.engine.handle_ahead(wall) {
+                Ok(None) => return Ok(()),
+                Ok(Some(effects)) => self.carry_out(effects, Vec::new(), wall)?,
+                Err(_) => return self.disk_failed(now),
+            }
         }
     }
 
@@ -232,7 +250,9 @@ impl World {
             daemon.runtime.order(order);
         }
         daemon.wake_at = effects.wake_at;
-        let late = std::mem::take(&mut self.late);
+        // What is due may take several turns at one instant.
+        let is_over = effects.wake_at.is_none_or(|at| at > wall);
+        let late = is_over.then(|| std::mem::take(&mut self.late));
         let checked = self.check(&reader, version, &effects.runs, wall, late);
         checked.map_err(|what| self.broken(&what))?;
         if crashes { self.crash(false) } else { Ok(()) }
@@ -259,7 +279,7 @@ impl World {
         version: u64,
         runs: &[crate::kinds::action::Run],
         wall: Timestamp,
-        late: bool,
+        late: Option<bool>,
     ) -> Result<(), String> {
         let host = self.host.borrow();
         if let Some(broken) = host.broken.first() {

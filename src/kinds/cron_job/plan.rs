@@ -24,6 +24,13 @@ const MISSED_MAX: usize = 100;
 /// No clock is set back by more and yet was right before.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// Does its next run begin whatever becomes of its runs until then?
+pub fn begins_regardless(cron_job: &CronJob) -> bool {
+    let allows = cron_job.spec.concurrency_policy.as_deref().is_none_or(|p| p == "Allow");
+    let active = cron_job.status.as_ref().and_then(|status| status.active.as_ref());
+    allows || active.is_none_or(Vec::is_empty)
+}
+
 /// Decides what a CronJob needs now. `view.owned` are its Jobs.
 pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
     let mut plan = Plan::default();
