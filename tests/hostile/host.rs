@@ -53,10 +53,10 @@ fn programs_get_the_limits_that_the_daemon_was_started_with() {
     let mut daemon = Daemon::prepare();
     daemon.start_under(&["prlimit", "--nofile=333:4444"]);
     let check = |name: &str| {
+        let script = "ulimit -Sn; ulimit -Hn";
         let pod = format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{restartPolicy: Never, \
-             containers: [{{name: main, image: none, command: [sh, -c, 'ulimit -Sn; ulimit -Hn']}}]\
-             }}}}"
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{restartPolicy: \
+             Never, containers: [{{name: main, image: none, command: [sh, -c, '{script}']}}]}}}}"
         );
         daemon.write_job(&format!("{name}.yaml"), &pod);
         daemon.until("it has ended", || {

@@ -4,7 +4,7 @@ use super::container::{Container, Stream};
 use super::hook::{self, HookRun, Occasion};
 use super::log::Log;
 use super::spawn::{self, Birth, Program, Refusal, words};
-use super::{Shim, files};
+use super::{REST_AFTER, Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
 use crate::host::{birth, signals, sockets};
@@ -143,6 +143,7 @@ impl Shim {
             at: container.started_at,
         };
         self.record(record, false);
+        self.rest_at = Some(Instant::now() + REST_AFTER);
         self.run_hook(name, Occasion::PostStart);
     }
 

@@ -5,7 +5,7 @@ use super::hook::{Occasion, exit_code};
 use super::message::{self, Message};
 use super::spawn::Refusal;
 use super::{Shim, launch, log, strays};
-use crate::host::process;
+use crate::host::{memory, process};
 use crate::kinds::pod::observed::Exit;
 use crate::runtimes::process::place::Place;
 use crate::runtimes::process::records::Record;
@@ -126,6 +126,9 @@ impl Shim {
     /// Deadlines that have passed, and containers whose end is complete.
     pub(super) fn look_at_clocks(&mut self) {
         let now = Instant::now();
+        if self.rest_at.take_if(|at| *at <= now).is_some() {
+            memory::give_back();
+        }
         let names: Vec<String> = self.containers.keys().cloned().collect();
         for name in names {
             self.look_at_hook(&name, now);

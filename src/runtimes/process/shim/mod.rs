@@ -59,6 +59,8 @@ pub struct Shim {
     told_full: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
+    /// When memory that only the last start wanted is given back.
+    rest_at: Option<Instant>,
     /// Scratch for reading. Memory that is never written to costs nothing.
     buffer: Vec<u8>,
     /// Holds the pod's lock: never two shims for one pod.
@@ -75,6 +77,8 @@ struct Free {
 /// Init containers follow each other at once: a shim that cannot be given another pod is kept for
 /// the next.
 const LINGER: Duration = Duration::from_millis(100);
+/// A container that lives for so long may live for months: hundreds of shims wait beside theirs.
+const REST_AFTER: Duration = Duration::from_secs(1);
 const DISK_RETRY_EVERY: Duration = Duration::from_secs(1);
 const OUTPUT_BYTES_AT_ONCE: usize = 32 << 10;
 
@@ -154,6 +158,7 @@ impl Shim {
             asked: false,
             told_full: false,
             idle_since: Instant::now(),
+            rest_at: None,
             buffer: free.buffer,
             _lock: lock,
         }
@@ -240,6 +245,7 @@ impl Shim {
         if self.may_end() && self.asked {
             at.push(self.idle_since + LINGER);
         }
+        at.extend(self.rest_at);
         at.into_iter().min().map(|at| at.saturating_duration_since(now))
     }
 
