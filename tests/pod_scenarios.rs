@@ -11,7 +11,7 @@ use cronlet::kinds::pod::probe::{ProbeKind, Probed, Told};
 use cronlet::kinds::pod::{events, plan, queue, status};
 use cronlet::kinds::{Key, Object};
 use cronlet::time::{ClockSteps, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Node, Pod, PodStatus};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,9 +142,9 @@ impl World {
 
     fn bind(&mut self) {
         let pending = [queue::Pending { pod: &self.pod, slot: self.now }];
-        for decision in
-            queue::bind(&pending, 0, &mut Ports::default(), &World::settings(), self.now)
-        {
+        let (node, settings) = (Node::default(), World::settings());
+        let mut ports = Ports::default();
+        for decision in queue::bind(&pending, 0, &node, &mut ports, &settings, self.now) {
             self.carry_out(decision.into_plan().actions);
         }
         self.settle();

@@ -350,7 +350,7 @@ mod tests {
         "---\napiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: j}\n",
         "spec:\n  schedule: '0 0 * * *'\n",
         "  jobTemplate: {spec: {template: {spec: {restartPolicy: Never,\n",
-        "     nodeSelector: {a: b}, containers: [{name: m, image: i}]}}}}\n",
+        "     schedulerName: s, containers: [{name: m, image: i}]}}}}\n",
     );
 
     /// What is written for `text` under `arguments`, and the exit code.
@@ -403,7 +403,7 @@ mod tests {
         let (out, _, exit) = check(JOB, &[]);
         assert!(out.starts_with("f:2: cronjob/j ok\n"), "{out}");
         assert!(out.contains("f:2: cronjob/j warning: batch/v1beta1 CronJob is read as"), "{out}");
-        let field = "spec.jobTemplate.spec.template.spec.nodeSelector";
+        let field = "spec.jobTemplate.spec.template.spec.schedulerName";
         let warning = format!("f:8: cronjob/j warning: {field}: has no effect: ");
         assert!(out.contains(&warning), "{out}");
         assert_eq!(exit, 0);

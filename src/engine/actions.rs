@@ -124,7 +124,7 @@ impl Engine {
             return;
         }
         self.touch_kin(before.as_ref(), &object);
-        self.note_closing(&object);
+        self.note_home(&object);
         self.store.put(object);
         self.dirty.insert(key);
     }

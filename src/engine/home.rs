@@ -9,6 +9,7 @@ use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Engine {
@@ -70,18 +71,26 @@ impl Engine {
         self.closing.contains(namespace)
     }
 
-    /// Keeps in mind a Namespace that goes from now on.
-    pub(super) fn note_closing(&mut self, object: &Object) {
-        if object.kind() == Kind::Namespace && object.is_going() {
-            self.closing.insert(object.name().to_owned());
+    /// Keeps in mind a Namespace that goes from now on, and this host as it is now.
+    pub(super) fn note_home(&mut self, object: &Object) {
+        match object {
+            Object::Namespace(_) if object.is_going() => {
+                self.closing.insert(object.name().to_owned());
+            }
+            Object::Node(node) if object.name() == self.settings.node_name => {
+                self.node = Some(node.clone());
+            }
+            _ => {}
         }
     }
 
-    /// Finds the Namespaces that go by what the store holds.
-    pub(super) fn find_closing(&mut self) {
-        let all = self.store.keys(Kind::Namespace).into_iter();
-        let going = all.filter_map(|key| self.store.get(&key)).filter(Object::is_going);
-        self.closing = going.map(|namespace| namespace.name().to_owned()).collect();
+    /// The same by what the store holds.
+    pub(super) fn find_home(&mut self) {
+        (self.closing, self.node) = (BTreeSet::new(), None);
+        let kinds = [Kind::Namespace, Kind::Node];
+        let keys = kinds.iter().flat_map(|kind| self.store.keys(*kind));
+        let found: Vec<Object> = keys.filter_map(|key| self.store.get(&key)).collect();
+        found.iter().for_each(|object| self.note_home(object));
     }
 
     /// The Namespace of what was removed may have waited for that.

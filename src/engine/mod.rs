@@ -16,6 +16,7 @@ use crate::kinds::{Key, Kind, Object, cron_job};
 use crate::seed::Seed;
 use crate::store::{DiskError, Reader, SourceRecord, Store};
 use crate::time::{ClockStep, ClockSteps, SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -145,6 +146,8 @@ pub struct Engine {
     dirty: BTreeSet<Key>,
     /// Names of the Namespaces that are going.
     closing: BTreeSet<String>,
+    /// This host, which pods are bound to.
+    node: Option<Arc<Node>>,
     queue: queue::RunQueue,
     network: network::Network,
     notes: notes::NoteLog,
@@ -201,6 +204,7 @@ impl Engine {
             seen: BTreeMap::new(),
             dirty: BTreeSet::new(),
             closing: BTreeSet::new(),
+            node: None,
             queue: queue::RunQueue::default(),
             network: network::Network::default(),
             history_due: None,
@@ -217,7 +221,7 @@ impl Engine {
             steps,
             defaults,
         };
-        engine.find_closing();
+        engine.find_home();
         engine.take_back(recovered);
         engine.everything_is_dirty();
         Ok(engine)
@@ -342,7 +346,7 @@ impl Engine {
     /// Reads the disk again after `handle` failed; until this succeeds, `handle` is of no use.
     pub fn recover_disk(&mut self) -> Result<(), DiskError> {
         self.store.reload()?;
-        self.find_closing();
+        self.find_home();
         self.everything_is_dirty();
         Ok(())
     }

@@ -102,6 +102,7 @@ impl Engine {
         let limit = self.settings.limits.runs.map_or(usize::MAX, |runs| runs as usize);
         let candidates = self.queue.candidates(limit.saturating_sub(running));
         self.queue.fresh.clear();
+        let Some(node) = self.node.clone() else { return false };
         let pods: Vec<(Arc<Pod>, Timestamp)> = (candidates.into_iter())
             .filter_map(|(key, slot)| match self.store.get(&key) {
                 Some(Object::Pod(pod)) => Some((pod, slot)),
@@ -113,9 +114,10 @@ impl Engine {
         let running = u32::try_from(running).unwrap_or(u32::MAX);
         self.know_all_pods();
         let (ports, now) = (&mut self.network.ports, self.turn.now);
-        let decisions = queue::bind(&pending, running, ports, &self.settings, now);
+        let decisions = queue::bind(&pending, running, &node, ports, &self.settings, now);
         for (pod, _) in &pods {
-            self.queue.place(&Object::Pod(pod.clone()).key(), queue::is_held(pod, ports));
+            let is_held = queue::is_held(pod, &node, ports);
+            self.queue.place(&Object::Pod(pod.clone()).key(), is_held);
         }
         let any = !decisions.is_empty();
         for decision in decisions {

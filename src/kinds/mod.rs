@@ -195,13 +195,13 @@ pub fn plan(
         Object::Job(job) => job::plan::plan(job, view),
         Object::ReplicaSet(set) => replica_set::plan::plan(set, view),
         Object::Namespace(namespace) => namespace::plan::plan(namespace, view),
+        Object::Node(node) => node::plan::plan(node, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
         Object::PersistentVolumeClaim(claim) => persistent_volume_claim::plan::plan(claim, view),
         Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
         Object::ConfigMap(_)
         | Object::ControllerRevision(_)
         | Object::Event(_)
-        | Object::Node(_)
         | Object::Secret(_)
         | Object::Service(_) => action::Plan::default(),
     }

@@ -9,6 +9,8 @@ mod deployments;
 
 mod daemon_sets;
 
+mod nodes;
+
 mod replica_sets;
 
 mod stateful_sets;

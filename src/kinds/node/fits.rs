@@ -1,9 +1,43 @@
-//! Whether a pod's wishes about nodes fit a node: its name, its labels, and its taints.
+//! Whether a pod's wishes about nodes fit a node: its name, labels and taints, and what it has.
 
+use crate::kinds::pod::totals;
 use k8s_openapi::api::core::v1::{
     Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
 };
 use std::collections::BTreeMap;
+
+/// What keeps a pod from the node, in the scheduler's words: the first of its filters that says no
+/// speaks. Empty: nothing does.
+///
+/// Of resources, a pod may not ask for more than the host has; what all of them ask for together,
+/// and what the host does not count, is not looked at.
+pub fn obstacles(pod: &PodSpec, node: &Node) -> Vec<String> {
+    let tolerations = pod.tolerations.as_deref().unwrap_or_default();
+    let is_closed = node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true));
+    if is_closed && !tolerations.iter().any(|one| tolerates(one, &unschedulable())) {
+        return vec!["node(s) were unschedulable".to_owned()];
+    }
+    if is_kept_off(pod, node, &["NoSchedule", "NoExecute"]) {
+        return vec!["node(s) had untolerated taint(s)".to_owned()];
+    }
+    if !is_wanted(pod, node) {
+        return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
+    }
+    let has = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
+    let has = totals::amounts(has);
+    let asked = totals::of_containers(pod, totals::requests).into_iter();
+    let lacking = asked.filter(|(name, amount)| has.get(name).is_some_and(|has| amount > has));
+    lacking.map(|(name, _)| format!("Insufficient {name}")).collect()
+}
+
+/// The taint of a node that takes no new pods.
+pub fn unschedulable() -> Taint {
+    Taint {
+        key: "node.kubernetes.io/unschedulable".to_owned(),
+        effect: "NoSchedule".to_owned(),
+        ..Taint::default()
+    }
+}
 
 /// The node is the one that the pod names, and has the labels that it selects.
 pub fn is_wanted(pod: &PodSpec, node: &Node) -> bool {
@@ -122,6 +156,43 @@ mod tests {
         check(terms(json!([{}])), false);
         let field = json!({"key": "metadata.name", "operator": "In", "values": ["n"]});
         check(terms(json!([{"matchFields": [field]}])), true);
+    }
+
+    #[test]
+    fn what_keeps_a_pod_away() {
+        let check = |spec: Value, is_closed: bool, want: &[&str]| {
+            let mut node = node(json!([{"key": "k", "effect": "NoSchedule"}]));
+            let of_node = node.spec.get_or_insert_default();
+            of_node.unschedulable = Some(is_closed);
+            if spec["tolerations"].is_null() {
+                of_node.taints = None;
+            }
+            let status = json!({"allocatable": {"cpu": "2", "memory": "1Gi"}});
+            node.status = serde_json::from_value(status).expect("a status");
+            let pod: PodSpec = serde_json::from_value(spec.clone()).expect("a spec");
+            assert_eq!(obstacles(&pod, &node), want, "{spec}");
+        };
+        let asks = |cpu: &str, memory: &str| {
+            let resources = json!({"requests": {"cpu": cpu, "memory": memory, "x/gpu": "1"}});
+            json!({"containers": [{"name": "a", "resources": resources}, {"name": "b"}]})
+        };
+        check(asks("2", "1Gi"), false, &[]);
+        check(asks("2100m", "1Gi"), false, &["Insufficient cpu"]);
+        check(asks("3", "1025Mi"), false, &["Insufficient cpu", "Insufficient memory"]);
+        check(json!({"containers": []}), true, &["node(s) were unschedulable"]);
+        let tolerations = |key: &str| {
+            let toleration = json!({"key": key, "operator": "Exists"});
+            json!({"containers": [], "tolerations": [toleration]})
+        };
+        check(
+            tolerations("node.kubernetes.io/unschedulable"),
+            true,
+            &["node(s) had untolerated taint(s)"],
+        );
+        check(tolerations("k"), false, &[]);
+        check(tolerations("k"), true, &["node(s) were unschedulable"]);
+        let other = json!({"containers": [], "nodeSelector": {"disk": "hdd"}});
+        check(other, false, &["node(s) didn't match Pod's node affinity/selector"]);
     }
 
     #[test]

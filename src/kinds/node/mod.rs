@@ -6,4 +6,5 @@ pub mod defaults;
 
 pub mod fits;
 pub mod host;
+pub mod plan;
 pub mod usage;

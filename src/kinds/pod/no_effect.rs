@@ -5,8 +5,8 @@
 
 use crate::kinds::check::Path;
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
-    SecurityContext, VolumeMount,
+    Affinity, Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec,
+    ResourceRequirements, SecurityContext, VolumeMount,
 };
 
 /// A field's path below the type, whether it is set, and why it does nothing.
@@ -22,7 +22,7 @@ const NO_TERMINAL: &str = "containers have no terminal or input";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
 const SPEC: &[Row<PodSpec>] = &[
-    ("affinity", |s| s.affinity.is_some(), ONE_NODE),
+    ("affinity", |s| s.affinity.as_ref().is_some_and(is_of_pods), ONE_NODE),
     ("automountServiceAccountToken", |s| s.automount_service_account_token.is_some(), NO_ACCOUNTS),
     ("dnsConfig", |s| s.dns_config.is_some(), HOST_NAMES),
     ("dnsPolicy", |s| s.dns_policy.is_some(), HOST_NAMES),
@@ -33,7 +33,6 @@ const SPEC: &[Row<PodSpec>] = &[
     ("hostPID", |s| s.host_pid == Some(false), HOST_PROCESSES),
     ("hostUsers", |s| s.host_users == Some(false), "pods use the users of the host"),
     ("imagePullSecrets", |s| s.image_pull_secrets.is_some(), HOST_PROGRAMS),
-    ("nodeSelector", |s| s.node_selector.is_some(), ONE_NODE),
     ("os", |s| s.os.is_some(), ONE_NODE),
     ("overhead", |s| s.overhead.is_some(), "there are no runtime classes"),
     ("preemptionPolicy", |s| s.preemption_policy.is_some(), "no pod is preempted"),
@@ -48,9 +47,13 @@ const SPEC: &[Row<PodSpec>] = &[
     ("setHostnameAsFQDN", |s| s.set_hostname_as_fqdn.is_some(), HOST_NAMES),
     ("shareProcessNamespace", |s| s.share_process_namespace.is_some(), HOST_PROCESSES),
     ("subdomain", |s| s.subdomain.is_some(), HOST_NAMES),
-    ("tolerations", |s| s.tolerations.is_some(), ONE_NODE),
     ("topologySpreadConstraints", |s| s.topology_spread_constraints.is_some(), ONE_NODE),
 ];
+
+/// Which other pods a pod wants near it, or far from it.
+fn is_of_pods(affinity: &Affinity) -> bool {
+    affinity.pod_affinity.is_some() || affinity.pod_anti_affinity.is_some()
+}
 
 const POD_SECURITY: &[Row<PodSecurityContext>] = &[
     ("appArmorProfile", |s| s.app_armor_profile.is_some(), NO_SANDBOX),
@@ -170,9 +173,10 @@ mod tests {
         check(json!({"containers": [], "hostNetwork": true, "hostPID": true}), &[]);
         check(json!({"containers": [], "hostNetwork": false}), &["spec.hostNetwork"]);
         check(
-            json!({"containers": [], "nodeSelector": {}, "tolerations": []}),
-            &["spec.nodeSelector", "spec.tolerations"],
+            json!({"containers": [], "affinity": {"podAffinity": {}}, "schedulerName": "s"}),
+            &["spec.affinity", "spec.schedulerName"],
         );
+        check(json!({"containers": [], "affinity": {"nodeAffinity": {}}, "tolerations": []}), &[]);
         check(
             json!({"containers": [{
                 "name": "a",

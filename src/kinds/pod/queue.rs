@@ -5,11 +5,12 @@ use super::conditions;
 use super::plan::is_ended;
 use super::ports::Ports;
 use super::status::{fresh, seconds};
+use crate::kinds::Object;
 use crate::kinds::action::{Action, Note, Plan, Settings, Severity};
-use crate::kinds::{Key, Object};
+use crate::kinds::node::fits;
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 
 /// A pod that is not bound yet.
 #[derive(Debug, Clone, Copy)]
@@ -51,15 +52,16 @@ pub fn takes_run(pod: &Pod) -> bool {
 }
 
 /// Does it wait for something else than its turn?
-pub fn is_held(pod: &Pod, ports: &Ports) -> bool {
-    is_gated(pod) || ports.host_conflict(pod).is_some()
+pub fn is_held(pod: &Pod, node: &Node, ports: &Ports) -> bool {
+    is_gated(pod) || fits_not(pod, node).is_some() || ports.host_conflict(pod).is_some()
 }
 
-/// Binds what may run now, and tells the others why they wait; pods that stay as they are are left
-/// out. `running` is the number of pods that [`takes_run`].
+/// Binds to the node what may run now, and tells the others why they wait; pods that stay as they
+/// are are left out. `running` is the number of pods that [`takes_run`].
 pub fn bind(
     pending: &[Pending],
     running: u32,
+    node: &Node,
     ports: &mut Ports,
     settings: &Settings,
     now: Timestamp,
@@ -73,8 +75,9 @@ pub fn bind(
             decisions.extend(wait(pod, "SchedulingGated", GATED.to_owned(), now));
             continue;
         }
-        if let Some((number, holder)) = ports.host_conflict(pod) {
-            decisions.extend(wait_for_port(pod, number, holder, now));
+        let refused = fits_not(pod, node).or_else(|| taken_port(pod, ports));
+        if let Some(message) = refused {
+            decisions.extend(unschedulable(pod, message, now));
             continue;
         }
         match &mut free {
@@ -153,13 +156,27 @@ fn assign(pod: &Pod, settings: &Settings, now: Timestamp) -> Decision {
     Decision { pod: bound, event: Some(event) }
 }
 
-/// As the scheduler, which says so in an event too.
-fn wait_for_port(pod: &Pod, number: u16, holder: &Key, now: Timestamp) -> Option<Decision> {
-    let message = format!(
+/// Why the pod is not for this node, as the scheduler says it.
+fn fits_not(pod: &Pod, node: &Node) -> Option<String> {
+    let obstacles = fits::obstacles(pod.spec.as_ref()?, node);
+    let each: Vec<String> = obstacles.iter().map(|obstacle| format!("1 {obstacle}")).collect();
+    let nodes = "0/1 nodes are available:";
+    let rest = "no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is \
+                not helpful for scheduling.";
+    (!each.is_empty()).then(|| format!("{nodes} {}. {rest}", each.join(", ")))
+}
+
+fn taken_port(pod: &Pod, ports: &Ports) -> Option<String> {
+    let (number, holder) = ports.host_conflict(pod)?;
+    Some(format!(
         "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports. \
          hostPort {number} is pod {}/{}'s",
         holder.namespace, holder.name
-    );
+    ))
+}
+
+/// As the scheduler, which says so in an event too.
+fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Option<Decision> {
     let mut decision = wait(pod, "Unschedulable", message.clone(), now)?;
     decision.event = Some(Note {
         severity: Severity::Warning,

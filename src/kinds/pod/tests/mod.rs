@@ -14,7 +14,7 @@ use super::{plan, queue, status};
 use crate::kinds::action::{Action, Others, Plan, Settings, View};
 use crate::kinds::{Key, Object};
 use crate::time::{ClockSteps, SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
@@ -118,7 +118,9 @@ impl World {
     fn bind(&mut self) {
         let slot = queue::slot(&self.pod, None);
         let pending = [queue::Pending { pod: &self.pod, slot }];
-        for decision in queue::bind(&pending, 0, &mut Ports::default(), &self.settings, self.now) {
+        let node = Node::default();
+        let mut ports = Ports::default();
+        for decision in queue::bind(&pending, 0, &node, &mut ports, &self.settings, self.now) {
             self.carry_out(decision.into_plan());
         }
     }

@@ -6,7 +6,7 @@ use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, slot, takes_ru
 use crate::kinds::{Key, Kind};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::json;
 
 /// A pod made at that second, of a Job or not.
@@ -21,11 +21,15 @@ fn pod(name: &str, second: i64, of_job: bool) -> Pod {
 }
 
 fn decide(pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
+    decide_on(&Node::default(), pods, running, runs)
+}
+
+fn decide_on(node: &Node, pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
     let pending: Vec<Pending> =
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
     let settings = Settings { limits: Limits { runs }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
-    bind(&pending, running, &mut Ports::default(), &settings, now)
+    bind(&pending, running, node, &mut Ports::default(), &settings, now)
 }
 
 /// Decisions in their order: `name` is bound, `name?` is told to wait.
@@ -69,6 +73,29 @@ fn a_pod_is_told_once_why_it_waits() {
     assert_eq!(conditions[0].reason, None);
     let event = bound.event.expect("an event");
     assert_eq!(event.message, "Successfully assigned default/a to localhost");
+}
+
+#[test]
+fn a_pod_waits_for_a_node_that_fits() {
+    let mut choosy = pod("choosy", 1, true);
+    let spec = choosy.spec.get_or_insert_default();
+    spec.node_selector = Some([("disk".to_owned(), "ssd".to_owned())].into());
+    let mut node = Node::default();
+    let waiting = decide_on(&node, &[choosy, pod("other", 2, true)], 0, Some(1));
+    let [told, bound] = &waiting[..] else { panic!("two decisions") };
+    assert!(is_bound(&bound.pod), "it takes no run that it does not use");
+    let event = told.event.as_ref().expect("an event");
+    let message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. \
+                   no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption \
+                   is not helpful for scheduling.";
+    assert_eq!((event.reason, &*event.message), ("FailedScheduling", message));
+    let conditions = told.pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let reason = conditions.expect("conditions")[0].reason.as_deref();
+    assert_eq!(reason, Some("Unschedulable"));
+    let waiting = [told.pod.clone()];
+    assert!(decide_on(&node, &waiting, 0, None).is_empty(), "it is told once");
+    node.metadata.labels = Some([("disk".to_owned(), "ssd".to_owned())].into());
+    assert!(is_bound(&decide_on(&node, &waiting, 0, None)[0].pod));
 }
 
 #[test]
@@ -122,7 +149,8 @@ fn pods_that_want_one_host_port_are_parted() {
         let pending: Vec<Pending> =
             pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
         let now = Timestamp::from_second(1000).expect("in range");
-        let decisions = bind(&pending, 0, &mut ports, &Settings::default(), now);
+        let (node, settings) = (Node::default(), Settings::default());
+        let decisions = bind(&pending, 0, &node, &mut ports, &settings, now);
         let bound: Vec<bool> = decisions.iter().map(|decision| is_bound(&decision.pod)).collect();
         // Of two that come together one waits for the other.
         assert_eq!(bound, [free, false], "{held:?} {wanted:?}");
