@@ -8,7 +8,6 @@ use super::{
     job, meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service, shown,
     stateful_set, template,
 };
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// An object that may be stored, and what its user should know.
@@ -358,16 +357,9 @@ fn warnings(object: &Object) -> Vec<String> {
         pod::no_effect::spec(pod, &spec, &mut warnings);
     }
     let Some(template) = template::of(object) else { return warnings };
-    let mut template = Cow::Borrowed(template);
-    if object.kind() == Kind::DaemonSet
-        && let Some(pod) = &mut template.to_mut().spec
-    {
-        // Its controller asks by these whether this host is meant.
-        (pod.affinity, pod.node_selector, pod.tolerations) = (None, None, None);
-    }
     let (job_template, job) = (spec.child("jobTemplate"), "spec");
     let at = if object.kind() == Kind::CronJob { job_template.child(job) } else { spec };
-    pod::no_effect::template(&template, &at.child("template"), &mut warnings);
+    pod::no_effect::template(template, &at.child("template"), &mut warnings);
     warnings
 }
 
