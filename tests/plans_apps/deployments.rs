@@ -195,6 +195,12 @@ fn old_sets_are_kept_as_many_as_the_limit_says() {
     assert_eq!(images, ["x:1", "x:3", "x:4"]);
     edit(&mut world, |object| object["spec"]["revisionHistoryLimit"] = json!(0));
     assert_eq!(world.sets().len(), 1);
+    set_image(&mut world, "x:5");
+    let new = world.pods().into_iter().find(|pod| !standing::is_ready(pod)).expect("a new pod");
+    world.set_pod(name_of(&new), "Running", true);
+    world.settle();
+    assert_eq!(world.sets().len(), 1, "the old one goes before its pod");
+    assert!(world.pods().iter().any(|pod| standing::is_going(pod)));
 }
 
 #[test]

@@ -185,8 +185,8 @@ impl<'a> Sync<'a> {
     }
 
     /// `revisionHistoryLimit`: the sets of the oldest revisions go, unless they have pods
-    /// (`cleanupDeployment`). Kubernetes passes over those that terminate, which `Recreate` then
-    /// would not wait for.
+    /// (`cleanupDeployment`). Pods that terminate are none, but under `Recreate`, which would not
+    /// wait for them without their set.
     pub fn clean_up(&mut self) {
         let limit = self.spec.revision_history_limit.filter(|limit| *limit != i32::MAX);
         let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return };
@@ -196,8 +196,8 @@ impl<'a> Sync<'a> {
         old.sort_by_key(|index| super::revisions::of(&self.sets[*index]));
         for index in old.into_iter().take(surplus) {
             let set = &self.sets[index];
-            let pods = set.actual() + set.terminating();
-            if pods == 0 && set.size() == 0 && !set.is_behind() {
+            let awaited = if self.bounds.is_rolling { 0 } else { set.terminating() };
+            if set.actual() + awaited == 0 && set.size() == 0 && !set.is_behind() {
                 let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
                 let key = Key::new(Kind::ReplicaSet, namespace, set.name());
                 self.plan.push(Action::Delete(key));

@@ -23,10 +23,14 @@ pub fn obstacles(pod: &PodSpec, node: &Node) -> Vec<String> {
     if !is_wanted(pod, node) {
         return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
     }
+    let asked = totals::of_containers(pod, totals::requests);
+    if asked.is_empty() {
+        return Vec::new();
+    }
     let has = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
     let has = totals::amounts(has);
-    let asked = totals::of_containers(pod, totals::requests).into_iter();
-    let lacking = asked.filter(|(name, amount)| has.get(name).is_some_and(|has| amount > has));
+    let is_lacking = |name: &String, amount| has.get(name).is_some_and(|has| amount > has);
+    let lacking = asked.iter().filter(|(name, amount)| is_lacking(name, *amount));
     lacking.map(|(name, _)| format!("Insufficient {name}")).collect()
 }
 
