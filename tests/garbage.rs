@@ -131,6 +131,7 @@ fn what_nobody_owns_goes() {
     check(|owner| owner["kind"] = json!("Secret"), "gone");
     // Nothing is known here of such objects.
     check(|owner| owner["kind"] = json!("Widget"), "there");
+    check(|owner| owner["apiVersion"] = json!("example.com/v1"), "there");
 }
 
 #[test]

@@ -144,7 +144,9 @@ impl Engine {
     /// A kind that is not known here may well have such an object, and what is in no namespace
     /// cannot say in which its owner is.
     fn standing(&self, dependent: &Object, owner: &OwnerReference) -> Standing {
-        let Some(kind) = Kind::from_name(&owner.kind) else { return Standing::Solid };
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let kind = Kind::from_name(&owner.kind).filter(|kind| kind.info().group == group);
+        let Some(kind) = kind else { return Standing::Solid };
         if dependent.namespace().is_empty() && !kind.info().is_cluster_scoped {
             return Standing::Solid;
         }

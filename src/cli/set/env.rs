@@ -39,7 +39,7 @@ pub struct Args {
 }
 
 enum Change {
-    Set(EnvVar),
+    Set(Box<EnvVar>),
     Remove(String),
 }
 
@@ -48,7 +48,8 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let (target, words) = super::split(&args.words, is_change);
     let mut changes =
         words.iter().map(|word| Change::parse(word)).collect::<Result<Vec<_>, _>>()?;
-    changes.extend(sources::variables(&args.source, client, &args.namespace)?.map(Change::Set));
+    let sourced = sources::variables(&args.source, client, &args.namespace)?;
+    changes.extend(sourced.map(|variable| Change::Set(Box::new(variable))));
     if changes.is_empty() && !args.list {
         return Err(Failure::usage("at least one environment variable must be provided"));
     }
@@ -79,11 +80,11 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
 impl Change {
     fn parse(word: &str) -> Result<Change, Failure> {
         let change = match word.split_once('=') {
-            Some((name, value)) => Change::Set(EnvVar {
+            Some((name, value)) => Change::Set(Box::new(EnvVar {
                 name: name.to_owned(),
                 value: Some(value.to_owned()),
                 value_from: None,
-            }),
+            })),
             None => Change::Remove(word.strip_suffix('-').unwrap_or(word).to_owned()),
         };
         if change.name().is_empty() {
@@ -105,7 +106,7 @@ impl Change {
             Change::Remove(name) => env.retain(|one| one.name != *name),
             Change::Set(variable) => match env.iter_mut().find(|one| one.name == variable.name) {
                 Some(one) => one.clone_from(variable),
-                None => env.push(variable.clone()),
+                None => env.push((**variable).clone()),
             },
         }
         env
