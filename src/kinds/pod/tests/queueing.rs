@@ -2,7 +2,7 @@
 
 use crate::kinds::action::{Limits, Settings};
 use crate::kinds::pod::ports::{self, Ports};
-use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, slot, takes_run};
+use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, is_held, slot, takes_run};
 use crate::kinds::{Key, Kind};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -94,6 +94,7 @@ fn a_pod_waits_for_a_node_that_fits() {
     assert_eq!(reason, Some("Unschedulable"));
     let waiting = [told.pod.clone()];
     assert!(decide_on(&node, &waiting, 0, None).is_empty(), "it is told once");
+    assert!(is_held(&waiting[0], &node, &Ports::default()), "those behind it need not wait");
     node.metadata.labels = Some([("disk".to_owned(), "ssd".to_owned())].into());
     assert!(is_bound(&decide_on(&node, &waiting, 0, None)[0].pod));
 }
