@@ -67,6 +67,7 @@ const POD_SECURITY: &[Row<PodSecurityContext>] = &[
 const CONTAINER: &[Row<Container>] = &[
     ("imagePullPolicy", |c| c.image_pull_policy.is_some(), HOST_PROGRAMS),
     ("resizePolicy", |c| c.resize_policy.is_some(), "containers are not resized"),
+    ("restartPolicyRules", restarts_all, "RestartAllContainers restarts its own container alone"),
     ("stdin", |c| c.stdin.is_some(), NO_TERMINAL),
     ("stdinOnce", |c| c.stdin_once.is_some(), NO_TERMINAL),
     ("tty", |c| c.tty.is_some(), NO_TERMINAL),
@@ -92,6 +93,11 @@ const MOUNT: &[Row<VolumeMount>] = &[
     ("mountPropagation", |m| m.mount_propagation.is_some(), "mounts are private to a container"),
     ("recursiveReadOnly", |m| m.recursive_read_only.is_some(), "mounts are private to a container"),
 ];
+
+fn restarts_all(container: &Container) -> bool {
+    let rules = container.restart_policy_rules.iter().flatten();
+    rules.into_iter().any(|rule| rule.action == "RestartAllContainers")
+}
 
 /// Resources that a cgroup limits here; a limit on any other does nothing.
 const LIMITED: &[&str] = &["cpu", "memory"];
@@ -181,12 +187,14 @@ mod tests {
             json!({"containers": [{
                 "name": "a",
                 "imagePullPolicy": "Always",
+                "restartPolicyRules": [{"action": "RestartAllContainers"}],
                 "securityContext": {"runAsUser": 5, "privileged": true},
                 "resources": {"limits": {"cpu": "1", "ephemeral-storage": "1Gi"}},
                 "ports": [{"containerPort": 80, "hostPort": 80}],
             }]}),
             &[
                 "spec.containers[0].imagePullPolicy",
+                "spec.containers[0].restartPolicyRules",
                 "spec.containers[0].securityContext.privileged",
                 "spec.containers[0].resources.limits[ephemeral-storage]",
                 "spec.containers[0].ports[0].hostPort",
