@@ -94,5 +94,11 @@ fn pods_come_and_go() {
         ("delete pod runs --grace-period=0 --force", "", 0, "pod \"runs\" force deleted"),
         ("wait --for=delete pod/runs --timeout=60s", "", 0, ""),
         ("delete pod runs", "", 1, "Error from server (NotFound): pods \"runs\" not found"),
+        ("cordon node1", "", 0, "node/node1 cordoned"),
+        ("run late --image=x --restart=Never --command -- true", "", 0, "pod/late created"),
+        ("get pod late --no-headers", "", 0, "Pending"),
+        ("events --for pod/late", "", 0, "1 node(s) were unschedulable"),
+        ("uncordon node1", "", 0, "node/node1 uncordoned"),
+        ("wait --for=jsonpath={.status.phase}=Succeeded pod/late", "", 0, "condition met"),
     ]);
 }
