@@ -3,8 +3,8 @@
 //! Pods share the host's network, and all of 127/8 leads to the host itself without anybody's
 //! leave. So every pod has an address of its own there: programs that listen on it do not collide.
 
-use super::plan::is_ended;
 use super::queue::is_bound;
+use super::standing::has_ended;
 use crate::kinds::action::Settings;
 use k8s_openapi::api::core::v1::{Pod, PodIP};
 use std::collections::{BTreeMap, HashMap};
@@ -44,7 +44,7 @@ impl Addresses {
     /// Takes note of the address that a pod has, or has no more.
     pub fn watch(&mut self, pod: &Pod) {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        let has = own(pod).filter(|_| !is_ended(pod) && !is_of_host(pod));
+        let has = own(pod).filter(|_| !has_ended(pod) && !is_of_host(pod));
         let has = has.and_then(|ip| ip.parse::<Ipv4Addr>().ok());
         if self.by_uid.get(uid).copied() == has {
             return;
@@ -66,7 +66,7 @@ impl Addresses {
 
     /// The pod with an address of its own, where it needs one.
     pub fn give(&self, pod: &Pod) -> Option<Pod> {
-        if !is_bound(pod) || is_ended(pod) || is_of_host(pod) || own(pod).is_some() {
+        if !is_bound(pod) || has_ended(pod) || is_of_host(pod) || own(pod).is_some() {
             return None;
         }
         let ip = self.free(pod.metadata.uid.as_deref().unwrap_or_default())?.to_string();

@@ -5,6 +5,7 @@ use super::crew::{Crew, Member};
 use super::launch::{Launched, launch};
 use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
+use super::standing::has_ended;
 use super::status::{self, Problems};
 use super::{events, ports, probe, restart};
 use crate::kinds::Object;
@@ -21,7 +22,7 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     let mut plan = Plan::default();
     let going = pod.metadata.deletion_timestamp.is_some();
     let Some(spec) = &pod.spec else { return plan };
-    if is_ended(pod) {
+    if has_ended(pod) {
         watch(pod, observed, Vec::new(), &mut plan);
         if going {
             clean(pod, observed, &mut plan);
@@ -37,13 +38,6 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     }
     live(pod, spec, observed, view, &mut plan);
     plan
-}
-
-/// Has the pod come to its end? It asks nothing more of the runtime then; its folder stays, for its
-/// logs.
-pub fn is_ended(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 fn clean(pod: &Pod, observed: &PodObserved, plan: &mut Plan) {

@@ -3,8 +3,8 @@
 //! address waits for the pod that has it.
 
 use super::observed::Contested;
-use super::plan::is_ended;
 use super::queue::is_bound;
+use super::standing::has_ended;
 use super::{address, zero};
 use crate::kinds::action::View;
 use crate::kinds::{Key, Kind};
@@ -54,7 +54,7 @@ pub struct Ports {
 impl Ports {
     /// Takes note of a pod as it is now. Gives those that wait for a port that it held before.
     pub fn watch(&mut self, pod: &Pod) -> Vec<Key> {
-        let claims = if is_bound(pod) && !is_ended(pod) { claims(pod) } else { Claims::default() };
+        let claims = if is_bound(pod) && !has_ended(pod) { claims(pod) } else { Claims::default() };
         self.put(key(pod), claims)
     }
 

@@ -2,8 +2,8 @@
 //! which wait in the order of their slots.
 
 use super::conditions;
-use super::plan::is_ended;
 use super::ports::Ports;
+use super::standing::has_ended;
 use super::status::{fresh, seconds};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Note, Plan, Settings, Severity};
@@ -48,7 +48,7 @@ pub fn is_bound(pod: &Pod) -> bool {
 
 /// Does the pod take one of `limits.runs`? The engine counts these.
 pub fn takes_run(pod: &Pod) -> bool {
-    is_of_job(pod) && is_bound(pod) && !is_ended(pod)
+    is_of_job(pod) && is_bound(pod) && !has_ended(pod)
 }
 
 /// Does it wait for something else than its turn?
@@ -121,7 +121,7 @@ fn limited(settings: &Settings) -> String {
 }
 
 fn may_bind(pod: &Pod) -> bool {
-    !is_bound(pod) && !is_ended(pod) && pod.metadata.deletion_timestamp.is_none()
+    !is_bound(pod) && !has_ended(pod) && pod.metadata.deletion_timestamp.is_none()
 }
 
 fn is_gated(pod: &Pod) -> bool {
