@@ -247,27 +247,24 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         wake
     }
 
-    /// Takes the turns that can be taken before the slot, and at the slot does what they decided.
-    /// News waits meanwhile: nothing happens between the two. `None`: there was nothing to decide.
+    /// Takes the turns that can be taken before the slot; what they start begins at the slot. News
+    /// waits meanwhile: nothing else happens before. `None`: there was nothing to decide.
     fn turns_ahead(&mut self, slot: Timestamp, alarm: &Alarm) -> rustix::io::Result<Option<Wake>> {
-        let (mut decided, mut failed) = (Vec::new(), None);
-        while SystemClock.now() < slot && failed.is_none() {
+        let mut wake = None;
+        self.runtime.not_before(slot);
+        while SystemClock.now() < slot {
+            let mut news = News::default();
             match self.engine.handle_ahead(slot) {
-                Ok(Some(effects)) => decided.push(effects),
+                Ok(Some(effects)) => wake = Some(self.carry_out(effects, &mut news)),
                 Ok(None) => break,
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    wake = Some(self.disk_failed(&error, &mut news));
+                    break;
+                }
             }
         }
-        if !decided.is_empty() {
+        if wake.is_some() {
             alarm.wait_for(slot)?;
-        }
-        let mut news = News::default();
-        let mut wake = None;
-        for effects in decided {
-            wake = Some(self.carry_out(effects, &mut news));
-        }
-        if let Some(error) = failed {
-            wake = Some(self.disk_failed(&error, &mut news));
         }
         Ok(wake)
     }

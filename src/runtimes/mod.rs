@@ -3,6 +3,7 @@
 pub mod process;
 
 use crate::kinds::pod::observed::{Order, PodObserved};
+use crate::time::Timestamp;
 
 /// The door to containers. Reports come back on the channel that the runtime was made with.
 pub trait Runtime {
@@ -22,4 +23,8 @@ pub trait Runtime {
 
     /// So many pods will probably be ordered in a moment.
     fn expect(&mut self, pods: usize);
+
+    /// What is ordered to start from here on starts then and no sooner; it is a moment away. All
+    /// that can be made ready is made ready at once.
+    fn not_before(&mut self, at: Timestamp);
 }

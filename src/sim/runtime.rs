@@ -417,6 +417,9 @@ impl Runtime for SimRuntime {
     fn committed(&mut self, _reports: usize) {}
 
     fn expect(&mut self, _pods: usize) {}
+
+    /// Here it is that time already.
+    fn not_before(&mut self, _at: Timestamp) {}
 }
 
 /// The first whole millisecond at which the instant has come.

@@ -2,6 +2,7 @@
 
 use crate::world::{World, alive, read_when_there, sh, until};
 use cronlet::kinds::pod::observed::Launch;
+use cronlet::time::{SignedDuration, Timestamp};
 
 #[test]
 fn exit_codes_and_signals() {
@@ -193,4 +194,15 @@ fn long_output_is_rotated() {
         assert!(size <= 10 << 20, "{path}: {size}");
     }
     assert!(world.output(&launch).ends_with(&format!("{line}\nlast\n")));
+}
+
+#[test]
+fn a_start_that_was_ordered_ahead_waits_for_its_time() {
+    let mut world = World::new();
+    let at = Timestamp::now() + SignedDuration::from_millis(300);
+    world.not_before(at);
+    let launch = sh("date +%s%N");
+    let exit = world.run(&launch);
+    let began: i64 = world.output(&launch).trim().parse().expect("nanoseconds");
+    assert!(exit.started_at >= at && i128::from(began) >= at.as_nanosecond(), "{exit:?}, {at}");
 }

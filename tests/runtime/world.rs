@@ -6,6 +6,7 @@ use cronlet::kinds::pod::observed::{
 use cronlet::probes::exec::{Exec, Run};
 use cronlet::runtimes::Runtime;
 use cronlet::runtimes::process::{Options, ProcessRuntime, log_files};
+use cronlet::time::Timestamp;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,6 +63,11 @@ impl World {
     /// Runs a program in a container, as its probes do.
     pub fn exec(&self, run: Run) {
         self.runtime.as_ref().expect("open").exec_door().run(run);
+    }
+
+    /// What is ordered from here on starts then.
+    pub fn not_before(&mut self, at: Timestamp) {
+        self.runtime.as_mut().expect("open").not_before(at);
     }
 
     pub fn start(&mut self, launch: &Launch) {

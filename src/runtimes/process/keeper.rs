@@ -42,6 +42,8 @@ pub enum Told {
     },
     /// So many pods will be ordered in a moment.
     Expect(usize),
+    /// What is ordered to start from here on starts then.
+    NotBefore(Timestamp),
     Quit,
 }
 
@@ -100,6 +102,8 @@ pub struct Keeper {
     runs: Runs,
     /// When shims that are free beyond [`SPARE`] end.
     trim_at: Option<Instant>,
+    /// Nothing starts before.
+    not_before: Timestamp,
 }
 
 const TRIES_MAX: u32 = 3;
@@ -130,6 +134,7 @@ impl Keeper {
             ledger,
             runs: Runs::default(),
             trim_at: None,
+            not_before: Timestamp::MIN,
         })
     }
 
@@ -206,6 +211,7 @@ impl Keeper {
                 Told::Recovered { pod_uid, first, restarted } => {
                     self.ledger.recover(&pod_uid, first, restarted);
                 }
+                Told::NotBefore(at) => self.not_before = at,
                 Told::Expect(pods) => {
                     self.keep_spare(pods.min(EXPECTED_MAX) + SPARE);
                     self.trim_at = Some(Instant::now() + SPARE_FOR);
@@ -307,6 +313,10 @@ impl Keeper {
     }
 
     fn send(&mut self, token: u64, pending: Pending) {
+        let waits = self.not_before > Timestamp::now();
+        if waits && matches!(pending.order, ToShim::Start(_)) {
+            self.shims.send(token, &ToShim::NotBefore(self.not_before));
+        }
         self.shims.send(token, &pending.order);
         let pod = self.shims.pod(token).expect("a shim that is known by its pod");
         pod.pending.push(pending);
@@ -431,7 +441,7 @@ impl Keeper {
                 self.report(uid, "", 0, News::Cleaned);
             }
             // Nothing of these is kept to be tried again.
-            ToShim::Take(_) | ToShim::Move(_) | ToShim::Exec { .. } => {}
+            ToShim::Take(_) | ToShim::Move(_) | ToShim::NotBefore(_) | ToShim::Exec { .. } => {}
         }
     }
 

@@ -43,6 +43,7 @@ use super::Runtime;
 use crate::host::cgroups::Layout;
 use crate::host::sockets;
 use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
+use crate::time::Timestamp;
 use journal::{Between, Segment};
 use keeper::{Inbox, Keeper, Told};
 use ledger::Ledger;
@@ -227,6 +228,10 @@ impl Runtime for ProcessRuntime {
 
     fn expect(&mut self, pods: usize) {
         self.inbox.tell(Told::Expect(pods));
+    }
+
+    fn not_before(&mut self, at: Timestamp) {
+        self.inbox.tell(Told::NotBefore(at));
     }
 }
 

@@ -8,6 +8,7 @@ use super::records::Record;
 use crate::host::cgroups::Layout;
 use crate::kinds::pod::observed::Launch;
 use crate::probes::exec::Ran;
+use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub enum ToShim {
     Take(Box<NewPod>),
     /// Goes on with its records in another segment.
     Move(Segment),
+    /// The starts that follow are made ready, and begin then.
+    NotBefore(Timestamp),
     Start(Box<Launch>),
     Stop {
         container: String,

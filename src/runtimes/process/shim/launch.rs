@@ -68,7 +68,7 @@ impl Shim {
         }
         let cgroup = self.make_cgroup(&launch)?;
         self.note_intent(&launch, id, &cgroup)?;
-        let ends = Ends { output: out_end, errors: err_end };
+        let ends = Ends { output: out_end, errors: err_end, not_before: self.not_before };
         let born = Program::new(&launch, &launch.argv)
             .and_then(|program| bear(&launch, &program, &cgroup, &ends, || files.enter()));
         let started_at = Timestamp::now();
@@ -228,17 +228,19 @@ pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, Ow
     let errors_end = rustix::io::fcntl_dupfd_cloexec(&output_end, 3)
         .map_err(|e| Refusal::run(format!("making a pipe: {}", words(e))))?;
     let _ = rustix::io::ioctl_fionbio(&output, true);
-    let ends = Ends { output: output_end, errors: errors_end };
+    let not_before = Timestamp::MIN;
+    let ends = Ends { output: output_end, errors: errors_end, not_before };
     let (launch, target) = (&container.launch, container.pid);
     let program = Program::new(launch, argv)?;
     let pid = bear(launch, &program, &container.cgroup, &ends, || files::join(target))?;
     Ok((pid, output))
 }
 
-/// The child's ends of its pipes, closed here once it has them.
+/// The child's ends of its pipes, closed here once it has them, and when it begins.
 struct Ends {
     output: OwnedFd,
     errors: OwnedFd,
+    not_before: Timestamp,
 }
 
 /// Gives the process once it has become the program.
@@ -253,7 +255,8 @@ fn bear(
     let mut refusal = None;
     let mut become_it = |born_inside: bool| {
         let (output, errors) = (ends.output.as_fd(), ends.errors.as_fd());
-        let birth = Birth { cgroup, born_inside, output, errors, shim };
+        let not_before = ends.not_before;
+        let birth = Birth { cgroup, born_inside, output, errors, shim, not_before };
         refusal = Some(spawn::become_program(launch, program, &birth, &enter));
     };
     let born = match &cgroup.open() {

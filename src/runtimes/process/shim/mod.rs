@@ -30,6 +30,7 @@ use super::records::{Record, Records};
 use super::wire::{FromShim, NewPod, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::{process, signals};
+use crate::time::Timestamp;
 use container::Container;
 use files::Space;
 use link::Link;
@@ -61,6 +62,8 @@ pub struct Shim {
     idle_since: Instant,
     /// When memory that only the last start wanted is given back.
     rest_at: Option<Instant>,
+    /// No container starts before.
+    not_before: Timestamp,
     /// Scratch for reading. Memory that is never written to costs nothing.
     buffer: Vec<u8>,
     /// Holds the pod's lock: never two shims for one pod.
@@ -159,6 +162,7 @@ impl Shim {
             told_full: false,
             idle_since: Instant::now(),
             rest_at: None,
+            not_before: Timestamp::MIN,
             buffer: free.buffer,
             _lock: lock,
         }
@@ -280,6 +284,7 @@ impl Shim {
         match order {
             ToShim::Take(_) => {}
             ToShim::Move(segment) => self.move_records(segment),
+            ToShim::NotBefore(at) => self.not_before = at,
             ToShim::Start(launch) => self.start(*launch),
             ToShim::Stop { container, attempt, grace_seconds } => {
                 self.stop(&container, attempt, grace_seconds);

@@ -6,12 +6,14 @@ use crate::host::cgroups::Cgroup;
 use crate::host::process::{self, Strings};
 use crate::host::{signals, users};
 use crate::kinds::pod::observed::Launch;
+use crate::time::Timestamp;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Gid, Pid, Uid};
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Why a program does not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub struct Birth<'a> {
     pub output: BorrowedFd<'a>,
     pub errors: BorrowedFd<'a>,
     pub shim: Pid,
+    pub not_before: Timestamp,
 }
 
 /// A program, ready to be executed.
@@ -138,7 +141,23 @@ fn prepare(
     rustix::process::chdir(folder)
         .map_err(|e| Refusal::start(format!("chdir to cwd ({folder:?}): {}", words(e))))?;
     stay_with(birth.shim)?;
-    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))
+    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
+    wait_until(birth.not_before);
+    Ok(())
+}
+
+/// No start is held back longer: its time was near when it was ordered, and the clock was set
+/// since.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+fn wait_until(at: Timestamp) {
+    let begun = Instant::now();
+    while let Ok(left) = Duration::try_from(at.duration_since(Timestamp::now()))
+        && !left.is_zero()
+        && begun.elapsed() < WAIT_MAX
+    {
+        std::thread::sleep(left.min(WAIT_MAX));
+    }
 }
 
 /// The user, group and supplementary groups.
