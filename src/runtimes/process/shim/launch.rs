@@ -9,7 +9,7 @@ use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
 use crate::host::{birth, signals, sockets};
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch};
+use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch, Mount, MountSource};
 use crate::kinds::pod::ports::{self, Protocol};
 use crate::probes::http;
 use crate::runtimes::process::records::Record;
@@ -133,6 +133,8 @@ impl Shim {
 
     fn note_started(&mut self, name: &str) {
         let Some(container) = self.containers.get(name) else { return };
+        let is_files = |mount: &Mount| matches!(mount.source, MountSource::Files { .. });
+        let brought_files = container.launch.mounts.iter().any(is_files);
         let record = Record::Started {
             container: name.to_owned(),
             attempt: container.attempt(),
@@ -143,7 +145,9 @@ impl Shim {
             at: container.started_at,
         };
         self.record(record, false);
-        self.rest_at = Some(Instant::now() + REST_AFTER);
+        if brought_files {
+            self.rest_at = Some(Instant::now() + REST_AFTER);
+        }
         self.run_hook(name, Occasion::PostStart);
     }
 

@@ -60,7 +60,7 @@ pub struct Shim {
     told_full: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
-    /// When memory that only the last start wanted is given back.
+    /// When memory that only the last start wanted, for its files, is given back.
     rest_at: Option<Instant>,
     /// No container starts before.
     not_before: Timestamp,
