@@ -56,7 +56,8 @@ impl Revisions {
     }
 
     /// The revision of the present template: it is the last one, or one that comes back, or a new
-    /// one under `label` (`getStatefulSetRevisions`).
+    /// one under `label` (`getStatefulSetRevisions`). A controller that is going makes none: its
+    /// own go with it.
     pub fn present(
         &mut self,
         template: &PodTemplateSpec,
@@ -67,19 +68,25 @@ impl Revisions {
     ) -> Arc<ControllerRevision> {
         let data = patch(template);
         let is_equal = |one: &&Arc<ControllerRevision>| one.data.as_ref() == Some(&data);
+        let is_going = controller.meta.deletion_timestamp.is_some();
+        let mut ask = |action| {
+            if !is_going {
+                plan.push(action);
+            }
+        };
         let next = self.all.last().map_or(0, |last| last.revision).saturating_add(1);
         let found = self.all.iter().rfind(is_equal).cloned();
         let present = match found {
             Some(found) if found.revision + 1 == next => return found,
             Some(mut found) => {
                 Arc::make_mut(&mut found).revision = next;
-                plan.push(Action::Put(Object::ControllerRevision(found.clone())));
+                ask(Action::Put(Object::ControllerRevision(found.clone())));
                 self.all.retain(|one| one.metadata.name != found.metadata.name);
                 found
             }
             None => {
                 let made = Arc::new(self.made(template, data, next, label, controller, view));
-                plan.push(Action::Create(Object::ControllerRevision(made.clone())));
+                ask(Action::Create(Object::ControllerRevision(made.clone())));
                 made
             }
         };

@@ -231,8 +231,11 @@ impl Sync<'_> {
         let pod = self.pods.first().cloned();
         let counted = pod.as_ref().filter(|_| shall_run);
         let availability = counted.map(|pod| self.availability(pod));
-        if let Some(Availability::From(at)) = availability {
-            self.plan.wake(at);
+        // One that is new beside the oldest takes over when it is available.
+        for pod in &self.pods {
+            if let Availability::From(at) = self.availability(pod) {
+                self.plan.wake(at);
+            }
         }
         let nonzero = |is: bool| Some(1).filter(|_| is);
         let is_available = availability == Some(Availability::Available);
