@@ -8,6 +8,7 @@ use crate::runtimes::process;
 use crate::server::{self, Ask, Gate, Metrics, Usage};
 use crate::startup::Startup;
 use crate::store::Reader;
+use crate::volumes::claim;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -57,7 +58,9 @@ impl Api {
         let (asks, mut asked) = mpsc::channel(ASKS_MAX);
         let (state, pods_folder) = (startup.state.clone(), startup.state.join("pods"));
         let look = move |uids: &[String]| process::usage_of_pods(&state, uids);
-        let usage = Usage::new(look, host_usage);
+        let state = startup.state.clone();
+        let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
+        let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
         let gate = Gate { reader, asks, pods_folder, metrics, usage };
         let gate = Arc::new(gate);
         let guard = runtime.enter();

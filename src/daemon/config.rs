@@ -2,7 +2,7 @@
 //! daemon.
 
 use super::logging;
-use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings};
+use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings, VolumeSettings};
 use crate::kinds::cron_job::schedule::Zone;
 use crate::manifest;
 use crate::startup::Startup;
@@ -21,6 +21,7 @@ pub struct Config {
     pub limits: Limits,
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
+    pub volumes: VolumeSettings,
     pub shutdown: Shutdown,
     pub log: Log,
     pub metrics: Metrics,
@@ -113,7 +114,8 @@ impl Config {
 }
 
 impl Config {
-    /// For plans: what is configured, and what is found on the host but for its boot.
+    /// For plans: what is configured, and what is found on the host but for its boot and its
+    /// state folder.
     pub fn settings(&self) -> Settings {
         let host = rustix::system::uname();
         let host_name = host.nodename().to_string_lossy().to_ascii_lowercase();
@@ -127,6 +129,8 @@ impl Config {
             limits: self.limits.clone(),
             images: self.images.clone(),
             history: self.history.clone(),
+            volumes: self.volumes.clone(),
+            claims_are_limited: defaults.claims_are_limited,
             host_ip: defaults.host_ip,
             booted_at: defaults.booted_at,
             host_cpu_millis: cores * 1000,

@@ -5,14 +5,16 @@
 
 use crate::engine::{Engine, Event};
 use crate::kinds::action::Settings;
+use crate::kinds::{Kind, Object};
 use crate::probes::ProbeThread;
 use crate::runtimes::Runtime;
 use crate::runtimes::process::{self, ProcessRuntime};
 use crate::seed::Seed;
 use crate::server::{self, Metrics};
 use crate::startup::Startup;
-use crate::store::{FileDisk, Store};
+use crate::store::{FileDisk, Reader, Store};
 use crate::time::Timestamp;
+use crate::volumes::claim;
 use api::{Api, Reloads};
 use config::Config;
 use inbox::{Inbox, Message};
@@ -81,10 +83,12 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let mut runtime = start_runtime(&startup.state, inbox.clone())?;
     let prober = start_prober(&runtime, inbox.clone());
     let recovered = runtime.recover().map_err(|error| DaemonError::Runtime(error.into()))?;
-    let settings = Settings { booted_at, ..config.settings() };
+    let claims_are_limited = claim::is_limited(&startup.state);
+    let settings = Settings { booted_at, claims_are_limited, ..config.settings() };
     let state_error = |source| DaemonError::State { path: state_file(&startup.state), source };
     let engine =
         Engine::new(store, settings.clone(), Seed::from_host(), recovered).map_err(state_error)?;
+    put_strangers_aside(&startup.state, &engine.reader());
     let sources = engine.sources().map_err(state_error)?;
     let metrics = Arc::new(Metrics::default());
     metrics.obey(settings);
@@ -139,6 +143,22 @@ fn open_store(state: &Path) -> Result<(Store, Option<Timestamp>), DaemonError> {
     let booted_at =
         boot::began_at(&mut store).map_err(|source| DaemonError::State { path, source })?;
     Ok((store, booted_at))
+}
+
+/// Folders of claims that a crash kept from being reclaimed. They are removed in no case: it may be
+/// the state that was lost.
+fn put_strangers_aside(state: &Path, reader: &Reader) {
+    let claims = reader.list(Kind::PersistentVolumeClaim, None).0;
+    let volumes = claims.iter().filter_map(|claim| match claim {
+        Object::PersistentVolumeClaim(claim) => claim.spec.as_ref()?.volume_name.clone(),
+        _ => None,
+    });
+    for volume in claim::strangers(state, &volumes.collect()) {
+        match claim::reclaim(state, &volume, Some(&volume)) {
+            Ok(()) => tracing::warn!(volume, "no claim has this folder: it is put aside"),
+            Err(error) => tracing::warn!(volume, %error, "no claim has this folder"),
+        }
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), DaemonError> {

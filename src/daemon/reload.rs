@@ -13,6 +13,7 @@ use crate::kinds::action::Settings;
 use crate::server::Metrics;
 use crate::startup::Startup;
 use crate::time::Timestamp;
+use crate::volumes::claim;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -98,7 +99,9 @@ impl Files {
         }
         let config = configured.clone().overridden_by(&self.startup);
         self.configured = configured;
-        let settings = Settings { booted_at: self.booted_at, ..config.settings() };
+        let claims_are_limited = claim::is_limited(&self.startup.state);
+        let booted_at = self.booted_at;
+        let settings = Settings { booted_at, claims_are_limited, ..config.settings() };
         self.metrics.obey(settings.clone());
         self.inbox.send_event(Event::Settings(Box::new(settings)));
         self.inbox.send(Message::AtShutdown(config.shutdown.pods));

@@ -176,6 +176,7 @@ impl Engine {
                 (pod_uid.clone(), container.clone(), grace_seconds + 1)
             }
             Order::Clean { pod_uid } => (pod_uid.clone(), String::new(), 0),
+            Order::Reclaim { volume, .. } => (volume.clone(), String::new(), 0),
             Order::Probe { pod_uid, .. } => {
                 // The later one says all that the earlier did.
                 let same = |given: &Order| {

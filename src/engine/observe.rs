@@ -70,6 +70,7 @@ impl Engine {
             Order::Stop { pod_uid, .. }
             | Order::Probe { pod_uid, .. }
             | Order::Clean { pod_uid } => self.seen.get_mut(pod_uid),
+            Order::Reclaim { .. } => None,
         };
         if let Some(seen) = seen {
             seen.observed.ordered(order);

@@ -19,3 +19,5 @@ pub mod memory;
 pub mod usage;
 
 pub mod locks;
+
+pub mod quota;

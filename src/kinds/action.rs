@@ -176,6 +176,10 @@ pub struct Settings {
     /// Programs for containers without `command`: image pattern to what runs.
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
+    pub volumes: VolumeSettings,
+    /// Claims are held to their sizes: the state folder's file system has project quotas. Found at
+    /// start.
+    pub claims_are_limited: bool,
     /// This host's address, found at start.
     pub host_ip: String,
     /// When the host started, for `@reboot`; the same for every start of the daemon until the
@@ -256,6 +260,24 @@ impl Default for HistorySettings {
     }
 }
 
+/// The folders of PersistentVolumeClaims.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeSettings {
+    pub reclaim: Reclaim,
+}
+
+/// What becomes of the folder of a claim that is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reclaim {
+    /// It is put aside: one host has no other copy.
+    #[default]
+    Retain,
+    /// It is removed, as with the storage classes of most clusters.
+    Delete,
+}
+
 /// What a fixed time does when the clocks change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -277,6 +299,8 @@ impl Default for Settings {
             limits: Limits::default(),
             images: BTreeMap::new(),
             history: HistorySettings::default(),
+            volumes: VolumeSettings::default(),
+            claims_are_limited: false,
             host_ip: "127.0.0.1".into(),
             booted_at: None,
             host_cpu_millis: 1000,

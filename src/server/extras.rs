@@ -1,11 +1,12 @@
-//! What Kubernetes has no word for, below `/apis/cronlet.dev/v1`: run history, manual runs, reload,
-//! state dump.
+//! What Kubernetes has no word for, below `/apis/cronlet.dev/v1`: run history, manual runs, what
+//! claims hold, reload, state dump.
 
 use super::answer::{self, Answer};
 use super::gate::{Ask, Gate};
 use super::query::Query;
 use super::route::Extra;
 use crate::engine::Request;
+use crate::kinds::Object;
 use crate::kinds::refused::Refused;
 use hyper::{Method, StatusCode};
 use serde_json::json;
@@ -28,6 +29,14 @@ pub async fn answer(
             let force = query.flag("force");
             let job = gate.submit(Request::Trigger { namespace, cron_job, force }).await?;
             Ok(answer::object(StatusCode::CREATED, &job))
+        }
+        (Extra::ClaimUsage(key), &Method::GET) => {
+            let Some(Object::PersistentVolumeClaim(claim)) = gate.reader.get(&key) else {
+                return Err(Refused::NotFound(key));
+            };
+            let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
+            let usage = gate.usage.of_claim(volume.unwrap_or_default()).await;
+            Ok(answer::value(StatusCode::OK, &json!(usage)))
         }
         (Extra::Reload, &Method::POST) => {
             Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Reload { reply }).await?))

@@ -69,6 +69,8 @@ pub enum Extra {
     Runs { namespace: Option<String>, cron_job: Option<String> },
     /// `namespaces/NS/cronjobs/NAME/trigger`
     Trigger { namespace: String, cron_job: String },
+    /// `namespaces/NS/persistentvolumeclaims/NAME/usage`
+    ClaimUsage(Key),
     /// `reload`
     Reload,
     /// `dump`
@@ -187,6 +189,9 @@ fn extra(rest: &[&str]) -> Result<Route, Refused> {
         }
         ["namespaces", namespace, "cronjobs", name, "trigger"] => {
             Extra::Trigger { namespace: owned(namespace), cron_job: owned(name) }
+        }
+        ["namespaces", namespace, "persistentvolumeclaims", name, "usage"] => {
+            Extra::ClaimUsage(Key::new(Kind::PersistentVolumeClaim, namespace, name))
         }
         _ => return Err(Refused::NoSuchPath),
     };

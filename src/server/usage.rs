@@ -6,6 +6,7 @@ use super::gate::Gate;
 use super::query::Query;
 use super::read;
 use crate::kinds::node::usage::HostUsage;
+use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
 use crate::kinds::pod::usage::ContainerUsage;
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
@@ -26,6 +27,9 @@ pub type Look = dyn Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Se
 /// Looks at the host.
 pub type HostLook = dyn Fn() -> Option<HostUsage> + Send + Sync;
 
+/// Looks at the folder of a claim, by the name of its volume.
+pub type ClaimLook = dyn Fn(&str) -> Option<ClaimUsage> + Send + Sync;
+
 /// Stands for the host where else a pod's uid stands: no pod has it.
 const HOST: &str = "";
 
@@ -37,6 +41,7 @@ const APART_MAX: Duration = Duration::from_secs(60);
 pub struct Usage {
     look: Arc<Look>,
     host: Arc<HostLook>,
+    claims: Arc<ClaimLook>,
     before: Mutex<Looks>,
 }
 
@@ -48,7 +53,21 @@ impl Usage {
         look: impl Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync + 'static,
         host: impl Fn() -> Option<HostUsage> + Send + Sync + 'static,
     ) -> Usage {
-        Usage { look: Arc::new(look), host: Arc::new(host), before: Mutex::default() }
+        let claims = Arc::new(|_: &str| None);
+        Usage { look: Arc::new(look), host: Arc::new(host), claims, before: Mutex::default() }
+    }
+
+    pub fn with_claims(
+        self,
+        look: impl Fn(&str) -> Option<ClaimUsage> + Send + Sync + 'static,
+    ) -> Usage {
+        Usage { claims: Arc::new(look), ..self }
+    }
+
+    /// A large folder takes a while: not on the thread that answers everyone.
+    pub async fn of_claim(&self, volume: &str) -> Option<ClaimUsage> {
+        let (look, volume) = (self.claims.clone(), volume.to_owned());
+        tokio::task::spawn_blocking(move || look(&volume)).await.ok().flatten()
     }
 
     /// `/proc` may be slow: not on the thread that answers everyone.

@@ -406,6 +406,8 @@ impl Runtime for SimRuntime {
                 drop(host);
                 self.prober.watch(&pod_uid, Arc::default());
             }
+            // Its folders are no part of this host.
+            Order::Reclaim { .. } => {}
             Order::Probe { pod_uid, probes } => {
                 drop(host);
                 self.prober.watch(&pod_uid, probes);

@@ -1,5 +1,6 @@
 //! Host programs under the real runtime: real shims, real files, real signals.
 
+mod claims;
 mod ends;
 mod execs;
 mod hooks;

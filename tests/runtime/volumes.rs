@@ -61,7 +61,7 @@ fn a_folder_of_the_pod_is_shared_by_its_containers_and_lives_with_it() {
 #[test]
 fn a_claim_outlives_its_pods() {
     let mut world = World::new();
-    let claim = || MountSource::Claim { volume: "pvc-1".into() };
+    let claim = || MountSource::Claim { volume: "pvc-1".into(), size_bytes_max: None };
     let first = with(vec![mount("/data", "v", claim())], "echo kept > /data/file");
     output(&mut world, &first);
     world.clean(&first);

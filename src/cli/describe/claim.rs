@@ -2,16 +2,31 @@
 
 use super::page::{Page, time};
 use super::related;
+use crate::cli::client::{self, Client};
 use crate::kinds::Object;
 use crate::kinds::columns::human_duration;
 use crate::kinds::persistent_volume_claim::columns::{abbreviated, class, storage};
+use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
 use crate::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimCondition, PersistentVolumeClaimStatus, Pod,
 };
 
+/// What its folder holds; `None` where it was never mounted, or a daemon of before does not know.
+pub fn usage(client: &Client, object: &Object) -> Option<ClaimUsage> {
+    let (namespace, name) = (client::escaped(object.namespace()), client::escaped(object.name()));
+    let path =
+        format!("/apis/cronlet.dev/v1/namespaces/{namespace}/persistentvolumeclaims/{name}/usage");
+    serde_json::from_value(client.value(&path).ok()?).ok()?
+}
+
 /// `pods`: those among which are the ones that use it.
-pub fn describe(page: &mut Page, claim: &PersistentVolumeClaim, pods: &[Object]) {
+pub fn describe(
+    page: &mut Page,
+    claim: &PersistentVolumeClaim,
+    pods: &[Object],
+    usage: Option<ClaimUsage>,
+) {
     let meta = &claim.metadata;
     let spec = claim.spec.clone().unwrap_or_default();
     let status = claim.status.clone().unwrap_or_default();
@@ -29,6 +44,9 @@ pub fn describe(page: &mut Page, claim: &PersistentVolumeClaim, pods: &[Object])
     let capacity = if is_bound { storage(status.capacity.as_ref()) } else { String::new() };
     let modes = status.access_modes.as_deref().filter(|_| is_bound).unwrap_or_default();
     page.field(0, "Capacity", capacity);
+    if let Some(usage) = usage {
+        describe_usage(page, usage);
+    }
     page.field(0, "Access Modes", abbreviated(modes));
     page.field_if(0, "VolumeMode", spec.volume_mode);
     let name = meta.name.as_deref().unwrap_or_default();
@@ -39,6 +57,27 @@ pub fn describe(page: &mut Page, claim: &PersistentVolumeClaim, pods: &[Object])
     users.sort();
     page.many(0, "Used By", users.into_iter());
     describe_conditions(page, status.conditions.as_deref().unwrap_or_default());
+}
+
+/// What kubectl cannot know.
+fn describe_usage(page: &mut Page, usage: ClaimUsage) {
+    page.field(0, "Used", binary(usage.used_bytes));
+    match usage.limit_bytes {
+        Some(limit) => page.field(0, "Limit", binary(limit)),
+        None => page.field(0, "Limit", "<none> (the file system has no project quotas)"),
+    }
+}
+
+/// `1.5Gi`
+fn binary(bytes: u64) -> String {
+    let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40)];
+    let unit = units.iter().rev().find(|(_, bits)| bytes >> bits > 0);
+    let Some((unit, bits)) = unit else { return bytes.to_string() };
+    let tenths = (u128::from(bytes) * 10).div_ceil(1 << bits);
+    match tenths % 10 {
+        0 => format!("{}{unit}", tenths / 10),
+        rest => format!("{}.{rest}{unit}", tenths / 10),
+    }
 }
 
 fn describe_phase(

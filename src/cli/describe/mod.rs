@@ -6,6 +6,7 @@ use super::get;
 use super::output::write_text;
 use super::target::Target;
 use super::yaml;
+use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
 use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use page::Page;
@@ -75,8 +76,12 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     for (i, object) in objects.iter().enumerate() {
         let events = events_of(client, object)?;
         let related = related::fetch(client, object)?;
+        let usage = match object.kind() {
+            Kind::PersistentVolumeClaim => claim::usage(client, object),
+            _ => None,
+        };
         let gap = if i > 0 { "\n\n" } else { "" };
-        write_text(&format!("{gap}{}", described(object, &related, &events)))?;
+        write_text(&format!("{gap}{}", described(object, &related, &events, usage)))?;
     }
     Ok(())
 }
@@ -100,7 +105,13 @@ fn events_of(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
     get::list(client, Kind::Event, Some(namespace), &query)
 }
 
-fn described(object: &Object, related: &[Object], found: &[Object]) -> String {
+/// `usage`: of a claim.
+fn described(
+    object: &Object,
+    related: &[Object],
+    found: &[Object],
+    usage: Option<ClaimUsage>,
+) -> String {
     let mut page = Page::default();
     match object {
         Object::CronJob(cron_job) => cron_job::describe(&mut page, cron_job),
@@ -109,7 +120,9 @@ fn described(object: &Object, related: &[Object], found: &[Object]) -> String {
         Object::ReplicaSet(set) => replica_set::describe(&mut page, set, related),
         Object::StatefulSet(set) => stateful_set::describe(&mut page, set, related),
         Object::DaemonSet(set) => daemon_set::describe(&mut page, set, related),
-        Object::PersistentVolumeClaim(claim) => claim::describe(&mut page, claim, related),
+        Object::PersistentVolumeClaim(claim) => {
+            claim::describe(&mut page, claim, related, usage);
+        }
         Object::Node(node) => node::describe(&mut page, node, related),
         Object::Pod(pod) => pod::describe(&mut page, pod),
         Object::ConfigMap(map) => config::describe_config_map(&mut page, map),

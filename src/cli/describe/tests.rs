@@ -17,9 +17,13 @@ fn read(mut value: Value) -> Object {
 }
 
 fn check(object: Value, related: Value, want: &str) {
+    check_with(object, related, None, want);
+}
+
+fn check_with(object: Value, related: Value, usage: Option<ClaimUsage>, want: &str) {
     let related: Vec<Object> =
         related.as_array().expect("a list").iter().cloned().map(read).collect();
-    let text = described(&read(object), &related, &[]);
+    let text = described(&read(object), &related, &[], usage);
     // A line may end with the blanks of a column.
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let wanted: Vec<&str> = want.lines().map(str::trim_end).collect();
@@ -277,7 +281,19 @@ Used By:       a
                b
 Events:        <none>
 ";
-    check(claim.clone(), pods, want);
+    check(claim.clone(), pods.clone(), want);
+    let used = |used_bytes: u64, limit_bytes: Option<u64>, words: &str| {
+        let want = want.replace("2Gi\n", &format!("2Gi\n{words}"));
+        check_with(
+            claim.clone(),
+            pods.clone(),
+            Some(ClaimUsage { used_bytes, limit_bytes }),
+            &want,
+        );
+    };
+    used(1_600_000_000, Some(2 << 30), "Used:          1.5Gi\nLimit:         2Gi\n");
+    let nothing = "Limit:         <none> (the file system has no project quotas)\n";
+    used(20_480, None, &format!("Used:          20Ki\n{nothing}"));
     let mut unbound = claim;
     unbound["spec"]["volumeName"] = "".into();
     unbound["status"] = json!({"phase": "Pending"});

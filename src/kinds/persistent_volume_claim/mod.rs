@@ -5,3 +5,5 @@ pub mod columns;
 pub mod defaults;
 
 pub mod plan;
+
+pub mod usage;

@@ -99,6 +99,7 @@ impl PodObserved {
             }
             Order::Probe { probes, .. } => self.probing = probes.clone(),
             Order::Clean { .. } => self.probing = Arc::default(),
+            Order::Reclaim { .. } => {}
         }
     }
 
@@ -233,7 +234,8 @@ impl ContainerObserved {
 }
 
 impl Exit {
-    fn was_steady(&self) -> bool {
+    /// Whether it ran so long that the ends before it do not count.
+    pub fn was_steady(&self) -> bool {
         self.finished_at.duration_since(self.started_at).as_secs() > STEADY_SECONDS
     }
 }
@@ -289,6 +291,9 @@ pub enum Order {
     /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned`
     /// always, also where the runtime knows nothing of the pod.
     Clean { pod_uid: String },
+    /// A PersistentVolumeClaim is gone: its folder is put aside under this name, or removed. Nobody
+    /// answers.
+    Reclaim { volume: String, kept_as: Option<String> },
 }
 
 /// One attempt of one container, resolved: nothing is looked up later. Holds secrets: `Debug` is
@@ -417,7 +422,12 @@ pub enum MountSource {
     /// `hostPath`: `type` as Kubernetes checks it, empty for none.
     HostPath { path: String, kind: String },
     /// A PersistentVolumeClaim's directory, by the name of its volume; made when it is not there.
-    Claim { volume: String },
+    Claim {
+        volume: String,
+        /// What it asks for, which the folder shall not outgrow where the host can hold it to that.
+        #[serde(default)]
+        size_bytes_max: Option<u64>,
+    },
     /// ConfigMap, Secret, downwardAPI and projected: files with content, on a tmpfs where they are
     /// secret.
     Files { files: Vec<File>, secret: bool },

@@ -6,7 +6,7 @@ use super::fields;
 use super::launch::{Problem, Sources};
 use super::observed::{File, Mount, MountSource};
 use crate::kinds::quantity::Quantity;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Object, persistent_volume_claim};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
@@ -113,7 +113,12 @@ fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Pro
         return Err(Problem::mount(volume, &why));
     };
     match claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()) {
-        Some(volume) => Ok(MountSource::Claim { volume }),
+        Some(volume) => {
+            let size = claim.spec.as_ref().and_then(persistent_volume_claim::check::size);
+            let bytes = size.filter(|size| !size.is_zero()).map(|size| size.value());
+            let size_bytes_max = bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            Ok(MountSource::Claim { volume, size_bytes_max })
+        }
         None => {
             let why = format!("persistentvolumeclaim {name:?} is not bound");
             Err(Problem::mount(volume, &why))

@@ -14,13 +14,14 @@ use crate::host::sockets;
 use crate::kinds::pod::observed::{News, Order, Report};
 use crate::probes::exec::Run;
 use crate::time::Timestamp;
+use crate::volumes::claim;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -251,6 +252,11 @@ impl Keeper {
                 } else {
                     self.clean_without(&pod_uid);
                 }
+            }
+            Order::Reclaim { volume, kept_as } => {
+                let state = self.state_dir.clone();
+                // Nobody waits for it, and much may have to be removed.
+                std::thread::spawn(move || reclaim(&state, &volume, kept_as.as_deref()));
             }
             // The prober's.
             Order::Probe { .. } => {}
@@ -518,5 +524,11 @@ impl Pod {
             }
             _ => true,
         });
+    }
+}
+
+fn reclaim(state: &Path, volume: &str, kept_as: Option<&str>) {
+    if let Err(error) = claim::reclaim(state, volume, kept_as) {
+        tracing::warn!(volume, %error, "the folder of a claim stays");
     }
 }

@@ -3,6 +3,7 @@
 //! The folder is made with the first file in it, and there are few files: making them is what costs
 //! most in a short run, which may need none. A container's name has no dots, so nothing can clash.
 
+use crate::volumes::claim;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -31,7 +32,7 @@ impl Place {
     pub fn claim(&self, volume: &str) -> PathBuf {
         let pods = self.folder.parent().expect("a pod's folder lies in one for all");
         let state = pods.parent().expect("which lies in the state folder");
-        state.join("claims").join(volume)
+        claim::folder(state, volume)
     }
 
     /// The shim's socket, in the journal's folder.

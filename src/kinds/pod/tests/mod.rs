@@ -233,6 +233,7 @@ impl World {
                             format!("stop {container}#{attempt} {grace_seconds}s")
                         }
                         Order::Clean { .. } => "clean".to_owned(),
+                        Order::Reclaim { .. } => "reclaim".to_owned(),
                         Order::Probe { probes, .. } => show_probes(&probes),
                     }
                 }

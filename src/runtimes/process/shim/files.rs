@@ -124,12 +124,12 @@ impl Space {
         let folder = place.folder.join("volumes").join(&mount.volume);
         match &mount.source {
             MountSource::HostPath { path, .. } => return Ok(path.into()),
-            MountSource::Claim { volume } if place::is_plain(volume) => {
+            MountSource::Claim { volume, size_bytes_max } if place::is_plain(volume) => {
                 let folder = place.claim(volume);
-                claim::make(&folder, fs_group).map_err(|e| about(mount, &e))?;
+                claim::make(&folder, fs_group, *size_bytes_max).map_err(|e| about(mount, &e))?;
                 return Ok(folder);
             }
-            MountSource::Claim { volume } => {
+            MountSource::Claim { volume, .. } => {
                 return Err(Refusal::config(format!("claim {volume:?} has no plain name")));
             }
             MountSource::EmptyDir { memory: false, .. } => {
