@@ -1,9 +1,9 @@
 //! Simulated lives: fixed seeds always, fresh ones on request, and one again by its number.
 //!
 //! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
-//! unless set); `CRONLET_SIM_SEED=N cargo test --release --test sim replay -- --nocapture` lives
-//! the life of seed N once more. Lives with services have seeds of their own:
-//! `services_again`; fresh ones too with `CRONLET_SIM_SERVICES=fresh`.
+//! unless set), and as many with services; `CRONLET_SIM_SEED=N cargo test --release --test sim
+//! replay -- --nocapture` lives the life of seed N once more, and `services_again` the one with
+//! services.
 
 use cronlet::seed::Seed;
 use cronlet::sim::{Outcome, Setup, live};
@@ -122,18 +122,24 @@ fn replay() {
 
 #[test]
 fn fresh_seeds_hold() {
+    live_fresh("lives", check);
+}
+
+#[test]
+fn fresh_services_hold() {
+    live_fresh("lives with services", check_services);
+}
+
+/// From a seed that nobody has seen, on request.
+fn live_fresh(what: &str, check: fn(u64) -> Outcome) {
     if std::env::var("CRONLET_SIM_SEEDS").as_deref() != Ok("fresh") {
         return;
     }
     let count = std::env::var("CRONLET_SIM_COUNT").map_or(200, |n| n.parse().expect("a number"));
-    let mut fresh = Seed::from_host();
-    let first = fresh.draw();
-    println!("fresh seeds from {first}: {count}");
+    let first = Seed::from_host().draw();
+    println!("fresh {what} from seed {first}: {count}");
     for n in 0..count {
         check(first.wrapping_add(n));
-        if std::env::var("CRONLET_SIM_SERVICES").as_deref() == Ok("fresh") {
-            check_services(first.wrapping_add(n));
-        }
     }
 }
 

@@ -88,10 +88,6 @@ impl Books {
         }
     }
 
-    pub fn names(&self) -> Vec<String> {
-        self.accounts.keys().cloned().collect()
-    }
-
     /// After a turn that was committed: every slot that is due is accounted for.
     pub fn check_slots(
         &mut self,

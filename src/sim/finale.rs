@@ -3,6 +3,7 @@
 
 use super::Broken;
 use super::services::{self, KINDS};
+use super::templates;
 use super::world::{World, delete};
 use crate::engine::Request;
 use crate::kinds::pod::standing;
@@ -24,20 +25,28 @@ pub(super) fn check(world: &mut World) -> Result<(), Broken> {
     world.insist(resumed)?;
     world.live_for(2 * HOUR)?;
     world.demand_ended()?;
-    let before = templates(world);
+    world.insist(unowned)?;
+    let before = templates_of(world);
     let version = world.new_version();
     world.insist(|reader| repaired(reader, &version))?;
     world.live_for(HOUR)?;
     // Pods of a StatefulSet that never got ready hold up their repair, as in Kubernetes.
     let stuck = world.reader().map(|reader| stuck(&reader)).unwrap_or_default();
     world.turn(stuck)?;
+    world.insist(|reader| outdated(reader, &version))?;
     world.live_for(2 * HOUR)?;
     world.demand(each_is_complete)?;
     world.demand_of_host()?;
+    check_claims(world)?;
     world.insist(|reader| rolled_back(reader, &version))?;
     world.live_for(2 * HOUR)?;
     world.demand_ended()?;
     world.demand(|reader| each_is_restored(reader, &before))
+}
+
+/// Claims are there and gone as their policies say.
+pub(super) fn check_claims(world: &World) -> Result<(), Broken> {
+    world.rollouts.check_claims().map_err(|what| world.broken(&what))
 }
 
 impl World {
@@ -94,13 +103,30 @@ pub(super) fn all(reader: &Reader) -> Vec<Object> {
 
 /// Deletes what is there.
 pub(super) fn deleted(reader: &Reader) -> Vec<Request> {
-    all(reader).iter().map(|one| delete(one.kind(), one.name())).collect()
+    deletions(&all(reader), |one| !one.is_going())
+}
+
+fn deletions(objects: &[Object], which: impl Fn(&Object) -> bool) -> Vec<Request> {
+    let chosen = objects.iter().filter(|one| which(one));
+    chosen.map(|one| delete(one.kind(), one.name())).collect()
+}
+
+/// Deletes the claims, which nobody uses any more.
+pub(super) fn unclaimed(reader: &Reader) -> Vec<Request> {
+    let claims = reader.list(Kind::PersistentVolumeClaim, None).0;
+    deletions(&claims, |one| !one.is_going())
+}
+
+/// Deletes what services left behind.
+fn unowned(reader: &Reader) -> Vec<Request> {
+    let kinds = [Kind::ReplicaSet, Kind::ControllerRevision, Kind::Pod];
+    let all = kinds.iter().flat_map(|kind| reader.list(*kind, None).0).collect::<Vec<_>>();
+    deletions(&all, |one| one.meta().owner_references.is_none() && !one.is_going())
 }
 
 /// Deletes the CronJobs that are there, and with them their Jobs.
 pub(super) fn unscheduled(reader: &Reader) -> Vec<Request> {
-    let cron_jobs = reader.list(Kind::CronJob, None).0;
-    cron_jobs.iter().map(|one| delete(Kind::CronJob, one.name())).collect()
+    deletions(&reader.list(Kind::CronJob, None).0, |_| true)
 }
 
 fn update(mut object: Object, change: impl FnOnce(&mut Object)) -> Request {
@@ -118,7 +144,7 @@ fn resumed(reader: &Reader) -> Vec<Request> {
     paused.map(|one| update(one, |one| services::set_paused(one, false))).collect()
 }
 
-fn templates(world: &World) -> BTreeMap<String, PodTemplateSpec> {
+fn templates_of(world: &World) -> BTreeMap<String, PodTemplateSpec> {
     let all = world.reader().map(|reader| all(&reader)).unwrap_or_default();
     let template = |one: &Object| Some((one.name().to_owned(), services::template_of(one)?));
     all.iter().filter_map(template).collect()
@@ -126,15 +152,13 @@ fn templates(world: &World) -> BTreeMap<String, PodTemplateSpec> {
 
 /// Is the template the one of this version?
 fn has_version(object: &Object, version: &str) -> bool {
-    let template = services::template_of(object).and_then(|template| template.spec);
-    let command = template.and_then(|spec| spec.containers.into_iter().next()?.command);
-    command.is_some_and(|words| words.last().is_some_and(|word| word == version))
+    services::template_of(object).is_some_and(|one| templates::version_of(&one) == version)
 }
 
 fn repaired(reader: &Reader, version: &str) -> Vec<Request> {
     let old = all(reader).into_iter().filter(|one| !has_version(one, version));
     let repair = |object: &mut Object| {
-        let template = services::good_template(object.name(), version);
+        let template = templates::good(object.name(), version);
         services::set_template(object, template);
         services::set_partition(object, 0);
     };
@@ -150,6 +174,16 @@ fn stuck(reader: &Reader) -> Vec<Request> {
     let pods = reader.list(Kind::Pod, None).0.into_iter();
     let stuck = pods.filter(|pod| of_set(pod) && unready(pod));
     stuck.map(|pod| delete(Kind::Pod, pod.name())).collect()
+}
+
+/// Deletes pods of older templates that only users delete.
+fn outdated(reader: &Reader, version: &str) -> Vec<Request> {
+    let left = all(reader).into_iter().filter(services::is_on_delete);
+    let pods: Vec<Object> = left.flat_map(|one| pods_of(reader, one.name())).collect();
+    deletions(&pods, |pod| match pod {
+        Object::Pod(one) => !pod.is_going() && templates::version(one.spec.as_ref()) != version,
+        _ => false,
+    })
 }
 
 fn rolled_back(reader: &Reader, version: &str) -> Vec<Request> {

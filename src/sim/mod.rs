@@ -9,7 +9,8 @@
 //! world.rs   the loop: what happens next, and to whom
 //! mischief.rs   what goes wrong, and what users do
 //! books.rs   what must hold: no slot lost, none doubled, counts as things truly ran
-//! services.rs   services, and what is done to them      rollouts.rs   what must hold of them
+//! services.rs   services, and what is done to them      templates.rs   of which programs
+//! rollouts.rs   what happens to them      rules/   what must hold of them
 //! finale.rs   how their lives end      prober.rs   asks virtual programs
 //! disk.rs    a disk that tears      runtime.rs   a host whose processes outlive the daemon
 //! forecast.rs   disk and host without the mischief: which runs would happen
@@ -22,8 +23,10 @@ mod forecast;
 mod mischief;
 mod prober;
 mod rollouts;
+mod rules;
 mod runtime;
 mod services;
+mod templates;
 mod world;
 
 use crate::time::Timestamp;

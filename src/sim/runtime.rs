@@ -27,6 +27,8 @@ pub struct Started {
     /// Milliseconds of true time, which no clock step moves.
     pub at: i64,
     pub ended: Option<(i64, i32)>,
+    /// The daemon asked it to stop.
+    pub stopped: bool,
 }
 
 impl Started {
@@ -49,6 +51,8 @@ struct Process {
     ends: i64,
     code: i32,
     exit: Option<Exit>,
+    /// How the attempt before ended.
+    last: Option<Exit>,
     /// Its line in the ledger.
     line: usize,
     streak: u32,
@@ -66,6 +70,8 @@ struct Service {
     sick_until: i64,
     /// A probe came to a bad verdict: it may be stopped.
     condemned: bool,
+    /// When the daemon that runs came to such a verdict.
+    condemned_at: Option<i64>,
 }
 
 /// The machine under the daemon.
@@ -129,6 +135,10 @@ impl Host {
     /// The daemon is gone; what it was not told yet, nobody tells it.
     pub fn forget_news(&mut self) {
         self.news.clear();
+        let processes = self.pods.values_mut().flat_map(BTreeMap::values_mut);
+        for service in processes.filter_map(|process| process.serves.as_mut()) {
+            service.condemned_at = None;
+        }
     }
 
     /// Power cut: nothing runs any more, the next daemon finds the folders.
@@ -164,7 +174,7 @@ impl Host {
             finished_at: wall,
         };
         process.exit = Some(exit.clone());
-        process.streak += 1;
+        process.streak = if exit.was_steady() { 1 } else { process.streak + 1 };
         let (line, attempt) = (process.line, process.attempt);
         self.close(line, code);
         self.tell(uid, container, attempt, News::Exited(exit));
@@ -197,8 +207,22 @@ impl Host {
     pub fn condemn(&mut self, uid: &str, probe: &Probe) {
         let process = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(&probe.container));
         if let Some(service) = process.and_then(|process| process.serves.as_mut()) {
-            service.condemned |= probe.kind != ProbeKind::Readiness;
+            let is_fatal = probe.kind != ProbeKind::Readiness;
+            service.condemned |= is_fatal;
+            service.condemned_at = service.condemned_at.or(is_fatal.then_some(self.now));
         }
+    }
+
+    /// Programs that run and were not asked to stop since a probe of theirs failed: the pod, and
+    /// when that was.
+    pub fn condemned(&self) -> impl Iterator<Item = (&str, i64)> {
+        let running =
+            self.pods.values().flat_map(BTreeMap::values).filter(|one| one.exit.is_none());
+        running.filter_map(|process| {
+            let started = &self.ledger[process.line];
+            let at = process.serves.as_ref()?.condemned_at.filter(|_| !started.stopped)?;
+            Some((started.pod.as_str(), at))
+        })
     }
 
     /// Whether a program serves and gave no reason to stop it.
@@ -251,6 +275,7 @@ impl Host {
             return self.tell(uid, name, launch.attempt, News::Failed { reason, message, at });
         }
         let streak = seen.map_or(0, |seen| seen.streak);
+        let last = seen.and_then(|seen| seen.exit.clone());
         self.check_new(launch);
         let (milliseconds, code) = program(&launch.argv);
         let serves = service(&launch.argv, self.now);
@@ -260,6 +285,7 @@ impl Host {
             ends: self.now + milliseconds,
             code,
             exit: None,
+            last,
             line: self.ledger.len(),
             streak,
             serves,
@@ -280,6 +306,7 @@ impl Host {
             attempt: launch.attempt,
             at: self.now,
             ended: None,
+            stopped: false,
         };
         self.running.insert(line);
         if let Some(job) = started.job() {
@@ -302,6 +329,7 @@ impl Host {
         let Some(process) = running.filter(|p| p.attempt == attempt && p.exit.is_none()) else {
             return;
         };
+        self.ledger[process.line].stopped = true;
         let stops_in = process.serves.map_or(0, |service| service.stops_in);
         let ends = self.now + stops_in.min(grace_seconds.saturating_mul(1000));
         let ended = (process.ends, uid.to_owned(), container.to_owned());
@@ -347,7 +375,8 @@ impl Process {
             News::Exited(exit) => ContainerState::Exited(exit),
             _ => unreachable!("a process runs or has exited"),
         };
-        ContainerObserved { state, streak: self.streak, ..ContainerObserved::new(self.attempt) }
+        let (last, streak) = (self.last.clone(), self.streak);
+        ContainerObserved { state, last, streak, ..ContainerObserved::new(self.attempt) }
     }
 }
 
@@ -363,6 +392,7 @@ fn service(argv: &[String], now: i64) -> Option<Service> {
         stops_in: number(4)?,
         sick_until: 0,
         condemned: false,
+        condemned_at: None,
     })
 }
 

@@ -2,8 +2,9 @@
 //! of, and what users and fate do to them.
 
 use super::mischief::{Mischief, pick};
-use super::world::{World, delete};
-use crate::engine::Request;
+use super::templates;
+use super::world::World;
+use crate::engine::{DeleteOptions, Request};
 use crate::kinds::deployment::rollback::ROLLBACK_TO;
 use crate::kinds::{Kind, Object};
 use crate::seed::Seed;
@@ -13,9 +14,6 @@ use std::sync::Arc;
 
 /// The kinds that keep programs up.
 pub(super) const KINDS: [Kind; 3] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
-
-/// True milliseconds in which a program that runs for good does not end.
-const FOR_GOOD: i64 = 100 * 365 * 86_400_000;
 
 pub(super) fn draw(world: &mut World) -> Mischief {
     match world.seed.below(16) {
@@ -41,7 +39,7 @@ pub(super) fn service(world: &mut World) -> Object {
         "metadata": {"name": name, "namespace": "default"},
         "spec": {
             "selector": {"matchLabels": {"app": name}},
-            "template": template(seed, &name, &version),
+            "template": templates::drawn(seed, &name, &version),
             "minReadySeconds": one_of(seed, &[0, 0, 0, 7, 20]),
             "revisionHistoryLimit": one_of(seed, &[2, 10]),
         },
@@ -50,7 +48,7 @@ pub(super) fn service(world: &mut World) -> Object {
     match kind {
         Kind::Deployment => deployment(seed, spec),
         Kind::StatefulSet => stateful_set(seed, spec),
-        _ => {}
+        _ => daemon_set(seed, spec),
     }
     kind.deserialize(manifest).expect("a service by construction")
 }
@@ -82,59 +80,43 @@ fn stateful_set(seed: &mut Seed, spec: &mut Value) {
     spec["podManagementPolicy"] = ["OrderedReady", "Parallel"][seed.below(2) as usize].into();
     spec["ordinals"] = json!({"start": one_of(seed, &[0, 0, 3])});
     let partition = one_of(seed, &[0, 0, 1, 2]);
-    spec["updateStrategy"] =
-        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
-}
-
-/// A program that is fine most of the time, and sometimes slow, never ready or soon dead.
-fn template(seed: &mut Seed, app: &str, version: &str) -> Value {
-    let soon = seed.below(20_000) as i64;
-    let (lives, ready_after) = match seed.below(8) {
-        0 => (FOR_GOOD, FOR_GOOD),
-        1 => (seed.below(30_000) as i64, soon),
-        2 => (600_000 + seed.below(7_200_000) as i64, soon),
-        3 => (FOR_GOOD, 10 * soon),
-        _ => (FOR_GOOD, soon),
-    };
-    let stops_in = one_of(seed, &[1, 3000, 40_000]);
-    let stops_in = seed.below(stops_in) as i64;
-    let mut template = program(app, version, [lives, 1, ready_after, stops_in]);
-    template["spec"]["terminationGracePeriodSeconds"] = one_of(seed, &[5, 30]).into();
-    let container = &mut template["spec"]["containers"][0];
-    for (name, out_of) in [("readinessProbe", 4), ("livenessProbe", 2), ("startupProbe", 3)] {
-        if seed.below(4) < out_of {
-            container[name] = probe(seed, name == "startupProbe");
-        }
+    let mut rolling = json!({"partition": partition});
+    match seed.below(4) {
+        0 => rolling["maxUnavailable"] = (seed.below(3) + 1).into(),
+        1 => rolling["maxUnavailable"] = format!("{}%", seed.below(100) + 1).into(),
+        _ => {}
     }
-    template
+    spec["updateStrategy"] = match seed.below(5) {
+        0 => json!({"type": "OnDelete"}),
+        _ => json!({"type": "RollingUpdate", "rollingUpdate": rolling}),
+    };
+    if seed.below(2) == 0 {
+        claims(seed, spec);
+    }
 }
 
-fn probe(seed: &mut Seed, is_startup: bool) -> Value {
-    json!({
-        "exec": {"command": ["ask"]},
-        "initialDelaySeconds": one_of(seed, &[0, 0, 5]),
-        "periodSeconds": one_of(seed, &[5, 10, 20]),
-        "failureThreshold": if is_startup { 6 } else { seed.below(3) + 1 },
-    })
+fn claims(seed: &mut Seed, spec: &mut Value) {
+    let when = |seed: &mut Seed| ["Retain", "Delete"][seed.below(2) as usize];
+    spec["persistentVolumeClaimRetentionPolicy"] =
+        json!({"whenDeleted": when(seed), "whenScaled": when(seed)});
+    spec["volumeClaimTemplates"] = json!([{
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }]);
 }
 
-/// `version` tells templates apart that are alike.
-fn program(app: &str, version: &str, numbers: [i64; 4]) -> Value {
-    let mut command = vec!["sim".to_owned()];
-    command.extend(numbers.iter().map(i64::to_string));
-    command.push(version.to_owned());
-    json!({
-        "metadata": {"labels": {"app": app}},
-        "spec": {"containers": [{"name": "main", "image": "sim", "command": command}]},
-    })
-}
-
-/// A template of which nothing bad can be said.
-pub(super) fn good_template(app: &str, version: &str) -> PodTemplateSpec {
-    let mut template = program(app, version, [FOR_GOOD, 1, 3000, 500]);
-    template["spec"]["containers"][0]["readinessProbe"] =
-        json!({"exec": {"command": ["ask"]}, "periodSeconds": 5});
-    serde_json::from_value(template).expect("a template by construction")
+fn daemon_set(seed: &mut Seed, spec: &mut Value) {
+    spec["updateStrategy"] = match seed.below(3) {
+        0 => json!({"type": "OnDelete"}),
+        1 => json!({
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+        }),
+        _ => json!({"type": "RollingUpdate"}),
+    };
 }
 
 pub(super) fn set_template(object: &mut Object, template: PodTemplateSpec) {
@@ -167,10 +149,14 @@ fn pick_service(world: &mut World) -> Option<Object> {
 }
 
 fn delete_one(world: &mut World) -> Mischief {
-    match pick_service(world) {
-        Some(object) => Mischief::Request(delete(object.kind(), object.name())),
-        None => Mischief::Done,
-    }
+    let Some(object) = pick_service(world) else { return Mischief::Done };
+    let propagation = match world.seed.below(4) {
+        0 => Some("Foreground".to_owned()),
+        1 => Some("Orphan".to_owned()),
+        _ => None,
+    };
+    let options = DeleteOptions { propagation, ..DeleteOptions::default() };
+    Mischief::Request(Request::Delete { key: object.key(), options })
 }
 
 fn one_running(world: &mut World) -> Option<(String, String)> {
@@ -203,7 +189,7 @@ fn edit(world: &mut World, change: fn(&mut Object, &mut World)) -> Mischief {
 
 fn retemplate(object: &mut Object, world: &mut World) {
     let version = world.new_version();
-    let template = template(&mut world.seed, object.name(), &version);
+    let template = templates::drawn(&mut world.seed, object.name(), &version);
     let template = serde_json::from_value(template).expect("a template by construction");
     set_template(object, template);
 }
@@ -247,7 +233,24 @@ pub(super) fn ask_rollback(object: &mut Object) {
     }
 }
 
+/// Its pods are made anew only when users delete them.
+pub(super) fn is_on_delete(object: &Object) -> bool {
+    let strategy = match object {
+        Object::StatefulSet(one) => {
+            one.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref())
+        }
+        Object::DaemonSet(one) => {
+            one.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref())
+        }
+        _ => None,
+    };
+    strategy == Some("OnDelete")
+}
+
 pub(super) fn set_partition(object: &mut Object, partition: i32) {
+    if is_on_delete(object) {
+        return;
+    }
     if let Object::StatefulSet(one) = object {
         let spec = Arc::make_mut(one).spec.get_or_insert_default();
         let strategy = spec.update_strategy.get_or_insert_default();
@@ -255,6 +258,6 @@ pub(super) fn set_partition(object: &mut Object, partition: i32) {
     }
 }
 
-fn one_of(seed: &mut Seed, numbers: &[u64]) -> u64 {
+pub(super) fn one_of(seed: &mut Seed, numbers: &[u64]) -> u64 {
     numbers[seed.below(numbers.len() as u64) as usize]
 }

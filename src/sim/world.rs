@@ -4,18 +4,18 @@ use super::books::Books;
 use super::disk::SimDisk;
 use super::mischief::{self, Mischief};
 use super::rollouts::Rollouts;
+use super::rules::owners::Deleted;
 use super::runtime::{Host, SimRuntime, milliseconds_up};
 use super::{Broken, Outcome, Setup, finale, services};
 use crate::engine::{DeleteOptions, Effects, Engine, Event, Request};
 use crate::kinds::action::{Outcome as RunOutcome, Settings};
-use crate::kinds::pod::observed::Order;
 use crate::kinds::{Key, Kind, Object};
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
 use crate::store::{ChangeVerb, Reader, Store};
 use crate::time::{ClockStep, Timestamp};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
@@ -30,7 +30,7 @@ pub(super) struct World {
     /// `None` while the daemon is down.
     daemon: Option<Daemon>,
     pub books: Books,
-    rollouts: Rollouts,
+    pub rollouts: Rollouts,
     /// When the daemon comes back, in true milliseconds.
     back_at: i64,
     next_mischief: i64,
@@ -217,8 +217,14 @@ impl World {
         }
         let daemon = self.daemon.as_mut().expect("a turn was taken");
         daemon.retry_at = Some(now + 1000);
-        self.late = true;
+        self.disturbed();
         Ok(())
+    }
+
+    /// The daemon may be late for what is due by now.
+    fn disturbed(&mut self) {
+        self.late = true;
+        self.rollouts.disturbed(self.host.borrow().now);
     }
 
     fn carry_out(
@@ -229,11 +235,7 @@ impl World {
     ) -> Result<(), Broken> {
         self.hash(&effects, wall);
         self.acknowledge(&effects, &asked, wall);
-        let deleted = asked.iter().filter_map(|request| match request {
-            Request::Delete { key, .. } => Some(key.clone()),
-            _ => None,
-        });
-        let deleted: BTreeSet<Key> = deleted.collect();
+        let deleted = deleted(&asked, &effects);
         let daemon = self.daemon.as_mut().expect("a turn was taken");
         let version = std::mem::replace(&mut daemon.version, daemon.reader.version());
         // A crash between the commit and the orders: some are given, some are not.
@@ -243,7 +245,7 @@ impl World {
         };
         let crashes = given < effects.orders.len();
         let reader = daemon.reader.clone();
-        let checked = self.check_services(&reader, version, &deleted, &effects.orders);
+        let checked = self.check_services(&reader, version, &deleted, &effects);
         checked.map_err(|what| self.broken(&what))?;
         let daemon = self.daemon.as_mut().expect("a turn was taken");
         for order in effects.orders.into_iter().take(given) {
@@ -262,15 +264,18 @@ impl World {
         &mut self,
         reader: &Reader,
         version: u64,
-        deleted: &BTreeSet<Key>,
-        orders: &[Order],
+        deleted: &Deleted,
+        effects: &Effects,
     ) -> Result<(), String> {
         if !self.has_services() {
             return Ok(());
         }
         let host = self.host.borrow();
-        self.rollouts.check(reader, version, deleted, &host)?;
-        self.rollouts.check_orders(orders, &host)
+        if host.fork_failures > 0 {
+            self.rollouts.disturbed(host.now);
+        }
+        self.rollouts.check(reader, version, deleted, effects, &host)?;
+        self.rollouts.check_orders(&effects.orders, &host)
     }
 
     fn check(
@@ -316,6 +321,11 @@ impl World {
                 continue;
             }
             let is_there = !matches!(asked[*id as usize], Request::Delete { .. });
+            if object.is_going() {
+                // It goes when what it owns is gone, or let go.
+                self.acknowledged.remove(&key);
+                continue;
+            }
             if let Object::CronJob(cron_job) = object {
                 match is_there {
                     true => self.books.open_account(cron_job, wall),
@@ -341,16 +351,18 @@ impl World {
         let away = [0, 0, 1000, 60_000, 7_200_000][self.seed.below(5) as usize];
         let away = self.seed.below(away + 1) as i64;
         self.back_at = self.host.borrow().now + away;
-        self.late = true;
+        self.disturbed();
         Ok(())
     }
 
     fn step_clock(&mut self, milliseconds: i64) -> Result<(), Broken> {
         let from = self.host.borrow().wall();
         self.host.borrow_mut().offset += milliseconds;
-        self.late = true;
+        self.disturbed();
+        let now = self.host.borrow().now;
+        self.rollouts.clock_was_set(milliseconds, now, true);
         let Some(daemon) = self.daemon.as_mut() else {
-            self.rollouts.clock_was_set(milliseconds);
+            self.rollouts.clock_was_set(milliseconds, now, false);
             return Ok(());
         };
         let step = ClockStep { from, by_milliseconds: milliseconds };
@@ -358,8 +370,7 @@ impl World {
         match daemon.engine.handle(vec![Event::ClockStepped(step)], wall) {
             Ok(effects) => self.carry_out(effects, Vec::new(), wall),
             Err(_) => {
-                self.rollouts.clock_was_set(milliseconds);
-                let now = self.host.borrow().now;
+                self.rollouts.clock_was_set(milliseconds, now, false);
                 self.disk_failed(now)
             }
         }
@@ -386,6 +397,7 @@ impl World {
         if self.has_services() {
             self.rollouts.reload(&reader, self.host.borrow().now);
         }
+        self.disturbed();
         let (version, wake_at) = (reader.version(), Some(self.host.borrow().wall()));
         self.daemon = Some(Daemon { engine, runtime, reader, wake_at, version, retry_at: None });
         Ok(())
@@ -412,6 +424,9 @@ impl World {
         if self.has_services() {
             finale::check(self)?;
             self.insist(finale::deleted)?;
+            self.live_for(finale::HOUR)?;
+            finale::check_claims(self)?;
+            self.insist(finale::unclaimed)?;
         }
         self.insist(finale::unscheduled)?;
         self.live_for(6 * finale::HOUR)?;
@@ -420,8 +435,10 @@ impl World {
         };
         let left = |kind| daemon.reader.list(kind, None).0.len();
         let sets = left(Kind::ReplicaSet) + left(Kind::ControllerRevision);
-        if sets != 0 {
-            return Err(self.broken(&format!("left over: {sets} sets and revisions")));
+        let claims = left(Kind::PersistentVolumeClaim);
+        if (sets, claims) != (0, 0) {
+            let what = format!("left over: {sets} sets and revisions, {claims} claims");
+            return Err(self.broken(&what));
         }
         let (jobs, pods, folders) =
             (left(Kind::Job), left(Kind::Pod), self.host.borrow().folders());
@@ -458,6 +475,16 @@ impl World {
     pub fn broken(&self, what: &str) -> Broken {
         Broken { seed: self.setup.seed, at: self.host.borrow().wall(), what: what.to_owned() }
     }
+}
+
+/// What was asked to be deleted, and is or will be.
+fn deleted(asked: &[Request], effects: &Effects) -> Deleted {
+    let done = effects.replies.iter().filter(|(_, reply)| reply.is_ok());
+    done.filter_map(|(id, _)| match &asked[*id as usize] {
+        Request::Delete { key, options } => Some((key.clone(), options.propagation.clone())),
+        _ => None,
+    })
+    .collect()
 }
 
 pub(super) fn delete(kind: Kind, name: &str) -> Request {
