@@ -149,6 +149,20 @@ fn a_new_template() {
 }
 
 #[test]
+fn a_surging_pod_takes_over_when_it_was_ready_for_long_enough() {
+    let surge = json!({"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    let mut world = world(json!({"updateStrategy": surge, "minReadySeconds": 7}));
+    ready(&mut world, true);
+    world.wait(10);
+    change(&mut world, json!({"template": {"metadata": {"annotations": {"v": "2"}}}}));
+    ready(&mut world, true);
+    world.wait(6);
+    assert_eq!(counts(&world), (2, 0));
+    world.wait(1);
+    assert_eq!(counts(&world), (1, 1), "nothing else wakes it");
+}
+
+#[test]
 fn ended_pods_are_replaced() {
     for (phase, reason) in [("Failed", "Warning FailedDaemonPod"), ("Succeeded", "SucceededDaemon")]
     {

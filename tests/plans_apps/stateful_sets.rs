@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::world::{World, key, name_of};
+use cronlet::kinds::action::Reclaim;
 use cronlet::kinds::{Kind, Object};
 use cronlet::time::SignedDuration;
 use serde_json::{Value, json};
@@ -400,10 +401,64 @@ fn a_claim_is_bound_and_waits_for_its_pods() {
     world.settle();
     let finalizers = |world: &World| shown(world)["metadata"]["finalizers"].clone();
     assert_eq!(finalizers(&world), json!(["kubernetes.io/pvc-protection"]));
+    world.told();
     world.gone(&key(Kind::Pod, "p"));
     world.put(going);
     world.settle();
     assert_eq!(finalizers(&world), Value::Null);
+    let kept = format!("default.c.{volume}");
+    assert_eq!(
+        world.told(),
+        [
+            format!(
+                "VolumeRetained: What the claim holds is kept in the state folder, as \
+                 claims/released/{kept}"
+            ),
+            format!("Reclaim: {volume} as {:?}", Some(kept)),
+        ]
+    );
+}
+
+#[test]
+fn what_becomes_of_the_folder_of_a_claim() {
+    let check = |reclaim: Reclaim, named: Option<&str>, limited: bool, want: &[&str]| {
+        let mut world = World::new(6);
+        world.settings.volumes.reclaim = reclaim;
+        world.settings.claims_are_limited = limited;
+        let claim_key = key(Kind::PersistentVolumeClaim, "c");
+        let mut claim = world.add(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"],
+            "volumeName": named, "resources": {"requests": {"storage": "1Gi"}}}}));
+        world.settle();
+        claim.clone_from(&world.objects[&claim_key]);
+        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
+        claim.meta_mut().deletion_timestamp = Some(now);
+        world.put(claim.clone());
+        world.settle();
+        let told = world.told().into_iter().map(|line| {
+            let reason = line.split(':').next().expect("a reason").to_owned();
+            if reason == "Reclaim" { line.replace(claim.uid(), "UID") } else { reason }
+        });
+        assert_eq!(told.collect::<Vec<_>>(), want, "{reclaim:?} {named:?}");
+    };
+    let aside = "Reclaim: pvc-UID as Some(\"default.c.pvc-UID\")";
+    check(Reclaim::Retain, None, false, &["Warning SizeNotLimited", "VolumeRetained", aside]);
+    check(Reclaim::Retain, None, true, &["VolumeRetained", aside]);
+    check(Reclaim::Delete, None, true, &["Reclaim: pvc-UID as None"]);
+    // A volume that the claim named may be another's too.
+    check(Reclaim::Delete, Some("shared"), true, &[]);
+}
+
+#[test]
+fn a_set_that_is_going_makes_no_revision() {
+    let mut world = World::new(6);
+    let mut going = world.add(set(json!({"replicas": 0})));
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
+    going.meta_mut().deletion_timestamp = Some(now);
+    going.meta_mut().finalizers = Some(vec!["foregroundDeletion".to_owned()]);
+    world.put(going);
+    world.settle();
+    assert_eq!(world.keys(Kind::ControllerRevision), []);
 }
 
 #[test]

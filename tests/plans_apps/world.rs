@@ -3,7 +3,7 @@
 use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, View};
 use cronlet::kinds::admission::{self, Identity};
 use cronlet::kinds::controller::{adopters, is_orphan};
-use cronlet::kinds::pod::observed::PodObserved;
+use cronlet::kinds::pod::observed::{Order, PodObserved};
 use cronlet::kinds::{self, Key, Kind, Object};
 use cronlet::seed::Seed;
 use cronlet::time::{ClockSteps, SignedDuration, Timestamp};
@@ -19,6 +19,7 @@ pub struct World {
     pub now: Timestamp,
     pub seed: Seed,
     pub quiet: bool,
+    pub settings: Settings,
     dirty: BTreeSet<Key>,
     wakes: BTreeMap<Key, Timestamp>,
     /// `Reason: message` of each event, with the kind and the name of what it is about.
@@ -54,6 +55,7 @@ impl World {
             now: "2026-11-23T11:07:15Z".parse().expect("an instant"),
             seed: Seed::new(seed),
             quiet: false,
+            settings: Settings::default(),
             dirty: BTreeSet::new(),
             wakes: BTreeMap::new(),
             events: Vec::new(),
@@ -140,12 +142,12 @@ impl World {
         if object.kind() == Kind::Pod {
             return Plan::default();
         }
-        let (steps, settings) = (ClockSteps::default(), Settings::default());
+        let steps = ClockSteps::default();
         let (owned, others) = (self.owned(object), Map(&self.objects));
         let view = View {
             now: self.now,
             steps: &steps,
-            settings: &settings,
+            settings: &self.settings,
             owned: &owned,
             others: &others,
             quiet: self.quiet,
@@ -193,6 +195,10 @@ impl World {
             Action::Event(Note { severity, reason, message, .. }) => {
                 let warning = if severity == Severity::Warning { "Warning " } else { "" };
                 let text = format!("{warning}{reason}: {message}");
+                self.events.push((planned.kind(), planned.name().to_owned(), text));
+            }
+            Action::Order(Order::Reclaim { volume, kept_as }) => {
+                let text = format!("Reclaim: {volume} as {kept_as:?}");
                 self.events.push((planned.kind(), planned.name().to_owned(), text));
             }
             Action::DeleteAfterOwned(_) | Action::Record(_) | Action::Remove | Action::Order(_) => {
