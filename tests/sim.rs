@@ -1,7 +1,7 @@
 //! Simulated lives: fixed seeds always, fresh ones on request, and one again by its number.
 //!
 //! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
-//! unless set), and as many with services; `CRONLET_SIM_SEED=N cargo test --release --test sim
+//! unless set), and as many with services; `CRONLET_SIM_SEED=N cargo test --profile sim --test sim
 //! replay -- --nocapture` lives the life of seed N once more, and `services_again` the one with
 //! services.
 
@@ -57,7 +57,7 @@ fn check_services(seed: u64) -> Outcome {
     live(&services(seed)).unwrap_or_else(|broken| {
         panic!(
             "{broken}\nagain: CRONLET_SIM_SEED={seed} \
-             cargo test --release --test sim services_again -- --nocapture"
+             cargo test --profile sim --test sim services_again -- --nocapture"
         )
     })
 }
@@ -86,7 +86,7 @@ fn check(seed: u64) -> Outcome {
     live(&setup(seed)).unwrap_or_else(|broken| {
         panic!(
             "{broken}\nagain: \
-             CRONLET_SIM_SEED={seed} cargo test --release --test sim replay -- --nocapture"
+             CRONLET_SIM_SEED={seed} cargo test --profile sim --test sim replay -- --nocapture"
         )
     })
 }
