@@ -53,6 +53,11 @@ impl Rollouts {
             let all = reader.list(kind, None).0;
             self.services.extend(all.into_iter().map(|one| (one.name().to_owned(), one)));
         }
+        for service in self.services.values() {
+            if let Object::Deployment(one) = service {
+                self.pauses.note(one);
+            }
+        }
         self.proportions.reload(reader);
         self.claims.reload(reader);
     }

@@ -29,6 +29,8 @@ pub struct Started {
     pub ended: Option<(i64, i32)>,
     /// The daemon asked it to stop.
     pub stopped: bool,
+    /// Its liveness or startup probe failed: it may end by itself before it is stopped.
+    pub failed_probe: bool,
 }
 
 impl Started {
@@ -206,8 +208,10 @@ impl Host {
 
     pub fn condemn(&mut self, uid: &str, probe: &Probe) {
         let process = self.pods.get_mut(uid).and_then(|pod| pod.get_mut(&probe.container));
-        if let Some(service) = process.and_then(|process| process.serves.as_mut()) {
+        let Some(process) = process else { return };
+        if let Some(service) = process.serves.as_mut() {
             let is_fatal = probe.kind != ProbeKind::Readiness;
+            self.ledger[process.line].failed_probe |= is_fatal;
             service.condemned |= is_fatal;
             service.condemned_at = service.condemned_at.or(is_fatal.then_some(self.now));
         }
@@ -307,6 +311,7 @@ impl Host {
             at: self.now,
             ended: None,
             stopped: false,
+            failed_probe: false,
         };
         self.running.insert(line);
         if let Some(job) = started.job() {

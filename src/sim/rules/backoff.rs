@@ -78,7 +78,7 @@ impl Backoff {
         // What fails its probe is weighed by the end before, and runs again at once if that was
         // long ago; a daemon that is new does not know why it ended.
         let least = match last.ended_before {
-            _ if !before.stopped => wait(streak),
+            _ if !before.stopped && !before.failed_probe => wait(streak),
             Some(at) if ended - at <= wait(streak - 1) => wait(streak - 1),
             _ => 0,
         };

@@ -57,15 +57,23 @@ fn paused(spec: Option<&DeploymentSpec>) -> bool {
 }
 
 impl Pauses {
+    /// What is rolled out now may be made during a later pause.
+    pub fn note(&mut self, deployment: &Deployment) {
+        let name = deployment.metadata.name.clone().unwrap_or_default();
+        if let Some(spec) = deployment.spec.as_ref().filter(|spec| !paused(Some(spec))) {
+            self.rolled_out.entry(name).or_default().insert(version_of(&spec.template));
+        }
+    }
+
     /// A pause lets no set take over from another, and makes nothing of a new template.
     pub fn check(&mut self, deployment: &Deployment, scene: &Scene<'_>) -> Result<(), String> {
         let (name, Some(spec)) = (scene.name, &deployment.spec) else { return Ok(()) };
-        let version = version_of(&spec.template);
-        let known = self.rolled_out.entry(name.to_owned()).or_default();
+        self.note(deployment);
         if !paused(Some(spec)) {
-            known.insert(version);
             return Ok(());
         }
+        let version = version_of(&spec.template);
+        let known = self.rolled_out.entry(name.to_owned()).or_default();
         let made = scene.turn.made.iter().filter_map(|pod| Some((pod, scene.pods.get(pod)?)));
         for (pod, member) in made {
             if !known.contains(&member.version) {
