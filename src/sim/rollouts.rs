@@ -2,7 +2,7 @@
 
 use super::rules::backoff::Backoff;
 use super::rules::claims::Claims;
-use super::rules::deployment::{self, Pauses};
+use super::rules::deployment;
 use super::rules::owners::{Deleted, Owners};
 use super::rules::proportion::Proportions;
 use super::rules::{Member, Scene, Taken, Turn, daemon_set, stateful_set};
@@ -22,7 +22,6 @@ pub(super) struct Rollouts {
     pods: BTreeMap<String, BTreeMap<String, Member>>,
     services: BTreeMap<String, Object>,
     owners: Owners,
-    pauses: Pauses,
     proportions: Proportions,
     claims: Claims,
     backoff: Backoff,
@@ -52,11 +51,6 @@ impl Rollouts {
         for kind in super::services::KINDS {
             let all = reader.list(kind, None).0;
             self.services.extend(all.into_iter().map(|one| (one.name().to_owned(), one)));
-        }
-        for service in self.services.values() {
-            if let Object::Deployment(one) = service {
-                self.pauses.note(one);
-            }
         }
         self.proportions.reload(reader);
         self.claims.reload(reader);
@@ -123,7 +117,7 @@ impl Rollouts {
             Some(going) if going.is_going() => Ok(()),
             Some(Object::Deployment(one)) => {
                 deployment::check(one, &scene)?;
-                self.pauses.check(one, &scene)?;
+                deployment::check_pause(one, &scene)?;
                 match &turn.before {
                     Some(Object::Deployment(before)) if turn.resized => {
                         self.proportions.check(before, one, &effects.notes)

@@ -7,7 +7,6 @@ use crate::kinds::Object;
 use crate::sim::runtime::Started;
 use crate::sim::templates::version_of;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
-use std::collections::{BTreeMap, BTreeSet};
 
 pub fn check(deployment: &Deployment, scene: &Scene<'_>) -> Result<(), String> {
     let (name, Some(spec)) = (scene.name, &deployment.spec) else { return Ok(()) };
@@ -45,53 +44,27 @@ pub fn check_start<'a>(
     }
 }
 
-/// What Deployments that are paused may have.
-#[derive(Default)]
-pub struct Pauses {
-    /// Versions of templates that a Deployment had while it was not paused.
-    rolled_out: BTreeMap<String, BTreeSet<String>>,
-}
-
 fn paused(spec: Option<&DeploymentSpec>) -> bool {
     spec.is_some_and(|spec| spec.paused == Some(true))
 }
 
-impl Pauses {
-    /// What is rolled out now may be made during a later pause.
-    pub fn note(&mut self, deployment: &Deployment) {
-        let name = deployment.metadata.name.clone().unwrap_or_default();
-        if let Some(spec) = deployment.spec.as_ref().filter(|spec| !paused(Some(spec))) {
-            self.rolled_out.entry(name).or_default().insert(version_of(&spec.template));
-        }
-    }
-
-    /// A pause lets no set take over from another, and makes nothing of a new template.
-    pub fn check(&mut self, deployment: &Deployment, scene: &Scene<'_>) -> Result<(), String> {
-        let (name, Some(spec)) = (scene.name, &deployment.spec) else { return Ok(()) };
-        self.note(deployment);
-        if !paused(Some(spec)) {
-            return Ok(());
-        }
-        let version = version_of(&spec.template);
-        let known = self.rolled_out.entry(name.to_owned()).or_default();
-        let made = scene.turn.made.iter().filter_map(|pod| Some((pod, scene.pods.get(pod)?)));
-        for (pod, member) in made {
-            if !known.contains(&member.version) {
-                return Err(format!("{pod} was made of a new template during a pause"));
-            }
-        }
-        let was_paused = match &scene.turn.before {
-            Some(Object::Deployment(before)) => paused(before.spec.as_ref()),
-            _ => true,
-        };
-        // Once the new set is all there, the old ones go also during a pause, as in Kubernetes.
-        let new = scene.active().filter(|one| one.version == version).count();
-        let is_full = usize::try_from(spec.replicas.unwrap_or(1)).is_ok_and(|all| new >= all);
-        let is_calm = was_paused && !scene.turn.resized && !is_full;
-        match scene.turn.taken.first().filter(|_| is_calm) {
-            Some(taken) => Err(format!("{} was taken during a pause", taken.pod)),
-            None => Ok(()),
-        }
+/// A pause lets no set take over from another.
+pub fn check_pause(deployment: &Deployment, scene: &Scene<'_>) -> Result<(), String> {
+    let Some(spec) = deployment.spec.as_ref().filter(|spec| paused(Some(spec))) else {
+        return Ok(());
+    };
+    let version = version_of(&spec.template);
+    let was_paused = match &scene.turn.before {
+        Some(Object::Deployment(before)) => paused(before.spec.as_ref()),
+        _ => true,
+    };
+    // Once the new set is all there, the old ones go also during a pause, as in Kubernetes.
+    let new = scene.active().filter(|one| one.version == version).count();
+    let is_full = usize::try_from(spec.replicas.unwrap_or(1)).is_ok_and(|all| new >= all);
+    let is_calm = was_paused && !scene.turn.resized && !is_full;
+    match scene.turn.taken.first().filter(|_| is_calm) {
+        Some(taken) => Err(format!("{} was taken during a pause", taken.pod)),
+        None => Ok(()),
     }
 }
 
