@@ -35,6 +35,12 @@ fn pod_of(claim: &str) -> Option<(&str, &str)> {
     Some((pod.rsplit_once('-')?.0, pod))
 }
 
+/// It goes with a pod that was one too many, though there is another one of the name by now.
+fn was_of_another(claim: &Object, pod: &Member) -> bool {
+    let owners = claim.meta().owner_references.iter().flatten();
+    owners.into_iter().any(|owner| owner.kind == "Pod" && owner.uid != pod.uid)
+}
+
 impl Claims {
     pub fn reload(&mut self, reader: &Reader) {
         let all = reader.list(Kind::PersistentVolumeClaim, None).0;
@@ -85,7 +91,7 @@ impl Claims {
             let had = self.kept.get(claim.name()).cloned();
             if had.is_some_and(|uid| !stays || uid != claim.uid()) {
                 let may_go = deleted.contains_key(&claim.key())
-                    || self.may_go(claim.name(), owners, services, pods);
+                    || self.may_go(&claim, owners, services, pods);
                 if !may_go {
                     return Ok(Err(format!("{} is lost", claim.key())));
                 }
@@ -101,19 +107,20 @@ impl Claims {
 
     fn may_go(
         &self,
-        claim: &str,
+        claim: &Object,
         owners: &Owners,
         services: &BTreeMap<String, Object>,
         pods: &BTreeMap<String, BTreeMap<String, Member>>,
     ) -> bool {
-        let Some((set, pod)) = pod_of(claim) else { return true };
+        let Some((set, pod)) = pod_of(claim.name()) else { return true };
         let Some(policy) = self.policies.get(set) else { return false };
         let set_goes = services.get(set).is_none_or(Object::is_going);
         if policy.with_set && set_goes && !owners.is_orphaning(set) {
             return true;
         }
-        let is_used = pods.get(set).and_then(|all| all.get(pod)).is_some_and(|one| one.is_active);
-        policy.when_scaled && self.surplus.contains(claim) && !is_used
+        let one = pods.get(set).and_then(|all| all.get(pod));
+        let is_used = one.is_some_and(|one| one.is_active && !was_of_another(claim, one));
+        policy.when_scaled && self.surplus.contains(claim.name()) && !is_used
     }
 
     /// A pod that is wanted has its claim.
