@@ -103,7 +103,10 @@ impl Order<'_> {
         };
         match down.iter().find(|down| is_early(down)) {
             Some(down) => {
-                Err(format!("{taken:?} of {name} were taken while {name}-{down} is down"))
+                let (now, pods) = (self.scene.now, &self.scene.pods);
+                Err(format!(
+                    "{taken:?} of {name} were taken while {name}-{down} is down at {now}: {pods:?}"
+                ))
             }
             None => Ok(()),
         }

@@ -353,7 +353,12 @@ fn volumes_of_the_host() {
     volume(host(), json!({"subPath": "a/b"}), "/sub_path", json!("a/b"));
     let claim =
         |read_only| json!({"persistentVolumeClaim": {"claimName": "bound", "readOnly": read_only}});
-    volume(claim(false), none(), "/source", json!({"Claim": {"volume": "pvc-1"}}));
+    volume(
+        claim(false),
+        none(),
+        "/source",
+        json!({"Claim": {"volume": "pvc-1", "size_bytes_max": null}}),
+    );
     volume(claim(false), none(), "/read_only", json!(false));
     volume(claim(true), none(), "/read_only", json!(true));
     volume(host(), json!({"subPathExpr": "x/$(A)"}), "/sub_path", json!("x/sub"));
