@@ -158,6 +158,11 @@ impl Rollouts {
             let is_there = change.verb() != ChangeVerb::Deleted;
             let after = is_there.then(|| Member::of(&pod, before.as_ref(), now));
             let is_same = |one: &&Member| after.as_ref().is_some_and(|two| two.uid == one.uid);
+            let was_ready =
+                before.as_ref().filter(is_same).is_some_and(|one| one.ready_at.is_some());
+            if was_ready && after.as_ref().is_some_and(|one| one.ready_at.is_none()) {
+                turn.fell.insert(name.clone());
+            }
             if let Some(was) = before.as_ref().filter(|one| one.is_active)
                 && !after.as_ref().is_some_and(|one| one.uid == was.uid && !one.is_going)
             {

@@ -17,7 +17,7 @@ use crate::kinds::Object;
 use crate::kinds::pod::standing;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The store keeps whole seconds: a pod counts as ready for so much longer than was seen.
 pub(super) const SLACK_MILLISECONDS: i64 = 2000;
@@ -69,6 +69,9 @@ pub(super) struct Turn {
     /// Names of pods that are new.
     pub made: Vec<String>,
     pub taken: Vec<Taken>,
+    /// Names of pods that ceased to be ready, maybe after what else happened: turns that only hear
+    /// of ends are committed together.
+    pub fell: BTreeSet<String>,
     /// The service as it was, where it is another now.
     pub before: Option<Object>,
     /// `spec.replicas` was edited, or the service is new or gone.

@@ -37,10 +37,17 @@ impl Order<'_> {
         self.spec.pod_management_policy.as_deref() != Some("Parallel")
     }
 
+    fn pod(&self, number: i64) -> String {
+        format!("{}-{number}", self.scene.name)
+    }
+
     fn is_up(&self, number: i64) -> bool {
-        let name = format!("{}-{number}", self.scene.name);
         let is_up = |one: &Member| self.scene.is_up(one, self.spec.min_ready_seconds);
-        self.scene.pods.get(&name).is_some_and(is_up)
+        self.scene.pods.get(&self.pod(number)).is_some_and(is_up)
+    }
+
+    fn has_fallen(&self, number: i64) -> bool {
+        self.scene.turn.fell.contains(&self.pod(number))
     }
 
     fn made(&self, made: i64) -> Result<(), String> {
@@ -85,7 +92,9 @@ impl Order<'_> {
     /// A rollout took these, to make them anew.
     fn rolled(&self, taken: &[i64]) -> Result<(), String> {
         let name = self.scene.name;
-        let down: Vec<i64> = self.numbers.clone().filter(|one| !self.is_up(*one)).collect();
+        let is_down =
+            |one: &i64| !self.is_up(*one) && (taken.contains(one) || !self.has_fallen(*one));
+        let down: Vec<i64> = self.numbers.clone().filter(is_down).collect();
         let strategy = self.spec.update_strategy.as_ref();
         let rolling = strategy.and_then(|one| one.rolling_update.as_ref());
         let most = rolling.and_then(|one| one.max_unavailable.as_ref());
