@@ -58,7 +58,7 @@ impl ClockSteps {
     /// What really passed between the wall-clock stamp `since` and `now`; never negative.
     ///
     /// A clock that was set back reads the same time twice: the stamp is of the latest stretch
-    /// between two steps that has it.
+    /// between two steps that has it. One that is of none was made after a step that nobody saw.
     pub fn elapsed(&self, since: Timestamp, now: Timestamp) -> SignedDuration {
         let (mut passed, mut end) = (SignedDuration::ZERO, now);
         for step in self.steps.iter().rev() {
@@ -70,7 +70,12 @@ impl ClockSteps {
             passed += end.duration_since(begin);
             end = step.from;
         }
-        (passed + end.duration_since(since)).max(SignedDuration::ZERO)
+        let passed = if since <= end {
+            passed + end.duration_since(since)
+        } else {
+            now.duration_since(since)
+        };
+        passed.max(SignedDuration::ZERO)
     }
 
     /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier
@@ -111,6 +116,10 @@ mod tests {
         let elapsed = |since| steps.elapsed(at(since), at(50)).as_secs();
         assert_eq!([90, 3705, 45].map(elapsed), [30, 15, 5]);
         assert_eq!(steps.elapsed(at(10), at(20)).as_secs(), 10, "set back unseen");
+        // Set forward, and back again unseen.
+        let steps = ClockSteps { steps: vec![step(100, 6000)] };
+        let elapsed = |since, now| steps.elapsed(at(since), at(now)).as_secs();
+        assert_eq!([elapsed(6000, 6050), elapsed(6000, 6200)], [50, 200]);
         assert_eq!(ClockSteps::default().due(at(10), SignedDuration::from_secs(5), at(12)), at(15));
     }
 }
