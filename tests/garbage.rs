@@ -95,6 +95,22 @@ fn reference(owner: &Object, blocks: bool) -> Value {
 const HELD: &[&str] = &["example.com/held"];
 
 #[test]
+fn a_pod_that_goes_when_its_job_is_gone_waits_for_no_one() {
+    let mut world = World::new();
+    let job = world.create(json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [
+            {"name": "main", "image": "x", "command": ["x"]}]}}},
+    }));
+    let pod = world.engine.reader().list(Kind::Pod, None).0.remove(0);
+    assert!(pod.meta().finalizers.is_some());
+    world.delete(&pod, None);
+    world.delete(&job, None);
+    assert_eq!(world.stands(&[&job, &pod]), "gone going");
+    assert_eq!(world.get(&pod).expect("it is there").meta().finalizers, None);
+}
+
+#[test]
 fn what_two_own_goes_with_the_last() {
     let mut world = World::new();
     let (a, b) = (world.map("a", &[], &[]), world.map("b", &[], &[]));

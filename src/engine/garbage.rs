@@ -124,10 +124,17 @@ impl Engine {
     /// Deletes an object that lives by its owners when the last of them is gone or waits for it;
     /// with another that stays it stays too, and forgets those (`attemptToDeleteItem`).
     pub(super) fn collect_dependent(&mut self, key: &Key) {
-        let Some(object) = self.store.get(key).filter(|object| !object.is_going()) else { return };
+        let Some(object) = self.store.get(key) else { return };
         let owners = object.meta().owner_references.clone().unwrap_or_default();
         let stands = |owner: &OwnerReference| self.standing(&object, owner);
         let standings: Vec<Standing> = owners.iter().map(stands).collect();
+        if object.is_going() {
+            // The Job that would take the tracking finalizer away is gone (`syncOrphanPod`).
+            if has(&object, JOB_TRACKING) && !standings.contains(&Standing::Solid) {
+                self.put(without(object, JOB_TRACKING));
+            }
+            return;
+        }
         if standings.iter().all(|standing| *standing == Standing::Solid) {
             return;
         }
