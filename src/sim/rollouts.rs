@@ -208,7 +208,7 @@ impl Rollouts {
                 return Err(format!("two pods {} run at once", started.pod));
             }
             if let Some(Object::Deployment(one)) = self.services.get(service)
-                && one.spec.as_ref().is_some_and(deployment::is_recreated)
+                && one.spec.as_ref().is_some_and(deployment::keeps_apart)
             {
                 deployment::check_start(started, running)?;
             }

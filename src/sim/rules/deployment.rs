@@ -33,6 +33,11 @@ pub fn is_recreated(spec: &DeploymentSpec) -> bool {
     spec.strategy.as_ref().is_some_and(|strategy| strategy.rolling_update.is_none())
 }
 
+/// Old and new never run at once. A pause ends the wait for the old ones, as in Kubernetes.
+pub fn keeps_apart(spec: &DeploymentSpec) -> bool {
+    is_recreated(spec) && !paused(Some(spec))
+}
+
 /// Of `Recreate`: a program that starts, beside those that run.
 pub fn check_start<'a>(
     started: &Started,

@@ -120,7 +120,7 @@ fn judge(
     }
     let ideal =
         |one: &Set| (one.size * pods_max) as f64 / one.pods_max.max(1) as f64 - one.size as f64;
-    let all: f64 = sets.values().map(ideal).sum();
+    let all: f64 = sets.values().map(|one| ideal(one).round()).sum();
     let greatest = sets.values().map(|one| one.size).max().unwrap_or(0);
     for (set, one) in sets.iter().filter(|(_, one)| one.size < greatest) {
         let share = shares.get(*set).copied().unwrap_or(0) as f64;
