@@ -1,6 +1,7 @@
 //! Deletion as the API server and the garbage collector do it: grace, finalizers, dependents.
 
 use super::Engine;
+use crate::kinds::pod::queue::is_bound;
 use crate::kinds::pod::standing;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
@@ -36,7 +37,6 @@ impl Engine {
         if !list.iter().any(|f| f == finalizer) {
             list.push(finalizer.to_owned());
         }
-        let grace_seconds = if key.kind == Kind::Pod { grace_seconds } else { Some(0) };
         self.mark_going(&mut object, grace_seconds);
         self.put(object);
     }
@@ -197,13 +197,11 @@ enum Standing {
 /// How many seconds a Pod has to end: its own, unless someone asked for others; none where nothing
 /// runs yet or any more (`CheckGracefulDelete`). Other kinds have none.
 fn grace(object: &Object, wanted: Option<i64>) -> i64 {
-    let Object::Pod(pod) = object else { return wanted.unwrap_or(0).max(0) };
-    let spec = pod.spec.as_ref();
-    let is_bound = spec.is_some_and(|spec| spec.node_name.is_some());
-    if !is_bound || standing::has_ended(pod) {
+    let Object::Pod(pod) = object else { return 0 };
+    if !is_bound(pod) || standing::has_ended(pod) {
         return 0;
     }
-    let own = spec.and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(0);
+    let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(0);
     match wanted.unwrap_or(own) {
         negative if negative < 0 => 1,
         grace => grace,
