@@ -80,7 +80,7 @@ impl Server {
         Server { folder, tell }
     }
 
-    /// Something happens in the world; returns when the engine has taken it in.
+    /// Something happens in the world; returns when what came of it shows.
     pub fn happens(&self, event: Event) {
         let (done, is_done) = std::sync::mpsc::channel();
         self.tell.send(Told::Event(event, done)).expect("the engine runs");
@@ -167,7 +167,15 @@ impl Lines {
 
 /// The daemon's part: hands events and requests to the engine, and its answers back.
 fn pump(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
-    let mut turn = |event| engine.handle(vec![event], SystemClock.now()).expect("the disk works");
+    // News may wait for a later commit: here that comes at once.
+    let mut turn = |event| {
+        let mut effects = engine.handle(vec![event], SystemClock.now()).expect("the disk works");
+        while !effects.committed {
+            let later = effects.wake_at.expect("what waits has a time");
+            effects = engine.handle(Vec::new(), later).expect("the disk works");
+        }
+        effects
+    };
     let mut id = 0;
     while let Ok(told) = told.recv() {
         match told {
