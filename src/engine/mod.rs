@@ -222,6 +222,7 @@ impl Engine {
             defaults,
         };
         engine.find_home();
+        engine.remember_events();
         engine.take_back(recovered);
         engine.everything_is_dirty();
         Ok(engine)
@@ -347,6 +348,7 @@ impl Engine {
     pub fn recover_disk(&mut self) -> Result<(), DiskError> {
         self.store.reload()?;
         self.find_home();
+        self.remember_events();
         self.everything_is_dirty();
         Ok(())
     }

@@ -7,10 +7,10 @@
 use super::Engine;
 use crate::kinds::action::Note;
 use crate::kinds::event::noted::Noted;
-use crate::kinds::{Key, Object};
+use crate::kinds::{Key, Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// As the API server's `--event-ttl`.
@@ -23,24 +23,59 @@ const SWEPT_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// More than this are not kept, whatever their age.
 const NOTES_MAX: usize = 4096;
 
-/// The notes that exist.
+/// What was said of late.
 #[derive(Default)]
 pub(super) struct NoteLog {
-    /// Notes by their number and when they were said, oldest first. One that was said again is in
-    /// it again.
-    order: VecDeque<(Timestamp, u64)>,
+    /// Oldest first. News that was said again is in it again.
+    order: VecDeque<Said>,
+    /// The number of the Event that tells some news.
+    numbers: HashMap<u64, u64>,
+    last_number: u64,
+}
+
+struct Said {
+    at: Timestamp,
+    number: u64,
+    news: u64,
+}
+
+impl NoteLog {
+    fn new_number(&mut self, now: Timestamp) -> u64 {
+        let now = u64::try_from(now.as_nanosecond()).unwrap_or_default();
+        self.last_number = now.max(self.last_number + 1);
+        self.last_number
+    }
 }
 
 impl Engine {
+    /// After a start: what was said before, and is said no second time but counted.
+    pub(super) fn remember_events(&mut self) {
+        for key in self.store.keys(Kind::Event) {
+            // What users wrote may end in a number that is no time.
+            let number = Noted::number_in(&key.name).filter(|n| i64::try_from(*n).is_ok());
+            if let Some(number) = number
+                && let Some(Object::Event(event)) = self.store.get(&key)
+            {
+                self.notes.numbers.insert(Noted::news_in(&event), number);
+                self.notes.last_number = self.notes.last_number.max(number);
+            }
+        }
+    }
+
     pub(super) fn note(&mut self, key: &Key, about: &Object, note: Note) {
-        let (now, number, note) = (self.turn.now, Noted::number(about, &note), Arc::new(note));
+        let (now, news, note) = (self.turn.now, Noted::news(about, &note), Arc::new(note));
         self.turn.effects.notes.push((key.clone(), note.clone()));
-        let noted = match self.store.note(number) {
+        let before = self.notes.numbers.get(&news).copied();
+        let noted = match before.and_then(|number| self.store.note(number)) {
             Some(before) => before.again(now),
-            None if self.count_object(key, number) => return,
-            None => Noted::new(number, about, key.clone(), note, &mut self.seed, now),
+            None if before.is_some_and(|number| self.count_object(key, number)) => return,
+            None => {
+                let number = self.notes.new_number(now);
+                Noted::new(number, about, key.clone(), note, &mut self.seed, now)
+            }
         };
-        self.notes.order.push_back((now, number));
+        self.notes.numbers.insert(news, noted.number);
+        self.notes.order.push_back(Said { at: now, number: noted.number, news });
         self.store.put_note(noted);
         while self.notes.order.len() > NOTES_MAX {
             self.forget_oldest_note();
@@ -49,9 +84,6 @@ impl Engine {
 
     /// Said again of what an object says already: `false` where there is none.
     fn count_object(&mut self, about: &Key, number: u64) -> bool {
-        if !self.store.has_event_objects() {
-            return false;
-        }
         let key = &Noted::key_of(about, number);
         let Some(Object::Event(mut event)) = self.store.get(key) else { return false };
         let counted = Arc::make_mut(&mut event);
@@ -64,9 +96,16 @@ impl Engine {
 
     /// Forgets the oldest, unless it was said again since.
     fn forget_oldest_note(&mut self) {
-        let Some((said, number)) = self.notes.order.pop_front() else { return };
-        if self.store.note(number).is_some_and(|noted| noted.last == said) {
+        let Some(Said { at, number, news }) = self.notes.order.pop_front() else { return };
+        let noted = self.store.note(number);
+        if noted.as_ref().is_some_and(|noted| noted.last != at) {
+            return;
+        }
+        if noted.is_some() {
             self.store.remove_note(number);
+        }
+        if self.notes.numbers.get(&news) == Some(&number) {
+            self.notes.numbers.remove(&news);
         }
     }
 
@@ -78,8 +117,8 @@ impl Engine {
         if !self.store.has_staged() && !self.notes_due().is_some_and(is_due) {
             return;
         }
-        while let Some((said, _)) = self.notes.order.front()
-            && self.steps.elapsed(*said, now) >= KEPT
+        while let Some(said) = self.notes.order.front()
+            && self.steps.elapsed(said.at, now) >= KEPT
         {
             self.forget_oldest_note();
         }
@@ -87,8 +126,8 @@ impl Engine {
 
     /// When notes have to be looked at though nothing happens.
     pub(super) fn notes_due(&self) -> Option<Timestamp> {
-        let (said, _) = self.notes.order.front()?;
-        Some(self.steps.due(*said, KEPT + SWEPT_EVERY, self.turn.now))
+        let said = self.notes.order.front()?;
+        Some(self.steps.due(said.at, KEPT + SWEPT_EVERY, self.turn.now))
     }
 
     /// The plan of an Event that is an object: it goes an hour after it was last seen.
@@ -99,6 +138,7 @@ impl Engine {
         if until > self.turn.now {
             return self.due.set(key, Some(until));
         }
+        self.notes.numbers.remove(&Noted::news_in(event));
         self.store.remove(key);
     }
 }

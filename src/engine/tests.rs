@@ -1,8 +1,10 @@
 //! What one turn does, and what it leaves to the next.
 
 use super::*;
+use crate::kinds::action::{Note, Severity};
 use crate::store::FileDisk;
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1 as core;
 
 fn minutely(name: &str) -> Object {
     let text = serde_json::json!({
@@ -76,4 +78,67 @@ fn what_is_certain_is_decided_ahead_and_once() {
     assert_eq!(check(first, &["allows", "forbids"], second), [""; 0]);
     // The runs go on. Whether the one ends until the slot is not known before, so its plan waits.
     assert_eq!(check(second, &["allows"], second), [""; 0]);
+}
+
+/// What the Events of each object say, as they are listed.
+fn told(engine: &Engine) -> BTreeMap<String, Vec<(String, i32)>> {
+    let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for object in engine.reader().list(Kind::Event, None).0 {
+        let Object::Event(event) = object else { unreachable!("Events were listed") };
+        let about = event.involved_object.name.clone().unwrap_or_default();
+        let message = event.message.clone().unwrap_or_default();
+        told.entry(about).or_default().push((message, event.count.unwrap_or(0)));
+    }
+    told
+}
+
+#[test]
+fn events_of_an_object_are_listed_as_they_were_said() {
+    let mut many = minutely("many");
+    if let Object::CronJob(cron_job) = &mut many {
+        let spec = &mut Arc::make_mut(cron_job).spec.job_template.spec;
+        let spec = spec.as_mut().expect("a template");
+        (spec.parallelism, spec.completions) = (Some(20), Some(20));
+    }
+    let (_folder, mut engine) = engine_with(vec![many]);
+    let effects = engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
+    let mut said: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (about, note) in effects.notes {
+        said.entry(about.name.to_string()).or_default().push((note.message.clone(), 1));
+    }
+    assert!(said.values().any(|notes| notes.len() >= 20), "the Job tells of each pod");
+    assert_eq!(told(&engine), said);
+}
+
+#[test]
+fn a_warning_that_is_said_again_is_counted_also_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = || {
+        let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
+        Engine::new(store, Settings::default(), Seed::new(1), Vec::new()).expect("an engine")
+    };
+    let warn = |engine: &mut Engine, message: &str, now: &str| {
+        engine.begin_turn(at(now));
+        let about = minutely("a");
+        let (severity, reason) = (Severity::Warning, "FailedCreate");
+        let (message, field_path) = (message.to_owned(), String::new());
+        let note = Note { severity, reason, message, field_path };
+        engine.note(&about.key(), &about, note);
+        engine.decide(false).expect("a turn");
+    };
+    let mut engine = start();
+    warn(&mut engine, "z", "2026-01-15T00:00:00Z");
+    warn(&mut engine, "a", "2026-01-15T00:00:00Z");
+    warn(&mut engine, "z", "2026-01-15T00:00:01Z");
+    engine.begin_turn(at("2026-01-15T00:00:01Z"));
+    let theirs = serde_json::json!({"metadata": {"name": "b.ffffffffffffffff", "namespace": "x"}});
+    engine.store.put(serde_json::from_value::<core::Event>(theirs).expect("an Event").into());
+    engine.decide(false).expect("a turn");
+    drop(engine);
+    // The clock was set back meanwhile: what is new is told after what was.
+    let mut engine = start();
+    warn(&mut engine, "a", "2026-01-14T00:00:02Z");
+    warn(&mut engine, "b", "2026-01-14T00:00:02Z");
+    let want = [("z", 2), ("a", 2), ("b", 1)].map(|(message, count)| (message.to_owned(), count));
+    assert_eq!(told(&engine)["a"], want);
 }

@@ -70,11 +70,6 @@ impl Index {
         &mut self.shelves[kind as usize]
     }
 
-    /// Is there an Event that is an object and no note?
-    pub fn has_event_objects(&self) -> bool {
-        !self.shelf(Kind::Event).is_empty()
-    }
-
     pub fn get(&self, key: &Key) -> Option<Object> {
         match self.shelf(key.kind).get(key) {
             Some(entry) => Some(entry.object(key.kind)),

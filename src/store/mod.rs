@@ -181,11 +181,6 @@ impl Store {
         self.published.index().notes_len()
     }
 
-    /// Is any Event an object of its own: one that was read from disk, or that a user wrote?
-    pub fn has_event_objects(&self) -> bool {
-        self.published.index().has_event_objects() || self.staged.has_events
-    }
-
     /// Is there something that the next commit would make true?
     pub fn has_staged(&self) -> bool {
         !self.staged.is_empty()

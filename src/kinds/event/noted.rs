@@ -16,8 +16,8 @@ const NAME_BYTES_MAX: usize = 230;
 /// One Event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Noted {
-    /// The same news of the same object has the same number, so that it is counted and not
-    /// repeated.
+    /// Nanoseconds since 1970 when it was first said, or a little more: no two have the same. Its
+    /// name ends in it, so that an object's Events are listed as they happened.
     pub number: u64,
     pub about: Key,
     about_uid: String,
@@ -30,18 +30,29 @@ pub struct Noted {
     pub last: Timestamp,
 }
 
+fn digest(parts: [&str; 4]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for part in parts {
+        hash.write(part.as_bytes());
+        hash.write_u8(0);
+    }
+    hash.finish()
+}
+
 /// What the scheduler says of a Pod; all else is the kubelet's.
 const SCHEDULING: [&str; 2] = ["FailedScheduling", "Scheduled"];
 
 impl Noted {
-    /// The news's number: follows from what is said, and of which object.
-    pub fn number(about: &Object, note: &Note) -> u64 {
-        let mut hash = DefaultHasher::new();
-        for part in [about.uid(), note.reason, &note.message, &note.field_path] {
-            hash.write(part.as_bytes());
-            hash.write_u8(0);
-        }
-        hash.finish()
+    /// What tells one news from another: news that is said again is counted, not repeated.
+    pub fn news(about: &Object, note: &Note) -> u64 {
+        digest([about.uid(), note.reason, &note.message, &note.field_path])
+    }
+
+    /// The news of an Event that was said before, by this daemon or another.
+    pub fn news_in(event: &Event) -> u64 {
+        let about = &event.involved_object;
+        let parts = [&about.uid, &event.reason, &event.message, &about.field_path];
+        digest(parts.map(|part| part.as_deref().unwrap_or_default()))
     }
 
     /// The number that an Event's name ends in, where cronlet named it.
