@@ -33,6 +33,7 @@ mod pump;
 mod reload;
 mod report;
 mod systemd;
+mod wake;
 mod watch;
 
 /// Why the daemon could not start, or had to stop.

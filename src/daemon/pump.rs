@@ -6,6 +6,7 @@ use super::config::PodsAtShutdown;
 use super::inbox::{Inbox, Message};
 use super::report;
 use super::systemd::Notifier;
+use super::wake::{Ahead, Wake};
 use crate::engine::{Effects, Engine, Event, FileOutcome};
 use crate::kinds::Object;
 use crate::kinds::pod::observed::{News as RuntimeNews, Order};
@@ -43,60 +44,6 @@ pub struct Pump<R, P> {
     pub disk_faults: BTreeSet<String>,
     /// Reports that the engine took in and did not commit yet: 0 at first.
     pub reports: usize,
-}
-
-/// When the engine wants to be called though nothing happens.
-#[derive(Default)]
-struct Wake {
-    at: Option<Timestamp>,
-    /// How many pods will be started at once then.
-    pods: usize,
-    /// What is done before that, the next one last.
-    ahead: Vec<(Timestamp, Ahead)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ahead {
-    /// The runtime makes ready what the pods need.
-    Expect,
-    /// The engine decides what is certain; it is done at the slot.
-    Decide,
-}
-
-/// Before the slot, at least: enough to be awake, to plan and to reach the disk on a busy host.
-const AHEAD_AT_LEAST: SignedDuration = SignedDuration::from_millis(20);
-/// To make ready what one pod needs, on a slow host.
-const EXPECT_PER_POD: SignedDuration = SignedDuration::from_millis(1);
-/// To plan one run and put it on disk.
-const DECIDE_PER_POD: SignedDuration = SignedDuration::from_micros(400);
-/// Whoever asks for something between the decision and the slot waits for the slot.
-const DECIDE_AHEAD_AT_MOST: SignedDuration = SignedDuration::from_millis(250);
-
-impl Wake {
-    fn new(at: Option<Timestamp>, pods: usize) -> Wake {
-        let factor = i32::try_from(pods).unwrap_or(i32::MAX);
-        let decide = AHEAD_AT_LEAST + DECIDE_PER_POD.saturating_mul(factor);
-        let decide = decide.min(DECIDE_AHEAD_AT_MOST);
-        let expect = decide + EXPECT_PER_POD.saturating_mul(factor);
-        let steps = [(decide, Ahead::Decide), (expect, Ahead::Expect)];
-        let before = |(by, step)| Some((at?.checked_sub(by).ok()?, step));
-        let ahead = match pods {
-            0 => Vec::new(),
-            _ => steps.into_iter().filter_map(before).collect(),
-        };
-        Wake { at, pods, ahead }
-    }
-
-    fn next(&self) -> Option<Timestamp> {
-        self.ahead.last().map_or(self.at, |(begin, _)| Some(*begin))
-    }
-
-    /// What is to be done now, before the slot. Each once.
-    fn take_ahead(&mut self, now: Timestamp) -> Option<(Timestamp, Ahead)> {
-        let slot = self.at.filter(|at| now < *at)?;
-        let (_, step) = self.ahead.pop_if(|(begin, _)| *begin <= now)?;
-        Some((slot, step))
-    }
 }
 
 /// What one look into the inbox brings.
