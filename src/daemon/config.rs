@@ -4,6 +4,7 @@
 use super::logging;
 use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings, VolumeSettings};
 use crate::kinds::cron_job::schedule::Zone;
+use crate::kinds::node::host;
 use crate::manifest;
 use crate::startup::Startup;
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ impl Config {
             }
             Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
         };
+        if let Some(fault) = config.node_name.as_deref().and_then(host::fault_of_name) {
+            return Err(invalid(format!("nodeName: {fault}")));
+        }
         if let Some(zone) = &config.time_zone {
             Zone::load(zone).map_err(|error| invalid(format!("timeZone: {error}")))?;
         }
@@ -117,13 +121,13 @@ impl Config {
     /// For plans: what is configured, and what is found on the host but for its boot and its
     /// state folder.
     pub fn settings(&self) -> Settings {
-        let host = rustix::system::uname();
-        let host_name = host.nodename().to_string_lossy().to_ascii_lowercase();
+        let uname = rustix::system::uname();
+        let node_name = || host::name_of(&uname.nodename().to_string_lossy());
         let memory = rustix::system::sysinfo();
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
         let defaults = Settings::default();
         Settings {
-            node_name: self.node_name.clone().unwrap_or(host_name),
+            node_name: self.node_name.clone().unwrap_or_else(node_name),
             dst: self.dst,
             time_zone: self.time_zone.clone().unwrap_or(defaults.time_zone),
             limits: self.limits.clone(),
@@ -138,7 +142,7 @@ impl Config {
             host_user: rustix::process::geteuid().as_raw(),
             host_home: std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
             host_os: os_name().unwrap_or_default(),
-            host_kernel: host.release().to_string_lossy().into_owned(),
+            host_kernel: uname.release().to_string_lossy().into_owned(),
         }
     }
 }

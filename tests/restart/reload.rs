@@ -106,6 +106,8 @@ fn the_log_takes_another_level_and_form() {
     assert!(lines.iter().any(|line| line["fields"]["message"] == "reloaded"), "{said}");
     let said = reload(&mut daemon, "log: {level: 'cronlet=loud'}");
     assert!(said.contains("log.level") && said.contains("the last good one stays"), "{said}");
+    let said = reload(&mut daemon, "nodeName: Build_Box");
+    assert!(said.contains("nodeName: a lowercase RFC 1123 subdomain must"), "{said}");
     let said = reload(&mut daemon, "log: {level: info}");
     assert!(said.contains("INFO") && said.contains("reloaded"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! This host as a Node: what the kubelet tells of it.
 
 use crate::kinds::action::Settings;
+use crate::kinds::names;
 use crate::kinds::quantity::Quantity;
 use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeStatus, NodeSystemInfo};
@@ -27,6 +28,27 @@ pub fn architecture() -> &'static str {
         "aarch64" => "arm64",
         other => other,
     }
+}
+
+/// A label's length: the Node's name is the label [`HOSTNAME`] too.
+const NAME_LENGTH_MAX: usize = 63;
+
+/// What the Node of a host is called: the host's name in lower case, as the kubelet has it. Where
+/// Linux allows more than Kubernetes, such as `build_box`, there is a `-` instead.
+pub fn name_of(host_name: &str) -> String {
+    let allowed = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9' | '.') => c,
+        _ => '-',
+    };
+    let name: String = host_name.chars().map(allowed).take(NAME_LENGTH_MAX).collect();
+    let labels = name.split('.').map(|label| label.trim_matches('-'));
+    let labels: Vec<&str> = labels.filter(|label| !label.is_empty()).collect();
+    if labels.is_empty() { "localhost".to_owned() } else { labels.join(".") }
+}
+
+/// Why a Node may not be called so, if it may not.
+pub fn fault_of_name(name: &str) -> Option<String> {
+    names::dns_subdomain(name).into_iter().chain(names::label_value(name)).next()
 }
 
 /// The Node as it shall be; labels, taints and whatever else users wrote to it stay.
@@ -86,5 +108,29 @@ fn ready(now: Timestamp) -> NodeCondition {
         message: Some("cronlet runs pods on this host".to_owned()),
         last_heartbeat_time: Some(Time(now)),
         last_transition_time: Some(Time(now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_has_a_name_that_a_node_may_have() {
+        for (host, node) in [
+            ("vm", "vm"),
+            ("Build_Box", "build-box"),
+            ("_a_._.b-.example.com.", "a.b.example.com"),
+            ("(none)", "none"),
+            ("büro", "b-ro"),
+            ("", "localhost"),
+            ("--", "localhost"),
+            (&format!("{}-{}", "a".repeat(62), "b".repeat(40)), &"a".repeat(62)),
+        ] {
+            assert_eq!(name_of(host), node);
+            assert_eq!(fault_of_name(node), None, "{node}");
+        }
+        assert!(fault_of_name("Build_Box").is_some());
+        assert!(fault_of_name(&"a".repeat(64)).is_some());
     }
 }

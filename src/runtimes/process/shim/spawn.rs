@@ -5,11 +5,12 @@
 use crate::host::cgroups::Cgroup;
 use crate::host::process::{self, Strings};
 use crate::host::{signals, users};
-use crate::kinds::pod::observed::Launch;
+use crate::kinds::pod::observed::{Launch, Mount, MountSource};
 use crate::time::Timestamp;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Gid, Pid, Uid};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io;
@@ -136,6 +137,7 @@ fn prepare(
     joined.map_err(|e| Refusal::run(format!("joining the cgroup: {e}")))?;
     enter()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
+    be_held_to_claims(launch)?;
     take_identity(launch)?;
     let folder = launch.working_dir.as_deref().filter(|d| !d.is_empty()).unwrap_or("/");
     rustix::process::chdir(folder)
@@ -158,6 +160,17 @@ fn wait_until(at: Timestamp) {
     {
         std::thread::sleep(left.min(WAIT_MAX));
     }
+}
+
+/// ext4 lets a process with `CAP_SYS_RESOURCE` write beyond a quota. A container of Kubernetes has
+/// it only where it asks for it; here one that mounts a claim goes without.
+fn be_held_to_claims(launch: &Launch) -> Result<(), Refusal> {
+    let is_claim = |mount: &Mount| matches!(mount.source, MountSource::Claim { .. });
+    if !rustix::process::geteuid().is_root() || !launch.mounts.iter().any(is_claim) {
+        return Ok(());
+    }
+    remove_capability_from_bounding_set(CapabilitySet::SYS_RESOURCE)
+        .map_err(|e| Refusal::run(format!("giving up CAP_SYS_RESOURCE: {}", words(e))))
 }
 
 /// The user, group and supplementary groups.

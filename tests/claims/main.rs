@@ -1,7 +1,9 @@
-//! Claims on a real daemon: what they hold is told, and outlives them unless the configuration says
-//! otherwise.
+//! Claims on a real daemon: what they hold is told, outlives them unless the configuration says
+//! otherwise, and is limited where the file system can.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod virtual_machine;
 
 use common::daemon::Daemon;
 use serde_json::json;
@@ -73,4 +75,55 @@ fn what_a_claim_holds_is_told_and_kept() {
     delete(&daemon, "gone");
     daemon.until("it is removed", || (!folder.exists()).then_some(()));
     assert!(aside.join("file").exists());
+}
+
+#[test]
+fn a_claim_grows_with_its_manifest() {
+    let text = |size: &str| manifests("grows", 1).replace("8Mi", size);
+    let daemon = Daemon::start_with(&[("claim.yaml", &text("8Mi"))]);
+    let capacity = || daemon.get(&["pvc", "grows"])["status"]["capacity"]["storage"].clone();
+    daemon.until("it is bound", || (capacity() == "8Mi").then_some(()));
+    daemon.write_job("claim.yaml", &text("24Mi"));
+    daemon.until("it has grown", || (capacity() == "24Mi").then_some(()));
+    daemon.write_job("claim.yaml", &text("4Mi"));
+    let refusal = "field can not be less than status.capacity";
+    daemon.until("it is refused", || daemon.log().contains(refusal).then_some(()));
+    assert_eq!(capacity(), "24Mi");
+}
+
+/// On a disk that counts, and a host that has a name which no Node may have: a pod writes more than
+/// its claim, and once more when the claim is larger.
+const TRY: &str = r#"
+hostname Build_Box
+export CRONLET_SOCKET=/run/socket
+cronlet run /files/none --state /state/cronlet > /run/log 2>&1 &
+until cronlet version > /run/version 2> /run/error && [ -S /run/socket ]; do sleep 0.1; done
+for size in small large; do
+    cronlet apply -f /files/$size.yaml
+    until cronlet get pod data -o json | grep -E '"phase": "(Failed|Succeeded)"'; do
+        sleep 0.1
+    done
+    stat -c '%s bytes' /state/cronlet/claims/*/file
+    cronlet describe pvc data | grep Limit
+    cronlet delete pod data
+done
+"#;
+
+#[test]
+fn a_claim_is_held_to_its_size_where_the_file_system_counts() {
+    if !common::has(&virtual_machine::needs()) {
+        return;
+    }
+    let small = manifests("data", 16 << 10);
+    let large = small.replace("8Mi", "24Mi");
+    let files = [("small.yaml", &*small), ("large.yaml", &*large)];
+    let said = virtual_machine::run(TRY, &files);
+    let wanted = |line: &&str| !line.contains("ed") || line.contains("phase");
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(wanted).collect();
+    assert_eq!(lines[0], "\"phase\": \"Failed\",", "{said}");
+    let (bytes, _) = lines[1].split_once(' ').expect("a number of bytes");
+    let bytes: u64 = bytes.parse().expect("a number");
+    assert!((7 << 20..8 << 20).contains(&bytes), "{said}");
+    let large = ["\"phase\": \"Succeeded\",", "16777216 bytes", "Limit:         24Mi"];
+    assert_eq!(lines[2..], [&["Limit:         8Mi"][..], &large].concat(), "{said}");
 }
