@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod daemon;
+pub mod virtual_machine;
 
 /// The recording `name` of the oracle, such as `schedules.jsonl`. It lies beside the repository,
 /// not in it, so a bare clone lacks it: then this says so loudly and answers `None`, and under

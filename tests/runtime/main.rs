@@ -1,11 +1,14 @@
 //! Host programs under the real runtime: real shims, real files, real signals.
 
 mod claims;
+#[path = "../common/mod.rs"]
+mod common;
 mod ends;
 mod execs;
 mod hooks;
 mod limits;
 mod ordinary;
 mod survives;
+mod version_2;
 mod volumes;
 mod world;

@@ -1,8 +1,9 @@
 //! A machine in qemu with the kernel of Debian's package, busybox and cronlet, and nothing else:
 //! for what the kernel under the tests was not built with.
 
-use crate::common;
+use super::program;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,12 +30,13 @@ mkdir dev proc run state sys tmp
 exec switch_root /new /script
 ";
 
-/// What every script begins with: the machine as a Linux system has it, and a disk whose file
-/// system counts what projects take, at `/state`.
+/// What every script begins with: the machine as a Linux system has it, with cgroups of version 2,
+/// and at `/state` a disk whose file system counts what projects take.
 const BEGIN: &str = "#!/bin/busybox sh
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t tmpfs run /run
 ip link set lo up
 for module in /modules/*; do insmod $module; done
@@ -49,14 +51,14 @@ pub fn needs() -> Vec<(&'static str, bool)> {
     vec![
         ("x86-64", cfg!(target_arch = "x86_64")),
         ("CRONLET_KERNEL, what a package linux-image-cloud-amd64 holds", kernel().is_some()),
-        ("qemu-system-x86_64 (package qemu-system-x86)", common::program("qemu-system-x86_64")),
-        ("busybox (package busybox-static)", common::program("busybox")),
-        ("mke2fs (package e2fsprogs)", common::program("mke2fs")),
+        ("qemu-system-x86_64 (package qemu-system-x86)", program("qemu-system-x86_64")),
+        ("busybox (package busybox-static)", program("busybox")),
+        ("mke2fs (package e2fsprogs)", program("mke2fs")),
     ]
 }
 
 /// Boots it, runs the script with these files in `/files`, and gives what the script prints.
-pub fn run(script: &str, files: &[(&str, &str)]) -> String {
+pub fn run(script: &str, files: &[(&str, &[u8])]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let root = folder.path().join("root");
     for name in ["bin", "files", "modules"] {
@@ -71,13 +73,11 @@ pub fn run(script: &str, files: &[(&str, &str)]) -> String {
     File::create(&disk).and_then(|file| file.set_len(64 << 20)).expect("a disk");
     let make = "mke2fs -q -t ext4 -O quota,project -E quotatype=prjquota \"$1\"";
     shell(make, &[path(&disk)]);
-    for (name, text) in files {
-        fs::write(root.join("files").join(name), text).expect("a file is written");
+    for (name, bytes) in files {
+        add_file(&root.join("files").join(name), bytes);
     }
-    for (name, text) in [("init", INIT), ("script", &*format!("{BEGIN}{script}{END}"))] {
-        fs::write(root.join(name), text).expect("a file is written");
-        shell("chmod +x \"$1\"", &[path(&root.join(name))]);
-    }
+    add_file(&root.join("init"), INIT.as_bytes());
+    add_file(&root.join("script"), format!("{BEGIN}{script}{END}").as_bytes());
     let image = folder.path().join("image");
     let pack = "cd \"$1\" && find . | busybox cpio -o -H newc > \"$2\"";
     shell(pack, &[path(&root), path(&image)]);
@@ -96,6 +96,11 @@ fn add_programs(root: &Path) {
     for library in libraries {
         copy(Path::new(library), &root.join(library.trim_start_matches('/')));
     }
+}
+
+fn add_file(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("a file is written");
+    fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("a mode is set");
 }
 
 /// What the console shows from the power on to the power off.

@@ -1,11 +1,10 @@
 //! Claims on a real daemon: what they hold is told, outlives them unless the configuration says
 //! otherwise, and is limited where the file system can.
 
-#[path = "../common/mod.rs"]
 mod common;
-mod virtual_machine;
 
 use common::daemon::Daemon;
+use common::virtual_machine;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -116,7 +115,7 @@ fn a_claim_is_held_to_its_size_where_the_file_system_counts() {
     }
     let small = manifests("data", 16 << 10);
     let large = small.replace("8Mi", "24Mi");
-    let files = [("small.yaml", &*small), ("large.yaml", &*large)];
+    let files = [("small.yaml", small.as_bytes()), ("large.yaml", large.as_bytes())];
     let said = virtual_machine::run(TRY, &files);
     let wanted = |line: &&str| !line.contains("ed") || line.contains("phase");
     let lines: Vec<&str> = said.lines().map(str::trim).filter(wanted).collect();
