@@ -21,13 +21,28 @@ pub enum Format {
     Name,
 }
 
-/// Writes a document as JSON, indented as kubectl does, or as YAML.
+/// Writes a document as JSON, indented as kubectl does, or as YAML. As with kubectl, who manages
+/// which fields is left out.
 pub fn write_value(format: Format, value: &Value) -> Result<(), Failure> {
+    let mut value = value.clone();
+    hide_managers(&mut value);
+    value
+        .get_mut("items")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .for_each(hide_managers);
     let text = match format {
-        Format::Yaml => yaml::document(value),
-        _ => indented(value),
+        Format::Yaml => yaml::document(&value),
+        _ => indented(&value),
     };
     write_text(&text)
+}
+
+fn hide_managers(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
 }
 
 pub fn indented(value: &Value) -> String {

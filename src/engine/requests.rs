@@ -4,6 +4,7 @@ use super::network::Surroundings;
 use super::{DeleteOptions, Engine, Request};
 use crate::kinds::action::View;
 use crate::kinds::admission::Admitted;
+use crate::kinds::applied::{self, Said};
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object, admission, cron_job};
 use std::sync::Arc;
@@ -112,14 +113,15 @@ impl Engine {
     ) -> Result<(Applied, Vec<String>), Refused> {
         object.default_namespace(DEFAULT_NAMESPACE);
         let old = self.store.get(&object.key());
-        let admitted = match &old {
+        let said = Said::by(&mut object);
+        let mut admitted = match &old {
             None => self.admit_new(object)?,
             Some(old) => {
-                keep_what_tools_wrote(old, &mut object);
-                admission::carry_over(old, &mut object);
+                applied::carry_over(old, &mut object);
                 self.admit_update(old, object)?
             }
         };
+        said.record(&mut admitted.object);
         Ok((Applied { old, new: admitted.object }, admitted.warnings))
     }
 
@@ -196,18 +198,4 @@ fn check_preconditions(old: &Object, new: &Object) -> Result<(), Refused> {
         );
     }
     Ok(())
-}
-
-/// Annotations that belong to a tool and not to the manifest's author stay when a manifest is
-/// applied.
-fn keep_what_tools_wrote(old: &Object, new: &mut Object) {
-    let of_tools = |name: &str| name.starts_with("kubectl.kubernetes.io/");
-    let kept: Vec<(String, String)> = (old.meta().annotations.iter().flatten())
-        .filter(|(name, _)| of_tools(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let meta = new.meta_mut();
-    for (name, value) in kept {
-        meta.annotations.get_or_insert_default().entry(name).or_insert(value);
-    }
 }

@@ -261,27 +261,6 @@ pub fn update_status(old: &Object, mut new: Object) -> Result<Admitted, Refused>
     admitted(new, causes, Vec::new())
 }
 
-/// Gives a manifest, which says less than the object that was made of it, what the making added, so
-/// that an update changes only what the manifest changes: owners, finalizers, a Job's generated
-/// selector and labels, where a Pod runs, and the volume that a claim has.
-pub fn carry_over(old: &Object, new: &mut Object) {
-    let (had, meta) = (old.meta(), new.meta_mut());
-    meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
-    meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
-    match (old, new) {
-        (Object::Job(old), Object::Job(new)) => job::defaults::carry_over(old, Arc::make_mut(new)),
-        (Object::Pod(old), Object::Pod(new)) => {
-            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
-            spec.node_name = spec.node_name.take().or_else(|| had.node_name.clone());
-        }
-        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
-            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
-            spec.volume_name = spec.volume_name.take().or_else(|| had.volume_name.clone());
-        }
-        _ => {}
-    }
-}
-
 /// Annotations stand for fields of old versions, and the API server reads them as numbers.
 fn check_numbers(object: &Object) -> Result<(), Refused> {
     let (name, may_be_empty) = match object {

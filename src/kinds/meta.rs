@@ -42,7 +42,7 @@ pub fn prepare_update(old: &ObjectMeta, new: &mut ObjectMeta) {
     new.deletion_timestamp = old.deletion_timestamp.clone().or(new.deletion_timestamp.take());
     new.deletion_grace_period_seconds =
         new.deletion_grace_period_seconds.or(old.deletion_grace_period_seconds);
-    new.managed_fields = None;
+    new.managed_fields = old.managed_fields.clone();
     new.self_link = None;
     new.uid = new.uid.take().or_else(|| old.uid.clone());
     new.resource_version = new.resource_version.take().or_else(|| old.resource_version.clone());

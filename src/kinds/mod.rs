@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 pub mod action;
 pub mod admission;
+pub mod applied;
 pub mod check;
 pub mod columns;
 pub mod config_map;

@@ -194,3 +194,47 @@ fn what_cannot_be_listed_is_told_of_once() {
     }
     assert_eq!(said(), 1, "{}", daemon.log());
 }
+
+/// A Deployment that names no number of replicas.
+const DEPLOYMENT: &str = "
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: main, image: none, command: [/bin/sleep, \"1000\"]}]
+";
+
+#[test]
+fn what_commands_changed_stays_unless_the_manifest_says_it() {
+    let suspended =
+        cron_job("said", YEARLY).replace("spec:\n  schedule", "spec:\n  suspend: true\n  schedule");
+    let plain = cron_job("open", YEARLY);
+    let text = |said: &str, more: &str| format!("{said}---{plain}{DEPLOYMENT}{more}");
+    let daemon = Daemon::start_with(&[("all.yaml", &text(&suspended, ""))]);
+    daemon.tell(&["suspend", "open"]);
+    daemon.tell(&["scale", "deployment", "web", "--replicas", "2"]);
+    daemon.tell(&["rollout", "restart", "deployment/web"]);
+    let web = || daemon.get(&["deployment", "web"]);
+    let rolled =
+        |web: &Value| web["status"]["updatedReplicas"] == 2 && web["status"]["replicas"] == 2;
+    let before = daemon.until("it is rolled", || Some(web()).filter(rolled));
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n";
+    daemon.write_job("all.yaml", &text(&suspended, map));
+    daemon
+        .until("the file is read", || (daemon.ask(&["get", "cm", "new"]).code == 0).then_some(()));
+    let is_suspended = |name: &str| daemon.get(&["cronjob", name])["spec"]["suspend"] == true;
+    assert_eq!((is_suspended("open"), is_suspended("said")), (true, true));
+    let after = web();
+    assert_eq!(before["spec"], after["spec"]);
+    assert_eq!(before["metadata"]["generation"], after["metadata"]["generation"]);
+    assert_eq!(after["metadata"].get("managedFields"), None, "as kubectl shows it");
+    // What it said and says no more is as if it never had: the default.
+    daemon.write_job("all.yaml", &text(&cron_job("said", YEARLY), map));
+    daemon.until("it is resumed", || (!is_suspended("said")).then_some(()));
+    assert!(is_suspended("open"));
+}

@@ -1,0 +1,138 @@
+//! What applying a manifest leaves as it is: a manifest says less than the object that was made of
+//! it.
+//!
+//! As `kubectl apply` merges, a field that has a command of its own (`suspend`, `scale`, `rollout
+//! pause`) stays as the command left it, unless the manifest says it now, or did so when it was
+//! last applied. Which of them it said is in `metadata.managedFields`, where the API server has it.
+
+use super::{Object, job, template};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+const MANAGER: &str = "cronlet";
+
+/// Annotations that belong to tools and controllers, and not to a manifest's author.
+const OF_TOOLS: [&str; 2] = ["kubectl.kubernetes.io/", "deployment.kubernetes.io/"];
+
+/// A field that has a command of its own.
+enum Field<'a> {
+    Count(&'a mut Option<i32>),
+    Switch(&'a mut Option<bool>),
+}
+
+impl Field<'_> {
+    fn is_said(&self) -> bool {
+        match self {
+            Field::Count(count) => count.is_some(),
+            Field::Switch(switch) => switch.is_some(),
+        }
+    }
+}
+
+/// Those of an object, by their names below `spec`.
+fn fields(object: &mut Object) -> Vec<(&'static str, Field<'_>)> {
+    use Field::{Count, Switch};
+    match object {
+        Object::CronJob(cron_job) => {
+            vec![("suspend", Switch(&mut Arc::make_mut(cron_job).spec.suspend))]
+        }
+        Object::Job(job) => {
+            let spec = Arc::make_mut(job).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("suspend", Switch(&mut spec.suspend))])
+        }
+        Object::Deployment(deployment) => {
+            let Some(spec) = &mut Arc::make_mut(deployment).spec else { return Vec::new() };
+            vec![("paused", Switch(&mut spec.paused)), ("replicas", Count(&mut spec.replicas))]
+        }
+        Object::StatefulSet(set) => {
+            let spec = Arc::make_mut(set).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
+        }
+        Object::ReplicaSet(set) => {
+            let spec = Arc::make_mut(set).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a manifest says of fields that have commands of their own.
+pub struct Said(Vec<&'static str>);
+
+impl Said {
+    /// By a manifest without defaults.
+    pub fn by(manifest: &mut Object) -> Said {
+        let said = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
+        Said(said.map(|(name, _)| name).collect())
+    }
+
+    /// Remembers it for the next time.
+    pub fn record(&self, object: &mut Object) {
+        let names = self.0.iter().map(|name| (format!("f:{name}"), json!({})));
+        let names: Map<String, Value> = names.collect();
+        let entry = ManagedFieldsEntry {
+            manager: Some(MANAGER.to_owned()),
+            operation: Some("Apply".to_owned()),
+            api_version: Some(object.kind().info().api_version()),
+            fields_type: Some("FieldsV1".to_owned()),
+            fields_v1: Some(FieldsV1(json!({ "f:spec": names }))),
+            ..ManagedFieldsEntry::default()
+        };
+        object.meta_mut().managed_fields = (!self.0.is_empty()).then(|| vec![entry]);
+    }
+}
+
+fn said_before(meta: &ObjectMeta, name: &str) -> bool {
+    let entries = meta.managed_fields.iter().flatten();
+    let ours = entries.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
+    let mut fields = ours.filter_map(|entry| entry.fields_v1.as_ref()?.0.get("f:spec"));
+    fields.any(|spec| spec.get(format!("f:{name}")).is_some())
+}
+
+/// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
+/// tools wrote, a Job's generated selector and labels, where a Pod runs, and a claim's volume.
+pub fn carry_over(old: &Object, new: &mut Object) {
+    let mut had = old.clone();
+    let pairs = fields(new).into_iter().zip(fields(&mut had));
+    for ((name, field), (_, had)) in pairs.filter(|((_, field), _)| !field.is_said()) {
+        match (field, had) {
+            _ if said_before(old.meta(), name) => {}
+            (Field::Count(count), Field::Count(had)) => *count = *had,
+            (Field::Switch(switch), Field::Switch(had)) => *switch = *had,
+            (Field::Count(_) | Field::Switch(_), _) => unreachable!("objects of one kind"),
+        }
+    }
+    carry_over_meta(old, new);
+    match (old, new) {
+        (Object::Job(old), Object::Job(new)) => job::defaults::carry_over(old, Arc::make_mut(new)),
+        (Object::Pod(old), Object::Pod(new)) => {
+            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
+            spec.node_name = spec.node_name.take().or_else(|| had.node_name.clone());
+        }
+        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
+            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
+            spec.volume_name = spec.volume_name.take().or_else(|| had.volume_name.clone());
+        }
+        _ => {}
+    }
+}
+
+fn carry_over_meta(old: &Object, new: &mut Object) {
+    let (had, meta) = (old.meta(), new.meta_mut());
+    meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
+    meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
+    keep_what_tools_wrote(had, meta);
+    let had = template::of(old).and_then(|template| template.metadata.as_ref());
+    if let (Some(had), Some(template)) = (had, template::of_mut(new)) {
+        keep_what_tools_wrote(had, template.metadata.get_or_insert_default());
+    }
+}
+
+fn keep_what_tools_wrote(had: &ObjectMeta, meta: &mut ObjectMeta) {
+    let of_tools = |name: &str| OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
+    for (name, value) in had.annotations.iter().flatten().filter(|(name, _)| of_tools(name)) {
+        let annotations = meta.annotations.get_or_insert_default();
+        annotations.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
