@@ -55,6 +55,17 @@ impl ClockSteps {
         self.steps.push(step);
     }
 
+    /// A clock that reads less than right after its last step was set back since, while nobody
+    /// looked. It reads those times once more, so the steps are no measure of what is stamped from
+    /// now on. Says whether they are forgotten.
+    pub fn set_back_unseen(&mut self, now: Timestamp) -> bool {
+        let unseen = self.steps.last().is_some_and(|step| now < step.to());
+        if unseen {
+            self.steps.clear();
+        }
+        unseen
+    }
+
     /// What really passed between the wall-clock stamp `since` and `now`; never negative.
     ///
     /// A clock that was set back reads the same time twice: the stamp is of the latest stretch
@@ -92,6 +103,18 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
+    }
+
+    #[test]
+    fn steps_do_not_outlive_a_clock_that_was_set_back_unseen() {
+        let back = ClockStep { from: at(100), by_milliseconds: -1000 };
+        let mut steps = ClockSteps { steps: vec![back] };
+        let passed = |steps: &ClockSteps| steps.elapsed(at(90), at(130)).as_secs();
+        assert!(!steps.set_back_unseen(at(99)));
+        assert_eq!(passed(&steps), 41);
+        assert!(steps.set_back_unseen(at(98)));
+        assert_eq!(passed(&steps), 40);
+        assert!(!steps.set_back_unseen(at(98)), "nothing is left to forget");
     }
 
     #[test]

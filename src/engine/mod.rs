@@ -249,6 +249,7 @@ impl Engine {
         if self.fresh {
             self.clean_strangers();
             self.keep_home();
+            self.keep_steps(|steps| steps.set_back_unseen(now));
         }
         for event in std::mem::take(&mut self.unsettled).into_iter().chain(events) {
             // Who asked for something is told when it fails, and a file is read again.
@@ -395,10 +396,10 @@ impl Engine {
             }
             Event::Report(report) => self.observe(report),
             Event::ClockStepped(step) => {
-                self.turn.steps_before.get_or_insert_with(|| self.steps.clone());
-                self.steps.push(step);
-                let json = serde_json::to_vec(&self.steps).expect("plain data always serializes");
-                self.store.put_fact(STEPS_FACT, json);
+                self.keep_steps(|steps| {
+                    steps.push(step);
+                    true
+                });
                 self.everything_is_dirty();
             }
             Event::Settings(settings) => {
@@ -412,6 +413,16 @@ impl Engine {
             }
             Event::Quiesce => self.quiet = true,
             Event::Drain => self.drain(),
+        }
+    }
+
+    /// What is known of the clock's steps is changed, if it is, on the disk too.
+    fn keep_steps(&mut self, change: impl FnOnce(&mut ClockSteps) -> bool) {
+        let before = self.steps.clone();
+        if change(&mut self.steps) {
+            self.turn.steps_before.get_or_insert(before);
+            let json = serde_json::to_vec(&self.steps).expect("plain data always serializes");
+            self.store.put_fact(STEPS_FACT, json);
         }
     }
 

@@ -21,12 +21,16 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
+fn engine_in(folder: &tempfile::TempDir) -> Engine {
+    let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
+    let engine = Engine::new(store, Settings::default(), Seed::new(1), Vec::new());
+    engine.expect("an engine")
+}
+
 /// An engine with these objects, made half a minute before 00:01.
 fn engine_with(objects: Vec<Object>) -> (tempfile::TempDir, Engine) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
-    let engine = Engine::new(store, Settings::default(), Seed::new(1), Vec::new());
-    let mut engine = engine.expect("a fresh engine");
+    let mut engine = engine_in(&folder);
     let create = |object| Event::Request { id: 0, request: Request::Create(object) };
     let made = engine.handle(objects.into_iter().map(create).collect(), at("2026-01-15T00:00:30Z"));
     assert_eq!(made.expect("a turn").wake_at, Some(at("2026-01-15T00:01:00Z")));
@@ -113,10 +117,6 @@ fn events_of_an_object_are_listed_as_they_were_said() {
 #[test]
 fn a_warning_that_is_said_again_is_counted_also_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = || {
-        let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
-        Engine::new(store, Settings::default(), Seed::new(1), Vec::new()).expect("an engine")
-    };
     let warn = |engine: &mut Engine, message: &str, now: &str| {
         engine.begin_turn(at(now));
         let about = minutely("a");
@@ -126,7 +126,7 @@ fn a_warning_that_is_said_again_is_counted_also_after_a_restart() {
         engine.note(&about.key(), &about, note);
         engine.decide(false).expect("a turn");
     };
-    let mut engine = start();
+    let mut engine = engine_in(&folder);
     warn(&mut engine, "z", "2026-01-15T00:00:00Z");
     warn(&mut engine, "a", "2026-01-15T00:00:00Z");
     warn(&mut engine, "z", "2026-01-15T00:00:01Z");
@@ -136,9 +136,31 @@ fn a_warning_that_is_said_again_is_counted_also_after_a_restart() {
     engine.decide(false).expect("a turn");
     drop(engine);
     // The clock was set back meanwhile: what is new is told after what was.
-    let mut engine = start();
+    let mut engine = engine_in(&folder);
     warn(&mut engine, "a", "2026-01-14T00:00:02Z");
     warn(&mut engine, "b", "2026-01-14T00:00:02Z");
     let want = [("z", 2), ("a", 2), ("b", 1)].map(|(message, count)| (message.to_owned(), count));
     assert_eq!(told(&engine)["a"], want);
+}
+
+#[test]
+fn a_clock_that_was_set_back_while_nobody_looked_has_no_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let passed = |engine: &Engine| {
+        engine.steps.elapsed(at("2026-01-15T00:00:50Z"), at("2026-01-15T00:01:30Z")).as_secs()
+    };
+    let step = ClockStep { from: at("2026-01-15T00:01:00Z"), by_milliseconds: -2000 };
+    let events = vec![Event::ClockStepped(step)];
+    let starts = [
+        (at("2026-01-15T00:00:58Z"), events, 42),
+        (at("2026-01-15T00:01:10Z"), Vec::new(), 42),
+        (at("2026-01-15T00:00:10Z"), Vec::new(), 40),
+        // It reads that time once more.
+        (at("2026-01-15T00:01:10Z"), Vec::new(), 40),
+    ];
+    for (now, events, want) in starts {
+        let mut engine = engine_in(&folder);
+        engine.handle(events, now).expect("a turn");
+        assert_eq!(passed(&engine), want, "{now}");
+    }
 }
