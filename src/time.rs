@@ -45,6 +45,15 @@ impl ClockStep {
     }
 }
 
+/// What a stamp as precise as `like` says of an instant: objects keep whole seconds.
+fn as_stamped(instant: Timestamp, like: Timestamp) -> Timestamp {
+    if like.subsec_nanosecond() != 0 {
+        return instant;
+    }
+    Timestamp::from_second(instant.as_nanosecond().div_euclid(1_000_000_000) as i64)
+        .unwrap_or(instant)
+}
+
 const STEPS_MAX: usize = 32;
 
 impl ClockSteps {
@@ -75,8 +84,11 @@ impl ClockSteps {
         for step in self.steps.iter().rev() {
             let begin = step.to();
             // A stretch that ends before it begins: the clock was set back and nobody saw it.
-            if end < begin || (begin..=end).contains(&since) {
+            if end < begin {
                 break;
+            }
+            if (as_stamped(begin, since)..=end).contains(&since) {
+                return passed + end.duration_since(since.max(begin));
             }
             passed += end.duration_since(begin);
             end = step.from;
@@ -103,6 +115,10 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
+    }
+
+    fn elapsed_in(steps: &ClockSteps, since: i64, now: i64) -> i128 {
+        steps.elapsed(at(since), at(now)).as_millis()
     }
 
     #[test]
@@ -143,6 +159,11 @@ mod tests {
         let steps = ClockSteps { steps: vec![step(100, 6000)] };
         let elapsed = |since, now| steps.elapsed(at(since), at(now)).as_secs();
         assert_eq!([elapsed(6000, 6050), elapsed(6000, 6200)], [50, 200]);
+        // Set back, and forward by a part of a second: 250 stands for what came after 250.5.
+        let part = ClockStep { from: at(150), by_milliseconds: 100_500 };
+        let steps = ClockSteps { steps: vec![step(300, -200), part] };
+        assert_eq!([250, 251].map(|since| elapsed_in(&steps, since, 252)), [1500, 1000]);
+        assert_eq!(elapsed_in(&steps, 249, 252), 102_500);
         assert_eq!(ClockSteps::default().due(at(10), SignedDuration::from_secs(5), at(12)), at(15));
     }
 }
