@@ -30,8 +30,9 @@ pub(super) fn check(world: &mut World) -> Result<(), Broken> {
     let version = world.new_version();
     world.insist(|reader| repaired(reader, &version))?;
     world.live_for(HOUR)?;
-    // Pods of a StatefulSet that never got ready hold up their repair, as in Kubernetes.
-    let stuck = world.reader().map(|reader| stuck(&reader)).unwrap_or_default();
+    // Pods of a StatefulSet that never got available hold up their repair, as in Kubernetes.
+    let now = world.host.borrow().wall();
+    let stuck = world.reader().map(|reader| stuck(&reader, now)).unwrap_or_default();
     world.turn(stuck)?;
     world.insist(|reader| outdated(reader, &version))?;
     world.live_for(2 * HOUR)?;
@@ -165,15 +166,21 @@ fn repaired(reader: &Reader, version: &str) -> Vec<Request> {
     old.map(|one| update(one, repair)).collect()
 }
 
-fn stuck(reader: &Reader) -> Vec<Request> {
-    let of_set = |pod: &Object| {
+fn stuck(reader: &Reader, now: Timestamp) -> Vec<Request> {
+    let is_stuck = |pod: &Object| {
         let owner = pod.meta().owner_references.iter().flatten().next();
-        owner.is_some_and(|owner| owner.kind == "StatefulSet")
+        let owner = owner.filter(|owner| owner.kind == "StatefulSet");
+        let set = owner.map(|owner| Key::new(Kind::StatefulSet, "default", &owner.name));
+        let (Object::Pod(pod), Some(Object::StatefulSet(set))) =
+            (pod, set.and_then(|key| reader.get(&key)))
+        else {
+            return false;
+        };
+        let wait = set.spec.as_ref().and_then(|spec| spec.min_ready_seconds).unwrap_or(0);
+        let ready_for = standing::ready_since(pod).map(|since| now.duration_since(since).as_secs());
+        ready_for.is_none_or(|seconds| seconds < i64::from(wait))
     };
-    let unready = |pod: &Object| matches!(pod, Object::Pod(pod) if !standing::is_ready(pod));
-    let pods = reader.list(Kind::Pod, None).0.into_iter();
-    let stuck = pods.filter(|pod| of_set(pod) && unready(pod));
-    stuck.map(|pod| delete(Kind::Pod, pod.name())).collect()
+    deletions(&reader.list(Kind::Pod, None).0, is_stuck)
 }
 
 /// Deletes pods of older templates that only users delete.

@@ -126,7 +126,7 @@ impl Rollouts {
                 }
             }
             Some(Object::StatefulSet(one)) => {
-                self.claims.note_set(one, pods);
+                self.claims.note_set(one, &scene);
                 stateful_set::check(one, &scene)
             }
             Some(Object::DaemonSet(one)) => daemon_set::check(one, &scene),
@@ -168,7 +168,7 @@ impl Rollouts {
             {
                 // It may have gone for what was heard of it in this very turn.
                 let known_at = was.known_at.filter(|_| standing::is_ready(&pod));
-                turn.taken.push(Taken { pod: name.clone(), known_at });
+                turn.taken.push(Taken { pod: name.clone(), known_at, made_at: was.made_at });
             }
             if after.is_some() && before.as_ref().filter(is_same).is_none() {
                 turn.made.push(name.clone());

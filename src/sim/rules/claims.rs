@@ -1,9 +1,9 @@
 //! Claims of StatefulSets: one for each number, kept or gone as the retention policy says. None is
 //! ever lost that must stay.
 
-use super::Member;
 use super::owners::{Deleted, Owners};
 use super::stateful_set::{number, numbers};
+use super::{Member, Scene};
 use crate::kinds::{Kind, Object};
 use crate::store::{ChangeVerb, Gone, Reader};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -24,8 +24,9 @@ pub struct Claims {
     kept: BTreeMap<String, String>,
     /// Those whose number was one too many since they were made.
     surplus: BTreeSet<String>,
-    /// Those whose number is one too many now; and whether a pod had it when it became so. Without
-    /// one nothing takes the claim along, as in Kubernetes.
+    /// Those whose number is one too many now; and whether a pod had it when it became so, for the
+    /// set to take. Without one nothing takes the claim along, as in Kubernetes; also where a user
+    /// takes the pod, maybe before the set comes to it.
     outside: BTreeMap<String, bool>,
 }
 
@@ -48,8 +49,8 @@ impl Claims {
         self.kept = kept.map(|claim| (claim.name().to_owned(), claim.uid().to_owned())).collect();
     }
 
-    /// `pods`: the set's.
-    pub fn note_set(&mut self, set: &StatefulSet, pods: &BTreeMap<String, Member>) {
+    /// After a turn that changed something of the set.
+    pub fn note_set(&mut self, set: &StatefulSet, scene: &Scene<'_>) {
         let (name, Some(spec)) = (set.metadata.name.clone().unwrap_or_default(), &set.spec) else {
             return;
         };
@@ -69,7 +70,9 @@ impl Claims {
                 self.outside.remove(claim);
             } else {
                 self.surplus.insert(claim.clone());
-                self.outside.entry(claim.clone()).or_insert(pods.contains_key(pod));
+                let stays = scene.pods.get(pod).is_some_and(|one| !one.is_going);
+                let for_set = stays || scene.turn.taken.iter().any(|one| one.pod == pod);
+                self.outside.entry(claim.clone()).or_insert(for_set);
             }
         }
         self.policies.insert(name, policy);
@@ -85,6 +88,10 @@ impl Claims {
         services: &BTreeMap<String, Object>,
         pods: &BTreeMap<String, BTreeMap<String, Member>>,
     ) -> Result<Result<(), String>, Gone> {
+        for pod in deleted.keys().filter(|key| key.kind == Kind::Pod) {
+            let claim = format!("data-{}", pod.name);
+            self.outside.entry(claim).and_modify(|for_set| *for_set = false);
+        }
         for change in reader.changes_since(version, Kind::PersistentVolumeClaim, None)?.0 {
             let claim = change.object();
             let stays = change.verb() != ChangeVerb::Deleted && !claim.is_going();
@@ -151,9 +158,9 @@ impl Claims {
                 None => policy.with_set && !owners.is_orphaning(set),
                 Some(Object::StatefulSet(one)) => {
                     let has = one.spec.as_ref().map(numbers).unwrap_or_default();
-                    let had_pod = self.outside.get(claim) == Some(&true);
+                    let for_set = self.outside.get(claim) == Some(&true);
                     policy.when_scaled
-                        && had_pod
+                        && for_set
                         && number(claim).is_some_and(|n| !has.contains(&n))
                 }
                 Some(_) => false,

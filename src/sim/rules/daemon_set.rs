@@ -16,7 +16,11 @@ pub fn check(set: &DaemonSet, scene: &Scene<'_>) -> Result<(), String> {
     let surge = strategy.and_then(|one| one.rolling_update.as_ref()?.max_surge.as_ref());
     let surges = surge.is_some_and(|surge| *surge != IntOrString::Int(0));
     scene.check_at_most(if surges { 2 } else { 1 })?;
-    let taken = scene.taken_up(spec.min_ready_seconds);
+    // Of several old ones that with the earliest date stays the longest: another one, where the
+    // clock was set back, as in Kubernetes.
+    let earliest = scene.turn.taken.iter().map(|one| one.made_at).min();
+    let mut taken = scene.taken_up(spec.min_ready_seconds);
+    taken.retain(|one| Some(one.made_at) == earliest);
     let version = version_of(&spec.template);
     let is_new = scene.active().all(|one| one.version == version);
     let is_up = scene.active().any(|one| scene.is_up(one, spec.min_ready_seconds));

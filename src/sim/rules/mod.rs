@@ -15,6 +15,7 @@ pub(super) mod stateful_set;
 
 use crate::kinds::Object;
 use crate::kinds::pod::standing;
+use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub(super) struct Member {
     pub known_at: Option<i64>,
     /// Of the template that it was made of.
     pub version: String,
+    /// When it was made, by the clock of that moment.
+    pub made_at: Option<Timestamp>,
 }
 
 impl Member {
@@ -51,6 +54,7 @@ impl Member {
             ready_at: since(before.and_then(|one| one.ready_at)),
             known_at: since(before.and_then(|one| one.known_at)),
             version: command.and_then(|words| words.last().cloned()).unwrap_or_default(),
+            made_at: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
         }
     }
 }
@@ -61,6 +65,7 @@ pub(super) struct Taken {
     pub pod: String,
     /// Since when it was known to be ready, if it was.
     pub known_at: Option<i64>,
+    pub made_at: Option<Timestamp>,
 }
 
 /// What happened to a service in one turn.
@@ -105,10 +110,9 @@ impl Scene<'_> {
     }
 
     /// Pods that were ready for long enough, without any doubt, and were taken.
-    pub fn taken_up(&self, wait_seconds: Option<i32>) -> Vec<&str> {
+    pub fn taken_up(&self, wait_seconds: Option<i32>) -> Vec<&Taken> {
         let taken = self.turn.taken.iter();
-        let up = taken.filter(|one| self.is_over(one.known_at, wait_seconds, 0));
-        up.map(|one| one.pod.as_str()).collect()
+        taken.filter(|one| self.is_over(one.known_at, wait_seconds, 0)).collect()
     }
 
     fn is_over(&self, ready_at: Option<i64>, wait_seconds: Option<i32>, slack: i64) -> bool {
