@@ -190,7 +190,28 @@ impl World {
         events.extend(requests.into_iter().enumerate().map(request));
         match daemon.engine.handle(events, wall) {
             Ok(effects) => self.carry_out(effects, asked, wall),
-            Err(_) => self.disk_failed(now),
+            Err(_) => {
+                self.doubt(&asked);
+                self.disk_failed(now)
+            }
+        }
+    }
+
+    /// Where the power failed amid a commit, what was asked for in it may be so, though nobody was
+    /// told.
+    fn doubt(&mut self, asked: &[Request]) {
+        for request in asked.iter().filter(|_| self.disk.is_dead()) {
+            let key = match request {
+                Request::Delete { key, .. } => key.clone(),
+                Request::Create(object) | Request::Update(object) => object.key(),
+                _ => continue,
+            };
+            if key.kind == Kind::CronJob {
+                self.books.close_account(&key.name);
+            }
+            if let Request::Delete { .. } = request {
+                self.acknowledged.remove(&key);
+            }
         }
     }
 
