@@ -3,11 +3,12 @@
 
 use cronlet::engine::{DeleteOptions, Engine, Event, Request};
 use cronlet::kinds::action::Settings;
+use cronlet::kinds::pod::observed::{Exit, News, Report};
 use cronlet::kinds::refused::Refused;
 use cronlet::kinds::{Key, Kind, Object};
 use cronlet::seed::Seed;
 use cronlet::store::{FileDisk, Store};
-use cronlet::time::Timestamp;
+use cronlet::time::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 struct World {
@@ -53,6 +54,13 @@ impl World {
         let propagation = propagation.map(str::to_owned);
         let options = DeleteOptions { propagation, ..DeleteOptions::default() };
         self.ask(Request::Delete { key: object.key(), options }).expect("it is deleted");
+    }
+
+    fn report(&mut self, pod: &Object, container: &str, news: News) {
+        let (pod_uid, container) = (pod.uid().to_owned(), container.to_owned());
+        let report = Report { pod_uid, container, attempt: 0, news };
+        self.now += SignedDuration::from_secs(1);
+        self.engine.handle(vec![Event::Report(report)], self.now).expect("it is committed");
     }
 
     fn get(&self, object: &Object) -> Option<Object> {
@@ -169,6 +177,41 @@ fn in_the_foreground_an_owner_goes_last() {
     }
     world.release(&c);
     assert_eq!(world.stands(&[&a, &b, &c, &free]), "gone gone gone gone");
+}
+
+#[test]
+fn a_pod_and_its_own_claim_do_not_wait_for_each_other() {
+    let mut world = World::new();
+    let pod = world.create(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "x", "command": ["x"]}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+        },
+    }));
+    let claim = world.create(json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {
+            "name": "data", "namespace": "default", "ownerReferences": [reference(&pod, true)],
+        },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }));
+    let exit = Exit {
+        id: "cronlet://1".to_owned(),
+        code: 1,
+        signal: None,
+        reason: "Error".to_owned(),
+        message: String::new(),
+        started_at: world.now,
+        finished_at: world.now,
+    };
+    world.delete(&pod, Some("Foreground"));
+    assert_eq!(world.stands(&[&pod, &claim]), "going going", "the program runs");
+    world.report(&pod, "main", News::Exited(exit));
+    world.report(&pod, "", News::Cleaned);
+    assert_eq!(world.stands(&[&pod, &claim]), "gone gone");
 }
 
 #[test]

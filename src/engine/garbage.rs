@@ -67,6 +67,7 @@ impl Engine {
             return self.remove(&object);
         }
         object.meta_mut().deletion_grace_period_seconds = Some(0);
+        self.touch_claims(&object);
         self.put(object);
     }
 

@@ -24,7 +24,7 @@ impl Engine {
         }
     }
 
-    /// A claim that is being deleted waits for the pods that use it.
+    /// A claim that is being deleted waits for the pods that use it: this one is gone, or through.
     pub(super) fn touch_claims(&mut self, gone: &Object) {
         let Object::Pod(pod) = gone else { return };
         for claim in claims_of(pod) {

@@ -78,7 +78,8 @@ fn released(
 ) -> Option<PersistentVolumeClaim> {
     let name = claim.metadata.name.as_deref().unwrap_or_default();
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-    let is_user = |object: &Object| matches!(object, Object::Pod(pod) if uses(pod, name));
+    let holds = |pod: &Pod| uses(pod, name) && !is_through_with_its_own(pod, claim);
+    let is_user = |object: &Object| matches!(object, Object::Pod(pod) if holds(pod));
     if view.others.list(Kind::Pod, namespace).iter().any(is_user) {
         return None;
     }
@@ -91,6 +92,17 @@ fn released(
     }
     next.metadata.finalizers.take_if(|finalizers| finalizers.is_empty());
     Some(next)
+}
+
+/// A pod that has only its finalizers left may wait for its own claim (`foregroundDeletion`): each
+/// would wait for the other, as in Kubernetes, which knows that of ephemeral volumes alone
+/// (`podIsShutDown`).
+fn is_through_with_its_own(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
+    let meta = &pod.metadata;
+    let is_through =
+        meta.deletion_timestamp.is_some() && meta.deletion_grace_period_seconds == Some(0);
+    let mut owners = claim.metadata.owner_references.iter().flatten();
+    is_through && owners.any(|owner| Some(&owner.uid) == meta.uid.as_ref())
 }
 
 /// A volume that the claim named itself may be another claim's too, and stays.
