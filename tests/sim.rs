@@ -1,9 +1,9 @@
 //! Simulated lives: fixed seeds always, fresh ones on request, and one again by its number.
 //!
 //! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
-//! unless set), `CRONLET_SIM_SERVICES=fresh` as many with services; `CRONLET_SIM_SEED=N cargo test
-//! --profile sim --test sim replay -- --nocapture` lives the life of seed N once more, and
-//! `services_again` the one with services.
+//! unless set), and as many with services; `CRONLET_SIM_SEED=N cargo test --profile sim --test sim
+//! replay -- --nocapture` lives the life of seed N once more, and `services_again` the one with
+//! services.
 
 use cronlet::seed::Seed;
 use cronlet::sim::{Outcome, Setup, live};
@@ -53,13 +53,29 @@ fn services(seed: u64) -> Setup {
     }
 }
 
+/// Says how to live a life again that ends in a panic, whoever panics.
+struct Again<'a> {
+    seed: u64,
+    test: &'a str,
+}
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        let Again { seed, test } = self;
+        if std::thread::panicking() {
+            let cargo = "cargo test --profile sim --test sim";
+            eprintln!("again: CRONLET_SIM_SEED={seed} {cargo} {test} -- --nocapture");
+        }
+    }
+}
+
+fn lived(setup: &Setup, test: &str) -> Outcome {
+    let _again = Again { seed: setup.seed, test };
+    live(setup).unwrap_or_else(|broken| panic!("{broken}"))
+}
+
 fn check_services(seed: u64) -> Outcome {
-    live(&services(seed)).unwrap_or_else(|broken| {
-        panic!(
-            "{broken}\nagain: CRONLET_SIM_SEED={seed} \
-             cargo test --profile sim --test sim services_again -- --nocapture"
-        )
-    })
+    lived(&services(seed), "services_again")
 }
 
 #[test]
@@ -83,12 +99,7 @@ fn services_again() {
 }
 
 fn check(seed: u64) -> Outcome {
-    live(&setup(seed)).unwrap_or_else(|broken| {
-        panic!(
-            "{broken}\nagain: \
-             CRONLET_SIM_SEED={seed} cargo test --profile sim --test sim replay -- --nocapture"
-        )
-    })
+    lived(&setup(seed), "replay")
 }
 
 #[test]
@@ -122,17 +133,17 @@ fn replay() {
 
 #[test]
 fn fresh_seeds_hold() {
-    live_fresh("lives", "CRONLET_SIM_SEEDS", check);
+    live_fresh("lives", check);
 }
 
 #[test]
 fn fresh_services_hold() {
-    live_fresh("lives with services", "CRONLET_SIM_SERVICES", check_services);
+    live_fresh("lives with services", check_services);
 }
 
 /// From a seed that nobody has seen, on request.
-fn live_fresh(what: &str, request: &str, check: fn(u64) -> Outcome) {
-    if std::env::var(request).as_deref() != Ok("fresh") {
+fn live_fresh(what: &str, check: fn(u64) -> Outcome) {
+    if std::env::var("CRONLET_SIM_SEEDS").as_deref() != Ok("fresh") {
         return;
     }
     let count = std::env::var("CRONLET_SIM_COUNT").map_or(200, |n| n.parse().expect("a number"));
