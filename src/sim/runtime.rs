@@ -422,8 +422,10 @@ impl Runtime for SimRuntime {
     fn recover(&mut self) -> Result<Vec<(String, PodObserved)>, Infallible> {
         let host = self.host.borrow();
         let observed = |(uid, pod): (&String, &BTreeMap<String, Process>)| {
-            let containers =
-                pod.iter().map(|(name, p)| (name.clone(), p.observed(uid, name))).collect();
+            let containers = pod
+                .iter()
+                .map(|(name, p)| (name.clone(), Box::new(p.observed(uid, name))))
+                .collect();
             (uid.clone(), PodObserved { containers, ..PodObserved::default() })
         };
         Ok(host.pods.iter().map(observed).collect())

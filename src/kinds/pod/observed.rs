@@ -12,11 +12,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PodObserved {
     /// By container name, init containers among them. Absent: never ordered.
-    pub containers: BTreeMap<String, ContainerObserved>,
+    /// Boxed: a map's node has room for eleven, and most pods have one.
+    pub containers: BTreeMap<String, Box<ContainerObserved>>,
     /// All containers are gone and the pod's folder is removed or never was.
     pub cleaned: bool,
-    /// The probes that were ordered of this daemon's prober.
-    pub probing: Arc<[Probe]>,
+    /// The probes that were ordered of this daemon's prober; `None`: none were.
+    pub probing: Option<Arc<[Probe]>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,8 +98,8 @@ impl PodObserved {
                     seen.stopping = Some(grace);
                 }
             }
-            Order::Probe { probes, .. } => self.probing = probes.clone(),
-            Order::Clean { .. } => self.probing = Arc::default(),
+            Order::Probe { probes, .. } => self.probing = Some(probes.clone()),
+            Order::Clean { .. } => self.probing = None,
             Order::Reclaim { .. } => {}
         }
     }
@@ -127,7 +128,8 @@ impl PodObserved {
     }
 
     fn container(&mut self, name: &str, attempt: u32) -> &mut ContainerObserved {
-        self.containers.entry(name.to_owned()).or_insert_with(|| ContainerObserved::new(attempt))
+        let begin = || Box::new(ContainerObserved::new(attempt));
+        self.containers.entry(name.to_owned()).or_insert_with(begin)
     }
 
     /// Notes a report. Says whether it was news: an old attempt's and a repeated one are not.

@@ -95,7 +95,7 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
 
 /// Tells the prober when other probes shall run than before.
 fn watch(pod: &Pod, observed: &PodObserved, wanted: Vec<probe::Probe>, plan: &mut Plan) {
-    if *observed.probing != *wanted {
+    if observed.probing.as_deref().unwrap_or_default() != wanted {
         plan.push(Action::Order(Order::Probe { pod_uid: uid(pod), probes: wanted.into() }));
     }
 }

@@ -155,14 +155,14 @@ impl Past {
                 lines.clear();
                 let before = self.observed.containers.remove(container);
                 let next =
-                    before.map_or_else(|| ContainerObserved::new(attempt), |b| after(b, attempt));
-                self.observed.containers.insert(container.to_owned(), next);
+                    before.map_or_else(|| ContainerObserved::new(attempt), |b| after(*b, attempt));
+                self.observed.containers.insert(container.to_owned(), Box::new(next));
             }
             Record::Earlier { last, streak, .. } => {
                 lines.clear();
                 let mut seen = ContainerObserved::new(attempt);
                 (seen.last, seen.streak) = (last.clone(), *streak);
-                self.observed.containers.insert(container.to_owned(), seen);
+                self.observed.containers.insert(container.to_owned(), Box::new(seen));
             }
             Record::Stopping { grace_seconds, .. } => {
                 if let Some(seen) = self.observed.containers.get_mut(container) {

@@ -249,7 +249,7 @@ fn questions_are_resolved() {
         world.pod.status.as_mut().expect("a status").pod_ip = Some("127.9.8.7".into());
         world.step("0 bind");
         world.step("1 started main");
-        let probe: &Probe = &world.observed.probing[0];
+        let probe: &Probe = &world.observed.probing.as_ref().expect("it was ordered")[0];
         let handler = match &probe.handler {
             Handler::HttpGet(get) => {
                 let scheme = if get.https { "https" } else { "http" };
@@ -293,7 +293,8 @@ fn probes_go_with_their_containers() {
     world.step("0 bind");
     world.step("1 started main");
     let handler = Handler::Exec(vec!["ask".into(), "readiness".into()]);
-    assert_eq!(world.observed.probing[0].handler, handler);
+    let ordered = world.observed.probing.as_ref().expect("it was ordered");
+    assert_eq!(ordered[0].handler, handler);
     world.observed.ordered(&Order::Clean { pod_uid: "u".into() });
-    assert!(world.observed.probing.is_empty());
+    assert!(world.observed.probing.is_none());
 }
