@@ -7,6 +7,7 @@ mod ends;
 mod execs;
 mod hooks;
 mod limits;
+mod memory;
 mod ordinary;
 mod survives;
 mod version_2;

@@ -1,11 +1,11 @@
 //! What a container sees of files: volumes of each type, their mount points, and the host behind
 //! them.
 
-use crate::world::{World, sh, until};
+use crate::world::{World, sh};
 use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource};
 use std::path::Path;
 
-fn mount(at: &str, volume: &str, source: MountSource) -> Mount {
+pub fn mount(at: &str, volume: &str, source: MountSource) -> Mount {
     Mount { at: at.into(), read_only: false, sub_path: None, volume: volume.into(), source }
 }
 
@@ -24,7 +24,7 @@ fn files(secret: bool) -> MountSource {
     MountSource::Files { files, secret }
 }
 
-fn with(mounts: Vec<Mount>, script: &str) -> Launch {
+pub fn with(mounts: Vec<Mount>, script: &str) -> Launch {
     Launch { mounts, ..sh(script) }
 }
 
@@ -223,22 +223,4 @@ fn termination_messages() {
     };
     check(elsewhere("/opt/nowhere/message"), "there\n");
     assert!(!Path::new("/opt/nowhere").exists());
-}
-
-#[test]
-fn a_shim_keeps_no_memory_that_only_the_start_wanted() {
-    let mut world = World::new();
-    let file = |n| File { path: format!("{n}"), content: vec![b'x'; 4 << 10], mode: 0o644 };
-    let source = MountSource::Files { files: (0..1000).map(file).collect(), secret: true };
-    let launch = with(vec![mount("/many", "many", source)], "exec sleep 1000");
-    world.start(&launch);
-    let pid = world.started(&launch);
-    let status = format!("/proc/{}/status", world.shim_of(pid));
-    until(|| {
-        let text = std::fs::read_to_string(&status).expect("the shim lives");
-        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line");
-        let kilobytes = line.split_whitespace().next().and_then(|number| number.parse().ok());
-        // Less than half of what the files' contents took on their way.
-        kilobytes.is_some_and(|kilobytes: u64| kilobytes < 4000)
-    });
 }

@@ -19,6 +19,10 @@ pub const TOKEN_INBOX: u64 = 0;
 pub const TOKEN_ZYGOTE: u64 = 1;
 const TOKEN_FIRST_SHIM: u64 = 2;
 
+/// What the C library (glibc) does otherwise in a zygote and its shims. The kernel would write to
+/// its area for restartable sequences in each of them, a page that they can share.
+const TUNABLES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.pthread.rseq=0");
+
 /// All shims, by token.
 pub struct Shims {
     pub epoll: OwnedFd,
@@ -203,6 +207,7 @@ impl Shims {
                 .arg(COMMAND)
                 .arg(self.birthright.to_word())
                 .env_clear()
+                .env(TUNABLES.0, TUNABLES.1)
                 .current_dir("/")
                 .stdin(Stdio::from(theirs))
                 .stdout(Stdio::null())

@@ -51,7 +51,8 @@ pub fn zygote_main() -> ! {
     Birthright::take(&std::env::args().nth(2).unwrap_or_default());
     warm_up();
     let Ok(socket) = take_socket() else { process::exit_now(2) };
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    // Not on the heap, where it would part what the shims write from what they only read.
+    let mut buffer = [0; MESSAGE_BYTES_MAX];
     loop {
         match sockets::receive_with_fd(socket.as_fd(), &mut buffer) {
             Ok((0, _)) | Err(_) => process::exit_now(0),

@@ -31,7 +31,7 @@ impl Shim {
         command: &[String],
         timeout: Duration,
     ) {
-        let live = |c: &&mut Container| c.attempt() == attempt && c.ended.is_none();
+        let live = |c: &&mut Box<Container>| c.attempt() == attempt && c.ended.is_none();
         let Some(container) = self.containers.get_mut(name).filter(live) else {
             let ran = Ran::Refused("container not running".into());
             return self.link.tell(&FromShim::Executed { id, ran });

@@ -4,12 +4,12 @@ use super::container::{Container, Stream};
 use super::hook::{self, HookRun, Occasion};
 use super::log::Log;
 use super::spawn::{self, Birth, Program, Refusal, words};
-use super::{REST_AFTER, Shim, files};
+use super::{Shim, files};
 use crate::host::cgroups::{Cgroup, Limits};
 use crate::host::process::{self, Forked};
 use crate::host::{birth, signals, sockets};
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch, Mount, MountSource};
+use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch};
 use crate::kinds::pod::ports::{self, Protocol};
 use crate::probes::http;
 use crate::runtimes::process::records::Record;
@@ -38,7 +38,7 @@ impl Shim {
             let id = new_id();
             match self.try_start(launch, &id) {
                 Ok(container) => {
-                    self.containers.insert(name.clone(), container);
+                    self.containers.insert(name.clone(), Box::new(container));
                     self.note_started(&name);
                 }
                 Err(refusal) => self.record(refused(&name, attempt, id, refusal), false),
@@ -133,8 +133,6 @@ impl Shim {
 
     fn note_started(&mut self, name: &str) {
         let Some(container) = self.containers.get(name) else { return };
-        let is_files = |mount: &Mount| matches!(mount.source, MountSource::Files { .. });
-        let brought_files = container.launch.mounts.iter().any(is_files);
         let record = Record::Started {
             container: name.to_owned(),
             attempt: container.attempt(),
@@ -145,9 +143,6 @@ impl Shim {
             at: container.started_at,
         };
         self.record(record, false);
-        if brought_files {
-            self.rest_at = Some(Instant::now() + REST_AFTER);
-        }
         self.run_hook(name, Occasion::PostStart);
     }
 

@@ -5,7 +5,7 @@ use super::hook::{Occasion, exit_code};
 use super::message::{self, Message};
 use super::spawn::Refusal;
 use super::{Shim, launch, log, strays};
-use crate::host::{memory, process};
+use crate::host::process;
 use crate::kinds::pod::observed::Exit;
 use crate::runtimes::process::place::Place;
 use crate::runtimes::process::records::Record;
@@ -127,7 +127,7 @@ impl Shim {
     pub(super) fn look_at_clocks(&mut self) {
         let now = Instant::now();
         if self.rest_at.take_if(|at| *at <= now).is_some() {
-            memory::give_back();
+            self.rest();
         }
         let names: Vec<String> = self.containers.keys().cloned().collect();
         for name in names {
@@ -184,7 +184,7 @@ impl Shim {
         if container.settle(&left, now)
             && let Some(container) = self.containers.remove(name)
         {
-            self.finish(container);
+            self.finish(*container);
             self.idle_since = now;
             self.clean_if_empty();
         }

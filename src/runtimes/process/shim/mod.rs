@@ -29,7 +29,7 @@ use super::place::Place;
 use super::records::{Record, Records};
 use super::wire::{FromShim, NewPod, ToShim};
 use crate::host::cgroups::Layout;
-use crate::host::{process, signals};
+use crate::host::{memory, process, signals};
 use crate::time::Timestamp;
 use container::Container;
 use files::Space;
@@ -49,7 +49,7 @@ pub struct Shim {
     records: Records,
     link: Link,
     children: OwnedFd,
-    containers: BTreeMap<String, Container>,
+    containers: BTreeMap<String, Box<Container>>,
     /// Records that the disk had no room for.
     unwritten: Vec<Record>,
     space: Space,
@@ -60,11 +60,11 @@ pub struct Shim {
     told_full: bool,
     /// Since when nothing of the pod lives.
     idle_since: Instant,
-    /// When memory that only the last start wanted, for its files, is given back.
+    /// When memory that only the last thing that happened wanted is given back.
     rest_at: Option<Instant>,
     /// No container starts before.
     not_before: Timestamp,
-    /// Scratch for reading. Memory that is never written to costs nothing.
+    /// Scratch for reading what programs print.
     buffer: Vec<u8>,
     /// Holds the pod's lock: never two shims for one pod.
     _lock: OwnedFd,
@@ -74,14 +74,14 @@ pub struct Shim {
 struct Free {
     link: Link,
     children: OwnedFd,
-    buffer: Vec<u8>,
 }
 
 /// Init containers follow each other at once: a shim that cannot be given another pod is kept for
 /// the next.
 const LINGER: Duration = Duration::from_millis(100);
-/// A container that lives for so long may live for months: hundreds of shims wait beside theirs.
-const REST_AFTER: Duration = Duration::from_secs(1);
+/// A container that was silent for so long may be so for months: hundreds of shims wait beside
+/// theirs.
+const REST_AFTER: Duration = Duration::from_secs(5);
 const DISK_RETRY_EVERY: Duration = Duration::from_secs(1);
 const OUTPUT_BYTES_AT_ONCE: usize = 32 << 10;
 
@@ -125,7 +125,7 @@ impl Free {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let children = signals::block_and_watch_children()?;
         let link = Link::new(daemon)?;
-        Ok(Free { link, children, buffer: Vec::with_capacity(OUTPUT_BYTES_AT_ONCE) })
+        Ok(Free { link, children })
     }
 
     /// Answers the order that the daemon sent along: this pod cannot be served.
@@ -161,9 +161,9 @@ impl Shim {
             asked: false,
             told_full: false,
             idle_since: Instant::now(),
-            rest_at: None,
+            rest_at: Some(Instant::now() + REST_AFTER),
             not_before: Timestamp::MIN,
-            buffer: free.buffer,
+            buffer: Vec::new(),
             _lock: lock,
         }
     }
@@ -175,8 +175,8 @@ impl Shim {
         self.link.end(&self.place.socket());
         let useful = self.link.daemon.is_some() && !self.space.is_private();
         let left = rustix::process::chdir("/").is_ok();
-        let Shim { link, children, buffer, .. } = self;
-        (useful && left).then_some(Free { link, children, buffer })
+        let Shim { link, children, .. } = self;
+        (useful && left).then_some(Free { link, children })
     }
 
     /// Waits for something to happen and deals with it. False: it is over.
@@ -185,6 +185,9 @@ impl Shim {
             return false;
         }
         let ready = self.wait();
+        if !ready.is_empty() {
+            self.rest_at = Some(Instant::now() + REST_AFTER);
+        }
         for token in ready {
             self.deal_with(token);
         }
@@ -257,7 +260,7 @@ impl Shim {
         match token {
             // Reaping follows every wait.
             Token::Children => {
-                let _ = read(&self.children, &mut self.buffer);
+                let _ = rustix::io::read(&self.children, &mut [0; 256]);
             }
             Token::Listener => self.link.accept(&self.place.socket()),
             Token::Daemon => {
@@ -351,6 +354,13 @@ impl Shim {
         }
     }
 
+    /// Keeps only what a wait wants, which may be long.
+    fn rest(&mut self) {
+        self.buffer = Vec::new();
+        memory::give_back();
+        memory::give_back_stack();
+    }
+
     /// Nothing of the pod needs a process any more.
     fn may_end(&self) -> bool {
         let has_memory = self.space.has_memory() && !self.cleaning;
@@ -367,10 +377,11 @@ impl Shim {
     }
 }
 
-/// Reads what there is, into the buffer's capacity.
+/// Reads what there is, into the buffer's capacity: for the first time it gets some.
 fn read(fd: &OwnedFd, buffer: &mut Vec<u8>) -> rustix::io::Result<usize> {
     rustix::io::retry_on_intr(|| {
         buffer.clear();
+        buffer.reserve(OUTPUT_BYTES_AT_ONCE);
         rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))
     })
 }
@@ -391,7 +402,7 @@ enum Source {
 }
 
 /// Children of the shim that are no container's main process: what a container left behind.
-fn strays(containers: &BTreeMap<String, Container>) -> Vec<Pid> {
+fn strays(containers: &BTreeMap<String, Box<Container>>) -> Vec<Pid> {
     let known = |pid: &Pid| {
         containers.values().any(|c| {
             let hook = c.hook.as_ref().and_then(|hook| hook.pid);
