@@ -1,19 +1,16 @@
 //! The log's lines: one at the start of a run, one at its end, and every warning.
 
-use crate::kinds::Key;
-use crate::kinds::action::{Note, Outcome, Run, Severity};
+use crate::engine::Told;
+use crate::kinds::action::{Outcome, Run, Severity};
 use crate::server::Metrics;
 use crate::time::{Clock, SignedDuration, SystemClock};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// Logs what a turn committed, and counts it.
-pub fn turn(runs: &[Run], notes: &[(Key, Arc<Note>)], metrics: &Metrics) {
+pub fn turn(runs: &[Run], notes: &[Told], metrics: &Metrics) {
     metrics.observe(runs, notes, SystemClock.now());
     runs.iter().for_each(log_run);
-    for (about, note) in notes {
-        log_note(about, note);
-    }
+    notes.iter().for_each(log_note);
 }
 
 fn log_run(run: &Run) {
@@ -56,11 +53,20 @@ fn ended(name: &str, run: &Run, how: &str) -> String {
     line
 }
 
-fn log_note(about: &Key, note: &Note) {
-    match note.severity {
-        Severity::Warning => tracing::warn!("{about}: {}: {}", note.reason, note.message),
-        Severity::Normal => tracing::debug!("{about}: {}: {}", note.reason, note.message),
+fn log_note(told: &Told) {
+    match (line(told), told.note.severity) {
+        (Some(line), Severity::Warning) => tracing::warn!("{line}"),
+        (Some(line), Severity::Normal) => tracing::debug!("{line}"),
+        (None, _) => {}
     }
+}
+
+/// What is said over and over is logged the first, second, fourth, eighth time and so on: a probe
+/// that fails every second shall not bury the rest.
+fn line(Told { about, note, count }: &Told) -> Option<String> {
+    let again = if *count > 1 { format!(" (x{count})") } else { String::new() };
+    let is_logged = count.cast_unsigned().is_power_of_two();
+    is_logged.then(|| format!("{about}: {}: {}{again}", note.reason, note.message))
 }
 
 /// An error and what caused it, in one line.
@@ -72,4 +78,25 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::action::Note;
+    use crate::kinds::{Key, Kind};
+
+    #[test]
+    fn what_is_said_over_and_over_is_logged_ever_more_seldom() {
+        let line = |count| {
+            let (severity, reason) = (Severity::Warning, "Unhealthy");
+            let (message, field_path) = ("no".to_owned(), String::new());
+            let note = Note { severity, reason, message, field_path }.into();
+            line(&Told { about: Key::new(Kind::Pod, "default", "web"), note, count })
+        };
+        let lines: Vec<String> = (1..=9).filter_map(line).collect();
+        let said = "pod/web in default: Unhealthy: no";
+        let want = ["", " (x2)", " (x4)", " (x8)"].map(|again| format!("{said}{again}"));
+        assert_eq!(lines, want);
+    }
 }

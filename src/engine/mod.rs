@@ -101,6 +101,15 @@ pub struct DeleteOptions {
     pub dry_run: bool,
 }
 
+/// What an Event says.
+#[derive(Debug)]
+pub struct Told {
+    pub about: Key,
+    pub note: Arc<Note>,
+    /// How often it was said by now.
+    pub count: i32,
+}
+
 /// What `Engine::handle` decided, all of it on disk already.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -109,8 +118,8 @@ pub struct Effects {
     pub files: Vec<FileOutcome>,
     /// Runs that changed, for the log line of each.
     pub runs: Vec<Run>,
-    /// Events of this turn: what they are about, and what they say.
-    pub notes: Vec<(Key, Arc<Note>)>,
+    /// Events of this turn.
+    pub notes: Vec<Told>,
     /// There was something to put on disk.
     pub wrote: bool,
     /// All that was taken in so far is on disk: this turn's events, and those of the turns before

@@ -4,7 +4,7 @@
 //! Those that this daemon says are notes in the store. Events that are objects were read from disk,
 //! or users wrote them.
 
-use super::Engine;
+use super::{Engine, Told};
 use crate::kinds::action::Note;
 use crate::kinds::event::noted::Noted;
 use crate::kinds::{Key, Kind, Object};
@@ -63,35 +63,48 @@ impl Engine {
     }
 
     pub(super) fn note(&mut self, key: &Key, about: &Object, note: Note) {
-        let (now, news, note) = (self.turn.now, Noted::news(about, &note), Arc::new(note));
-        self.turn.effects.notes.push((key.clone(), note.clone()));
-        let before = self.notes.numbers.get(&news).copied();
-        let noted = match before.and_then(|number| self.store.note(number)) {
+        let (news, note) = (Noted::news(about, &note), Arc::new(note));
+        let number = self.notes.numbers.get(&news).copied();
+        let again = number.and_then(|number| self.count_object(key, number));
+        let count = again.unwrap_or_else(|| self.count_note(key, about, &note, news));
+        self.turn.effects.notes.push(Told { about: key.clone(), note, count });
+    }
+
+    /// How often it was said by now.
+    fn count_note(&mut self, key: &Key, about: &Object, note: &Arc<Note>, news: u64) -> i32 {
+        let now = self.turn.now;
+        let number = self.notes.numbers.get(&news);
+        let noted = match number.and_then(|number| self.store.note(*number)) {
             Some(before) => before.again(now),
-            None if before.is_some_and(|number| self.count_object(key, number)) => return,
             None => {
                 let number = self.notes.new_number(now);
-                Noted::new(number, about, key.clone(), note, &mut self.seed, now)
+                Noted::new(number, about, key.clone(), note.clone(), &mut self.seed, now)
             }
         };
-        self.notes.numbers.insert(news, noted.number);
-        self.notes.order.push_back(Said { at: now, number: noted.number, news });
+        let (number, count) = (noted.number, noted.count);
+        self.notes.numbers.insert(news, number);
+        self.notes.order.push_back(Said { at: now, number, news });
         self.store.put_note(noted);
         while self.notes.order.len() > NOTES_MAX {
             self.forget_oldest_note();
         }
+        count
     }
 
-    /// Said again of what an object says already: `false` where there is none.
-    fn count_object(&mut self, about: &Key, number: u64) -> bool {
+    /// The same where an object says it; `None`: none does.
+    fn count_object(&mut self, about: &Key, number: u64) -> Option<i32> {
+        if self.store.note(number).is_some() {
+            return None;
+        }
         let key = &Noted::key_of(about, number);
-        let Some(Object::Event(mut event)) = self.store.get(key) else { return false };
+        let Some(Object::Event(mut event)) = self.store.get(key) else { return None };
         let counted = Arc::make_mut(&mut event);
-        counted.count = Some(counted.count.unwrap_or(1).saturating_add(1));
+        let count = counted.count.unwrap_or(1).saturating_add(1);
+        counted.count = Some(count);
         counted.last_timestamp = Some(Time(self.turn.now));
         self.store.put(Object::Event(event));
         self.due.set(key, self.turn.now.checked_add(KEPT).ok());
-        true
+        Some(count)
     }
 
     /// Forgets the oldest, unless it was said again since.

@@ -107,8 +107,8 @@ fn events_of_an_object_are_listed_as_they_were_said() {
     let (_folder, mut engine) = engine_with(vec![many]);
     let effects = engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
     let mut said: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (about, note) in effects.notes {
-        said.entry(about.name.to_string()).or_default().push((note.message.clone(), 1));
+    for Told { about, note, count } in effects.notes {
+        said.entry(about.name.to_string()).or_default().push((note.message.clone(), count));
     }
     assert!(said.values().any(|notes| notes.len() >= 20), "the Job tells of each pod");
     assert_eq!(told(&engine), said);

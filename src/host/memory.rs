@@ -9,6 +9,17 @@ pub fn give_back() {
     }
 }
 
+/// Makes all threads allocate from one arena, where the allocator has several (glibc): each holds
+/// memory in reserve, and the daemon's threads seldom work at once. To be called before there is a
+/// second thread.
+pub fn share_arena() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt takes numbers alone.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 fn page_bytes() -> usize {
     // SAFETY: sysconf has no preconditions.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.cast_unsigned() as usize

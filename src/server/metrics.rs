@@ -3,14 +3,15 @@
 
 use super::answer::{self, Answer, Body};
 use super::gate::Gate;
-use crate::kinds::action::{Note, Outcome, Run, Settings};
+use crate::engine::Told;
+use crate::kinds::action::{Outcome, Run, Settings};
 use crate::kinds::cron_job::next_due;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Kind, Object};
 use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use hyper::StatusCode;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// Kubernetes' buckets of `cronjob_controller_job_creation_skew_duration_seconds`:
 /// `ExponentialBuckets(1, 2, 10)`.
@@ -48,7 +49,7 @@ impl Metrics {
     }
 
     /// Counts what a turn of the engine committed: the runs that changed and the events about them.
-    pub fn observe(&self, runs: &[Run], notes: &[(Key, Arc<Note>)], now: Timestamp) {
+    pub fn observe(&self, runs: &[Run], notes: &[Told], now: Timestamp) {
         let mut counted = self.lock();
         for run in runs {
             counted.end(run);
@@ -56,10 +57,10 @@ impl Metrics {
         // Each creation of a Job is one event; a record of a run may come more than once.
         let created: HashSet<(&str, &str)> = notes
             .iter()
-            .filter(|(about, note)| {
-                about.kind == Kind::CronJob && note.reason == "SuccessfulCreate"
+            .filter(|told| {
+                told.about.kind == Kind::CronJob && told.note.reason == "SuccessfulCreate"
             })
-            .map(|(about, note)| (&*about.namespace, note.message.as_str()))
+            .map(|told| (&*told.about.namespace, told.note.message.as_str()))
             .collect();
         for run in runs.iter().filter(|run| !run.manual && !run.job.is_empty()) {
             let message = format!("Created job {}", run.job);
@@ -206,7 +207,8 @@ fn labels(namespace: &str, cron_job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::action::Severity;
+    use crate::kinds::Key;
+    use crate::kinds::action::{Note, Severity};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -228,7 +230,7 @@ mod tests {
         }
     }
 
-    fn created(run: &Run) -> (Key, Arc<Note>) {
+    fn created(run: &Run) -> Told {
         let message = format!("Created job {}", run.job);
         let note = Note {
             severity: Severity::Normal,
@@ -236,7 +238,8 @@ mod tests {
             message,
             field_path: String::new(),
         };
-        (Key::new(Kind::CronJob, "default", "hi"), Arc::new(note))
+        let about = Key::new(Kind::CronJob, "default", "hi");
+        Told { about, note: note.into(), count: 1 }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Disk for FileDisk {
 /// small.
 pub fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(2 << 20);
+    builder.set_cache_size(512 << 10);
     builder
 }
 

@@ -24,7 +24,8 @@ pub struct Noted {
     about_version: Option<String>,
     note: Arc<Note>,
     uid: Uid,
-    count: i32,
+    /// How often it was said.
+    pub count: i32,
     first: Timestamp,
     /// When it was last said.
     pub last: Timestamp,

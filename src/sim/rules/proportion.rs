@@ -3,12 +3,11 @@
 //! by rounding.
 
 use super::deployment::Allowed;
-use crate::kinds::action::Note;
+use crate::engine::Told;
 use crate::kinds::{Key, Kind, Object};
 use crate::store::{ChangeVerb, Gone, Reader};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How many pods of all its sets a Deployment allowed when the set got its size.
 const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
@@ -55,7 +54,7 @@ impl Proportions {
         &self,
         before: &Deployment,
         after: &Deployment,
-        notes: &[(Key, Arc<Note>)],
+        notes: &[Told],
     ) -> Result<(), String> {
         let name = after.metadata.name.as_deref().unwrap_or_default();
         let (Some(old), Some(spec)) = (&before.spec, &after.spec) else { return Ok(()) };
@@ -73,9 +72,9 @@ impl Proportions {
         let key = Key::new(Kind::Deployment, "default", name);
         let told = notes
             .iter()
-            .filter(|(about, note)| *about == key && note.reason == "ScalingReplicaSet");
+            .filter(|told| told.about == key && told.note.reason == "ScalingReplicaSet");
         let wanted = wanted(spec) - sets.values().map(|one| one.size).sum::<i64>();
-        let shares = shares(told.filter_map(|(_, note)| scaled(&note.message)), wanted);
+        let shares = shares(told.filter_map(|told| scaled(&told.note.message)), wanted);
         judge(&sets, &shares, wanted, self::wanted(spec))
             .map_err(|what| format!("{name} got {wanted} pods in steps {shares:?}: {what}"))
     }
