@@ -8,6 +8,7 @@ use super::report;
 use super::systemd::Notifier;
 use super::wake::{Ahead, Wake};
 use crate::engine::{Effects, Engine, Event, FileOutcome};
+use crate::host::memory;
 use crate::kinds::Object;
 use crate::kinds::pod::observed::{News as RuntimeNews, Order};
 use crate::kinds::refused::Refused;
@@ -125,7 +126,8 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         let has_time = wake_at.is_none_or(|at| at > soon);
         if has_time {
             self.engine.rest();
-            crate::host::memory::give_back();
+            memory::give_back();
+            memory::give_back_program();
         }
         has_time
     }
