@@ -149,6 +149,9 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
             match document {
                 Ok(document) => self.document(document, bytes, source)?,
                 Err(error) if error.is_of_file() => self.unreadable(&error)?,
+                Err(error) if error.is_unserved && !self.args.warnings_as_errors => {
+                    self.unserved(&error)?;
+                }
                 Err(error) => self.broken(&error)?,
             }
         }
@@ -247,6 +250,22 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
             _ if self.args.fix => self.err.write_all(place.why(refused).as_bytes()),
             Output::Table | Output::Trouble => self.out.write_all(place.why(refused).as_bytes()),
             _ => self.value(&refused.status()),
+        }
+    }
+
+    /// A document that cronlet passes over: a value of its own all the same, the refusal that a
+    /// request would get.
+    fn unserved(&mut self, error: &ManifestError) -> std::io::Result<()> {
+        self.good += 1;
+        let warning = error.no_effect();
+        match self.args.output {
+            Output::Table | Output::Trouble if !self.args.fix => {
+                writeln!(self.out, "{warning}")
+            }
+            _ => {
+                writeln!(self.err, "{warning}")?;
+                if self.args.fix { Ok(()) } else { self.value(&Refused::from(error).status()) }
+            }
         }
     }
 
@@ -382,6 +401,20 @@ mod tests {
         assert!(out.contains(broken), "{out}");
         assert!(out.ends_with("3 documents: 1 ok, 2 refused\n"), "{out}");
         assert_eq!(exit, 1);
+    }
+
+    #[test]
+    fn a_kind_that_is_not_served_is_passed_over() {
+        let account = "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: sa}\n";
+        let text = format!("{GOOD}{account}");
+        let warning =
+            "f:5: serviceaccount/sa warning: has no effect: cronlet does not serve this kind\n";
+        let (out, _, exit) = check(&text, &[]);
+        let want = format!("f:1: configmap/a ok\n{warning}2 documents: 2 ok, 0 refused\n");
+        assert_eq!((out, exit), (want, 0));
+        let (out, err, exit) = check(&text, &["-o", "json"]);
+        assert_eq!((out.lines().count(), err, exit), (2, warning.to_owned(), 0));
+        assert_eq!(check(&text, &["--warnings-as-errors"]).2, 1);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub fn read(files: &[PathBuf], namespace: &str) -> Result<Vec<Object>, Failure> 
                     object.default_namespace(namespace);
                     objects.push(object);
                 }
+                Err(error) if error.is_unserved => eprintln!("{}", error.no_effect()),
                 Err(error) => {
                     broken += 1;
                     eprint!("error: {}", error.report());

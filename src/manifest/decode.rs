@@ -78,6 +78,7 @@ pub fn document(
             kind: text("kind").to_owned(),
             name: object_name.unwrap_or_default().to_owned(),
             problems,
+            is_unserved: version::is_unserved(text("apiVersion"), text("kind")),
         }
     };
     let meaning = kind_of(root, item_of, versions).map_err(|fault| fail(vec![fault]))?;

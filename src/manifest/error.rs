@@ -18,6 +18,9 @@ pub struct ManifestError {
     pub name: String,
     /// At least one.
     pub problems: Vec<Problem>,
+    /// Kubernetes has the kind and cronlet has not: nothing is wrong with the document, and what
+    /// else the file says holds without it.
+    pub is_unserved: bool,
 }
 
 /// Why the body of a request is no object of its kind, in the words of the API: a `BadRequest`.
@@ -88,7 +91,16 @@ impl ManifestError {
                 message: message.into(),
                 snippet: String::new(),
             }],
+            is_unserved: false,
         }
+    }
+
+    /// The one warning of a document whose kind is not served.
+    pub fn no_effect(&self) -> String {
+        let ManifestError { source, line, kind, name, .. } = self;
+        let kind = kind.to_lowercase();
+        let why = "has no effect: cronlet does not serve this kind";
+        format!("{source}:{line}: {kind}/{name} warning: {why}")
     }
 
     /// All problems for a terminal: each with its snippet.

@@ -164,6 +164,7 @@ impl<'s> Reading<'s> {
                 kind,
                 name,
                 problems: vec![problem],
+                is_unserved: false,
             }));
         }
     }

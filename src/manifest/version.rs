@@ -147,10 +147,15 @@ fn removed(api_version: &str, kind: &str) -> Option<Kind> {
     kinds.iter().find(|one| one.info().kind == kind).copied()
 }
 
+/// Is it a kind that Kubernetes has and cronlet has not?
+pub fn is_unserved(api_version: &str, kind: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind))
+}
+
 fn no_match(api_version: &str, kind: &str) -> String {
     let base = format!("no matches for kind {kind:?} in version {api_version:?}");
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    if NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind)) {
+    if is_unserved(api_version, kind) {
         return format!("{base}: Kubernetes has this kind, cronlet does not serve it (yet)");
     }
     if let Some(kind) = Kind::ALL.iter().find(|one| one.info().kind == kind) {

@@ -238,3 +238,13 @@ fn what_commands_changed_stays_unless_the_manifest_says_it() {
     daemon.until("it is resumed", || (!is_suspended("said")).then_some(()));
     assert!(is_suspended("open"));
 }
+
+#[test]
+fn a_kind_that_is_not_served_does_not_hold_up_its_file() {
+    let role = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\n";
+    let text = format!("{}{role}", cron_job("backup", YEARLY));
+    let daemon = Daemon::start_with(&[("all.yaml", &text)]);
+    daemon.get(&["cronjob", "backup"]);
+    let log = daemon.log();
+    assert!(log.contains("WARN") && log.contains("role/r warning: has no effect"), "{log}");
+}

@@ -64,6 +64,7 @@ fn read(file: &str) -> Read {
                     Err(why) => errors.push(format!("{file}:{line}: {why}")),
                 }
             }
+            Err(error) if error.is_unserved => reading.warnings.push(error.no_effect()),
             Err(error) => errors.push(error.to_string()),
         }
     }
