@@ -49,7 +49,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     }
     match args.output {
         Format::Json | Format::Yaml => {
-            output::write_value(args.output, &output::list_value(&applied))?;
+            output::write_value(args.output, output::list_value(&applied))?;
         }
         Format::Name => {
             let names = applied.iter().map(|object| full_name(object.kind(), object.name()) + "\n");

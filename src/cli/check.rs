@@ -259,12 +259,11 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
         self.good += 1;
         let warning = error.no_effect();
         match self.args.output {
-            Output::Table | Output::Trouble if !self.args.fix => {
-                writeln!(self.out, "{warning}")
-            }
+            _ if self.args.fix => writeln!(self.err, "{warning}"),
+            Output::Table | Output::Trouble => writeln!(self.out, "{warning}"),
             _ => {
                 writeln!(self.err, "{warning}")?;
-                if self.args.fix { Ok(()) } else { self.value(&Refused::from(error).status()) }
+                self.value(&Refused::from(error).status())
             }
         }
     }

@@ -113,9 +113,9 @@ fn show(args: &Args, targets: &[Target], found: &[(Kind, Vec<Object>)]) -> Resul
         Format::Json | Format::Yaml => match (targets, all.as_slice()) {
             ([Target { name: Some(_), .. }], [object]) => {
                 let value = serde_json::to_value(object).context("an object cannot be shown")?;
-                output::write_value(args.output, &value)
+                output::write_value(args.output, value)
             }
-            _ => output::write_value(args.output, &output::list_value(&all)),
+            _ => output::write_value(args.output, output::list_value(&all)),
         },
         Format::Name => {
             let names = all.iter().map(|object| full_name(object.kind(), object.name()) + "\n");
@@ -169,10 +169,10 @@ fn watch(args: &Args, client: &Client, target: &Target) -> Result<(), Failure> {
             return Err(Failure::Refused(Box::new(status)));
         }
         match args.output {
-            Format::Json => output::write_value(Format::Json, &object)?,
+            Format::Json => output::write_value(Format::Json, object)?,
             Format::Yaml => {
                 output::write_text("---\n")?;
-                output::write_value(Format::Yaml, &object)?;
+                output::write_value(Format::Yaml, object)?;
             }
             format => {
                 let object = target.kind.deserialize(object).context("an event cannot be read")?;

@@ -48,7 +48,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     match args.output {
         Format::Json | Format::Yaml => {
             value["items"] = serde_json::to_value(runs).context("a run cannot be shown")?;
-            output::write_value(args.output, &value)
+            output::write_value(args.output, value)
         }
         Format::Name => {
             let jobs = runs.iter().filter(|run| !run.job.is_empty());

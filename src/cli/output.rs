@@ -23,15 +23,10 @@ pub enum Format {
 
 /// Writes a document as JSON, indented as kubectl does, or as YAML. As with kubectl, who manages
 /// which fields is left out.
-pub fn write_value(format: Format, value: &Value) -> Result<(), Failure> {
-    let mut value = value.clone();
+pub fn write_value(format: Format, mut value: Value) -> Result<(), Failure> {
     hide_managers(&mut value);
-    value
-        .get_mut("items")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .for_each(hide_managers);
+    let items = value.get_mut("items").and_then(Value::as_array_mut);
+    items.into_iter().flatten().for_each(hide_managers);
     let text = match format {
         Format::Yaml => yaml::document(&value),
         _ => indented(&value),

@@ -23,7 +23,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     match args.output {
         Format::Json | Format::Yaml => {
             let value = json!({ "client": { "version": own }, "daemon": daemon });
-            output::write_value(args.output, &value)
+            output::write_value(args.output, value)
         }
         _ => {
             let daemon = match &daemon {

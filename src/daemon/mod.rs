@@ -4,7 +4,6 @@
 //! ([`folder`]) and the API's. They meet in the [`inbox`].
 
 use crate::engine::{Engine, Event};
-use crate::host::memory;
 use crate::kinds::action::Settings;
 use crate::kinds::{Kind, Object};
 use crate::probes::ProbeThread;
@@ -75,7 +74,6 @@ fn hint(error: &crate::store::DiskError) -> &'static str {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(startup: Startup) -> Result<(), DaemonError> {
-    memory::share_arena();
     let configured = Config::read(&startup.config, startup.config_required)?;
     let config = configured.clone().overridden_by(&startup);
     let log = logging::install(&config.log);

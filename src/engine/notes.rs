@@ -63,27 +63,25 @@ impl Engine {
     }
 
     pub(super) fn note(&mut self, key: &Key, about: &Object, note: Note) {
-        let (news, note) = (Noted::news(about, &note), Arc::new(note));
+        let (now, news, note) = (self.turn.now, Noted::news(about, &note), Arc::new(note));
         let number = self.notes.numbers.get(&news).copied();
-        let again = number.and_then(|number| self.count_object(key, number));
-        let count = again.unwrap_or_else(|| self.count_note(key, about, &note, news));
+        let count = if let Some(before) = number.and_then(|number| self.store.note(number)) {
+            self.keep_note(before.again(now), news)
+        } else if let Some(count) = number.and_then(|number| self.count_object(key, number)) {
+            count
+        } else {
+            let number = self.notes.new_number(now);
+            let noted = Noted::new(number, about, key.clone(), note.clone(), &mut self.seed, now);
+            self.keep_note(noted, news)
+        };
         self.turn.effects.notes.push(Told { about: key.clone(), note, count });
     }
 
-    /// How often it was said by now.
-    fn count_note(&mut self, key: &Key, about: &Object, note: &Arc<Note>, news: u64) -> i32 {
-        let now = self.turn.now;
-        let number = self.notes.numbers.get(&news);
-        let noted = match number.and_then(|number| self.store.note(*number)) {
-            Some(before) => before.again(now),
-            None => {
-                let number = self.notes.new_number(now);
-                Noted::new(number, about, key.clone(), note.clone(), &mut self.seed, now)
-            }
-        };
-        let (number, count) = (noted.number, noted.count);
+    /// Says how often it was said by now.
+    fn keep_note(&mut self, noted: Noted, news: u64) -> i32 {
+        let Noted { number, count, last, .. } = noted;
         self.notes.numbers.insert(news, number);
-        self.notes.order.push_back(Said { at: now, number, news });
+        self.notes.order.push_back(Said { at: last, number, news });
         self.store.put_note(noted);
         while self.notes.order.len() > NOTES_MAX {
             self.forget_oldest_note();
@@ -93,9 +91,6 @@ impl Engine {
 
     /// The same where an object says it; `None`: none does.
     fn count_object(&mut self, about: &Key, number: u64) -> Option<i32> {
-        if self.store.note(number).is_some() {
-            return None;
-        }
         let key = &Noted::key_of(about, number);
         let Some(Object::Event(mut event)) = self.store.get(key) else { return None };
         let counted = Arc::make_mut(&mut event);

@@ -9,17 +9,6 @@ pub fn give_back() {
     }
 }
 
-/// Makes all threads allocate from one arena, where the allocator has several (glibc): each holds
-/// memory in reserve, and the daemon's threads seldom work at once. To be called before there is a
-/// second thread.
-pub fn share_arena() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: mallopt takes numbers alone.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-    }
-}
-
 /// Leaves the pages of this program that are never written to, code for the most part, to the
 /// host's page cache: what is used again is found there, at the price of a fault for some pages.
 /// Else all that was used once, as at the start, counts as in use for ever.

@@ -69,6 +69,10 @@ impl Said {
 
     /// Remembers it for the next time.
     pub fn record(&self, object: &mut Object) {
+        object.meta_mut().managed_fields = None;
+        if self.0.is_empty() {
+            return;
+        }
         let names = self.0.iter().map(|name| (format!("f:{name}"), json!({})));
         let names: Map<String, Value> = names.collect();
         let entry = ManagedFieldsEntry {
@@ -79,7 +83,7 @@ impl Said {
             fields_v1: Some(FieldsV1(json!({ "f:spec": names }))),
             ..ManagedFieldsEntry::default()
         };
-        object.meta_mut().managed_fields = (!self.0.is_empty()).then(|| vec![entry]);
+        object.meta_mut().managed_fields = Some(vec![entry]);
     }
 }
 
@@ -94,10 +98,10 @@ fn said_before(meta: &ObjectMeta, name: &str) -> bool {
 /// tools wrote, a Job's generated selector and labels, where a Pod runs, and a claim's volume.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
+    let is_open = |name: &str, field: &Field| !field.is_said() && !said_before(old.meta(), name);
     let pairs = fields(new).into_iter().zip(fields(&mut had));
-    for ((name, field), (_, had)) in pairs.filter(|((_, field), _)| !field.is_said()) {
+    for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
         match (field, had) {
-            _ if said_before(old.meta(), name) => {}
             (Field::Count(count), Field::Count(had)) => *count = *had,
             (Field::Switch(switch), Field::Switch(had)) => *switch = *had,
             (Field::Count(_) | Field::Switch(_), _) => unreachable!("objects of one kind"),

@@ -96,8 +96,8 @@ fn by_cronlet(stamps: &Path, count: usize) -> Vec<f64> {
 /// One job, at several slots.
 fn one_by_cronlet(stamps: &Path) -> Vec<f64> {
     let command = serde_json::json!(peers::stamp_command(stamps));
-    let often = "metadata: {annotations: {cronlet.dev/schedule: '*/10 * * * * *'}, ";
-    let manifest = cron_job(0, "* * * * *", &command).replacen("metadata: {", often, 1);
+    let often = format!("{{annotations: {{cronlet.dev/schedule: '*/{SLOT_EVERY} * * * * *'}}, ");
+    let manifest = cron_job(0, "* * * * *", &command).replacen('{', &often, 1);
     let _daemon = Daemon::start_with(&[("one.yaml", &manifest)]);
     peers::sleep_until(peers::now_seconds() + SLOT_EVERY * (SLOTS as f64 + 1.5));
     let ran = peers::stamps(stamps);

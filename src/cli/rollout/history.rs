@@ -72,7 +72,7 @@ fn each<'a>(
         if format == Format::Yaml && index > 0 {
             write_text("---\n")?;
         }
-        write_value(format, &json!(shown))?;
+        write_value(format, json!(shown))?;
     }
     Ok(())
 }

@@ -31,15 +31,6 @@ pub struct Noted {
     pub last: Timestamp,
 }
 
-fn digest(parts: [&str; 4]) -> u64 {
-    let mut hash = DefaultHasher::new();
-    for part in parts {
-        hash.write(part.as_bytes());
-        hash.write_u8(0);
-    }
-    hash.finish()
-}
-
 /// What the scheduler says of a Pod; all else is the kubelet's.
 const SCHEDULING: [&str; 2] = ["FailedScheduling", "Scheduled"];
 
@@ -154,4 +145,13 @@ impl Noted {
             ..Event::default()
         }
     }
+}
+
+fn digest(parts: [&str; 4]) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for part in parts {
+        hash.write(part.as_bytes());
+        hash.write_u8(0);
+    }
+    hash.finish()
 }
