@@ -72,7 +72,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             let patience = if rested { self.watchdog } else { Some(REST_AFTER) };
             let woken = self.wait(&alarm, wake.next(), patience)?;
             if !woken {
-                rested = rested || self.rest(wake.at);
+                rested = rested || self.rest(&mut wake);
                 continue;
             }
             rested = false;
@@ -120,12 +120,15 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         true
     }
 
-    /// Gives back memory, unless something is due so soon that it would be late for it.
-    fn rest(&self, wake_at: Option<Timestamp>) -> bool {
+    /// Gives back memory and puts the disk in order, unless something is due so soon that it would
+    /// be late for it.
+    fn rest(&mut self, wake: &mut Wake) -> bool {
         let soon = SystemClock.now() + SignedDuration::from_secs(1);
-        let has_time = wake_at.is_none_or(|at| at > soon);
+        let has_time = wake.at.is_none_or(|at| at > soon);
         if has_time {
-            self.engine.rest();
+            if let Err(error) = self.engine.rest() {
+                *wake = self.disk_failed(&error, &mut News::default());
+            }
             memory::give_back();
             memory::give_back_program();
         }

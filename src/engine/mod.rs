@@ -363,9 +363,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives back what memory it can: for when nothing is due for a while.
-    pub fn rest(&self) {
-        self.store.rest();
+    /// Gives back what memory it can and puts the disk in order: for when nothing is due for a
+    /// while. After an error, `recover_disk`.
+    pub fn rest(&mut self) -> Result<(), DiskError> {
+        self.store.rest()
     }
 
     fn settle(&mut self) -> Effects {

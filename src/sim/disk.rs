@@ -26,6 +26,8 @@ struct Platter {
     power_left: Option<u64>,
     dead: bool,
     full: bool,
+    /// `Disk::journal_bytes_max`, where it is not as on a host.
+    journal_bytes_max: Option<usize>,
 }
 
 /// A write that a power cut may undo.
@@ -48,6 +50,11 @@ impl SimDisk {
 
     pub fn is_dead(&self) -> bool {
         self.platter().dead
+    }
+
+    /// So much of the journal is kept unfolded.
+    pub fn set_journal_bytes_max(&self, bytes: usize) {
+        self.platter().journal_bytes_max = Some(bytes);
     }
 
     /// While full, no write and no growth succeeds.
@@ -114,6 +121,10 @@ impl Platter {
 impl Disk for SimDisk {
     fn open(&self) -> Result<Database, redb::DatabaseError> {
         store::builder().create_with_backend(self.clone())
+    }
+
+    fn journal_bytes_max(&self) -> usize {
+        self.platter().journal_bytes_max.unwrap_or(store::JOURNAL_BYTES_MAX)
     }
 }
 

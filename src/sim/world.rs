@@ -12,7 +12,7 @@ use crate::kinds::action::{Outcome as RunOutcome, Settings};
 use crate::kinds::{Key, Kind, Object};
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
-use crate::store::{ChangeVerb, Reader, Store};
+use crate::store::{ChangeVerb, JOURNAL_BYTES_MAX, Reader, Store};
 use crate::time::{ClockStep, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,6 +21,9 @@ use std::rc::Rc;
 
 /// A turn that answers itself for so long makes no progress.
 const TURNS_AT_ONE_INSTANT_MAX: u32 = 500;
+
+/// So many true milliseconds without news, and the daemon rests.
+const REST_AFTER: i64 = 5000;
 
 pub(super) struct World {
     pub setup: Setup,
@@ -62,7 +65,7 @@ impl World {
             setup: setup.clone(),
             seed: Seed::new(setup.seed),
             host: Rc::new(RefCell::new(Host::new(offset))),
-            disk: SimDisk::default(),
+            disk: disk(setup),
             daemon: None,
             books: Books::default(),
             rollouts: Rollouts::default(),
@@ -110,9 +113,23 @@ impl World {
             if turns > TURNS_AT_ONE_INSTANT_MAX {
                 return Err(self.broken("turns without progress"));
             }
+            if next > self.host.borrow().now + REST_AFTER {
+                self.rest()?;
+            }
             self.host.borrow_mut().advance(next);
             self.step()?;
         }
+    }
+
+    /// The daemon has time. (In a calm life nothing comes of it, which the others see.)
+    fn rest(&mut self) -> Result<(), Broken> {
+        let is_calm = self.setup.mischief_per_hour == 0;
+        let daemon = self.daemon.as_mut().filter(|daemon| !is_calm && daemon.retry_at.is_none());
+        if daemon.is_some_and(|daemon| daemon.engine.rest().is_err()) {
+            let now = self.host.borrow().now;
+            return self.disk_failed(now);
+        }
+        Ok(())
     }
 
     /// Probes ask until something else happens; or until one has news, at this instant.
@@ -496,6 +513,17 @@ impl World {
     pub fn broken(&self, what: &str) -> Broken {
         Broken { seed: self.setup.seed, at: self.host.borrow().wall(), what: what.to_owned() }
     }
+}
+
+/// One whose journal is folded at every commit, soon, or now and then; in a calm life as rarely as
+/// on a host.
+fn disk(setup: &Setup) -> SimDisk {
+    let disk = SimDisk::default();
+    disk.set_journal_bytes_max(match setup.mischief_per_hour {
+        0 => JOURNAL_BYTES_MAX,
+        _ => [0, 16 << 10, 256 << 10][setup.seed as usize % 3],
+    });
+    disk
 }
 
 /// What was asked to be deleted, and is or will be.

@@ -119,11 +119,6 @@ impl Coming {
         }
     }
 
-    /// Is there a row on disk that says so?
-    fn is_kept(&self) -> bool {
-        self.verb != ChangeVerb::Deleted && self.is_durable()
-    }
-
     pub fn owner_uids(&self) -> impl Iterator<Item = &str> {
         let object = match &self.body {
             Body::Object(object) => Some(object),
@@ -173,17 +168,11 @@ impl Changes {
             Some(Coming::new(verb, noted.key(), Body::Note(noted)))
         });
         list.extend(notes);
-        list.sort_by_key(Coming::is_kept);
         Changes { list, version: index.version() }
     }
 
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// Is the version on disk with the object that was given it? Such objects come last.
-    pub fn tells_version(&self) -> bool {
-        self.list.last().is_none_or(Coming::is_kept)
     }
 
     /// Gives each change the next version, writes that into the object, and the object out.

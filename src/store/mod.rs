@@ -15,16 +15,19 @@ mod change;
 mod disk;
 mod in_order;
 mod index;
+mod journal;
 mod reader;
+mod tables;
 
 pub use change::{Change, ChangeVerb};
-pub use disk::{Disk, DiskError, FileDisk, SourceRecord, builder};
+pub use disk::{Disk, DiskError, FileDisk, JOURNAL_BYTES_MAX, builder};
 pub use reader::{Gone, Reader};
+pub use tables::SourceRecord;
 
 use change::Changes;
-use disk::Tables;
 use in_order::InOrder;
 use reader::Published;
+use tables::Tables;
 
 /// The writer's side. See the module's words.
 pub struct Store {
@@ -71,7 +74,7 @@ fn run_key(run: &Run) -> RunKey {
 impl Store {
     /// Opens the store on a disk and reads all of it.
     pub fn open(disk: impl Disk) -> Result<Store, DiskError> {
-        let tables = Tables::open(disk)?;
+        let mut tables = Tables::open(disk)?;
         let published = Arc::new(Published::new(tables.load()?, tables.handle()));
         Ok(Store { tables, published, staged: Staged::default() })
     }
@@ -227,10 +230,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives back the memory that quick access to lately written objects takes: for when nothing is
-    /// due for a while.
-    pub fn rest(&self) {
+    /// For when nothing is due for a while: gives back the memory that quick access to lately
+    /// written objects takes, and brings the file in order, that it stays small.
+    pub fn rest(&mut self) -> Result<(), DiskError> {
         self.published.rest();
+        self.tables.rest(self.published.index().version())
     }
 
     /// Forgets everything staged.

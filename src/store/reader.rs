@@ -1,8 +1,8 @@
 //! What other threads see: committed objects, and a way to wait for the next ones.
 
 use super::change::{Change, Changes};
-use super::disk::{self, Handle, Loading};
 use super::index::Index;
+use super::tables::{self, Handle, Loading};
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind, Object};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -108,7 +108,7 @@ impl Reader {
 
     /// The run history, oldest first, of all CronJobs or of some.
     pub fn runs(&self, namespace: Option<&str>, cron_job: Option<&str>) -> Vec<Run> {
-        let runs = self.published.handle.with(|database| disk::runs(database, namespace, cron_job));
+        let runs = self.published.handle.with(|database| tables::runs(database, namespace, cron_job));
         runs.unwrap_or_else(|error| {
             tracing::error!(%error, "the run history cannot be read");
             Vec::new()

@@ -1,0 +1,368 @@
+//! What is durable: redb tables, and the journal of what they do not say yet.
+
+use super::change::{ChangeVerb, Changes};
+use super::disk::{Disk, DiskError};
+use super::index::Loaded;
+use super::journal::{Entry, Journal, Kept, Pending};
+use super::{RunKey, Staged};
+use crate::kinds::action::Run;
+use crate::kinds::{Key, Kind};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+
+/// `Kind/namespace/name` to (resourceVersion, owners' uids separated by spaces, JSON).
+const OBJECTS: TableDefinition<&str, (u64, &str, &[u8])> = TableDefinition::new("objects");
+/// (namespace, CronJob, slot in milliseconds since 1970) to JSON.
+const RUNS: TableDefinition<(&str, &str, i64), &[u8]> = TableDefinition::new("runs");
+/// Manifest file to JSON.
+const SOURCES: TableDefinition<&str, &[u8]> = TableDefinition::new("sources");
+const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
+/// What was committed since the others were last brought up to date, by number: the version after
+/// the commit, and what each object became.
+const JOURNAL: TableDefinition<u64, (u64, Vec<ObjectRow>)> = TableDefinition::new("journal");
+/// The same of runs, apart because the history is read from it.
+const RUNS_JOURNAL: TableDefinition<u64, Vec<RunRow>> = TableDefinition::new("runs-journal");
+/// The fact that counts versions, so that a deletion's is never used again.
+const VERSION: &str = "version";
+
+/// Kind, namespace, name, resourceVersion, owners' uids separated by spaces; JSON unless the object
+/// is deleted.
+type ObjectRow = (&'static str, &'static str, &'static str, u64, &'static str, Json);
+/// A key of `RUNS`; JSON unless the run is forgotten.
+type RunRow = ((&'static str, &'static str, i64), Json);
+type Json = Option<&'static [u8]>;
+
+/// What a manifest file was when it was last read, and what it made.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SourceRecord {
+    /// Size and modification time in nanoseconds: unchanged means not read again.
+    pub stamp: (u64, i64),
+    pub keys: Vec<Key>,
+}
+
+/// All that was on disk.
+pub(super) struct Loading {
+    pub objects: Vec<Loaded>,
+    pub version: u64,
+}
+
+/// The open database, shared with readers; closed between an error and a successful reopening.
+#[derive(Clone)]
+pub(super) struct Handle(Arc<RwLock<Option<Database>>>);
+
+impl Handle {
+    fn read(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        self.0.read().expect("no panic while it was held")
+    }
+
+    /// Runs `work` on the open database.
+    pub fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, DiskError>,
+    ) -> Result<T, DiskError> {
+        self.read().as_ref().ok_or(DiskError::Closed).and_then(work)
+    }
+}
+
+pub(super) struct Tables {
+    disk: Box<dyn Disk>,
+    handle: Handle,
+    journal: Journal,
+}
+
+impl Tables {
+    pub fn open(disk: impl Disk) -> Result<Tables, DiskError> {
+        let handle = Handle(Arc::new(RwLock::new(Some(open_database(&disk)?))));
+        Ok(Tables { disk: Box::new(disk), handle, journal: Journal::default() })
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Closes the disk and opens it anew, after an error.
+    pub fn reopen(&self) -> Result<(), DiskError> {
+        let mut open = self.handle.0.write().expect("no panic while it was held");
+        *open = None;
+        *open = Some(open_database(&*self.disk)?);
+        Ok(())
+    }
+
+    /// Reads all of it, and what of the journal is not folded yet.
+    pub fn load(&mut self) -> Result<Loading, DiskError> {
+        let counted = match self.fact(VERSION)? {
+            Some(bytes) => bytes.try_into().map(u64::from_le_bytes).unwrap_or_default(),
+            None => 0,
+        };
+        let mut objects = self.handle.with(load_objects)?;
+        let (journal, version) = self.handle.with(load_journal)?;
+        objects.retain(|one| !journal.objects.contains_key(&one.key));
+        let pending = journal.objects.iter();
+        objects.extend(pending.filter_map(|(key, one)| Some(one.now.as_ref()?.loaded(key))));
+        self.journal = journal;
+        let version = objects.iter().map(|one| one.version).fold(counted.max(version), u64::max);
+        Ok(Loading { objects, version })
+    }
+
+    pub fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, DiskError> {
+        self.handle.with(|database| {
+            let table = database.begin_read()?.open_table(FACTS)?;
+            Ok(table.get(name)?.map(|value| value.value().to_vec()))
+        })
+    }
+
+    pub fn sources(&self) -> Result<BTreeMap<String, SourceRecord>, DiskError> {
+        self.handle.with(|database| {
+            let table = database.begin_read()?.open_table(SOURCES)?;
+            let mut sources = BTreeMap::new();
+            for row in table.iter()? {
+                let (file, json) = row?;
+                sources.insert(file.value().to_owned(), read_json(json.value(), "a source")?);
+            }
+            Ok(sources)
+        })
+    }
+
+    /// One transaction, durable when this returns. After an error, `reopen` and `load`.
+    pub fn write(&mut self, changes: &Changes, staged: &Staged) -> Result<(), DiskError> {
+        let entry = Entry::new(changes, staged);
+        let is_full = self.journal.size + entry.size() > self.disk.journal_bytes_max();
+        let (handle, number) = (self.handle.clone(), self.journal.next);
+        handle.with(|database| {
+            let transaction = database.begin_write()?;
+            write_sources(&transaction, &staged.sources)?;
+            write_facts(&transaction, &staged.facts)?;
+            if is_full {
+                self.journal.take_in(entry);
+                fold(&transaction, &self.journal, changes.version)?;
+            } else {
+                append(&transaction, number, &entry)?;
+                self.journal.take_in(entry);
+            }
+            Ok(transaction.commit()?)
+        })?;
+        if is_full {
+            self.journal.clear();
+        }
+        Ok(())
+    }
+
+    /// Brings the tables up to date, where enough was written since.
+    pub fn rest(&mut self, version: u64) -> Result<(), DiskError> {
+        if self.journal.size < self.disk.journal_bytes_max() / 16 {
+            return Ok(());
+        }
+        self.handle.with(|database| {
+            let transaction = database.begin_write()?;
+            fold(&transaction, &self.journal, version)?;
+            Ok(transaction.commit()?)
+        })?;
+        self.journal.clear();
+        Ok(())
+    }
+}
+
+fn open_database(disk: &dyn Disk) -> Result<Database, DiskError> {
+    let database = disk.open()?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(OBJECTS)?;
+    transaction.open_table(RUNS)?;
+    transaction.open_table(SOURCES)?;
+    transaction.open_table(FACTS)?;
+    transaction.open_table(JOURNAL)?;
+    transaction.open_table(RUNS_JOURNAL)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+/// Writes what one commit changes behind all that is there.
+fn append(
+    transaction: &redb::WriteTransaction,
+    number: u64,
+    entry: &Entry,
+) -> Result<(), DiskError> {
+    let objects = entry.objects.iter().map(|(_, key, kept)| {
+        let (version, owners) = kept.as_ref().map_or((0, ""), |kept| (kept.version, &*kept.owners));
+        let json = kept.as_ref().map(|kept| &*kept.json);
+        (key.kind.info().kind, &*key.namespace, &*key.name, version, owners, json)
+    });
+    let mut table = transaction.open_table(JOURNAL)?;
+    table.insert(number, (entry.version, objects.collect()))?;
+    if !entry.runs.is_empty() {
+        let runs = entry.runs.iter().map(|(key, json)| (run_row(key), json.as_deref()));
+        transaction.open_table(RUNS_JOURNAL)?.insert(number, runs.collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// Writes what is still so of the journal to the tables, and empties it.
+fn fold(
+    transaction: &redb::WriteTransaction,
+    journal: &Journal,
+    version: u64,
+) -> Result<(), DiskError> {
+    let mut table = transaction.open_table(OBJECTS)?;
+    let in_order: BTreeMap<_, _> =
+        journal.objects.iter().map(|(key, pending)| (key_text(key), pending)).collect();
+    for (key, Pending { now, is_in_tables }) in in_order {
+        match now {
+            Some(Kept { version, owners, json }) => {
+                drop(table.insert(key.as_str(), (*version, &**owners, &**json))?);
+            }
+            None if *is_in_tables => drop(table.remove(key.as_str())?),
+            None => {}
+        }
+    }
+    let mut table = transaction.open_table(RUNS)?;
+    let in_order: BTreeMap<_, _> = journal.runs.iter().collect();
+    for (key, json) in in_order {
+        match json {
+            Some(json) => drop(table.insert(run_row(key), json.as_slice())?),
+            None => drop(table.remove(run_row(key))?),
+        }
+    }
+    transaction.open_table(FACTS)?.insert(VERSION, version.to_le_bytes().as_slice())?;
+    transaction.open_table(JOURNAL)?.retain(|_, _| false)?;
+    transaction.open_table(RUNS_JOURNAL)?.retain(|_, _| false)?;
+    Ok(())
+}
+
+fn write_facts(
+    transaction: &redb::WriteTransaction,
+    facts: &BTreeMap<&'static str, Vec<u8>>,
+) -> Result<(), DiskError> {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(FACTS)?;
+    for (name, value) in facts {
+        table.insert(*name, value.as_slice())?;
+    }
+    Ok(())
+}
+
+fn write_sources(
+    transaction: &redb::WriteTransaction,
+    sources: &BTreeMap<String, Option<SourceRecord>>,
+) -> Result<(), DiskError> {
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(SOURCES)?;
+    for (file, record) in sources {
+        match record {
+            Some(record) => drop(table.insert(file.as_str(), to_json(record).as_slice())?),
+            None => drop(table.remove(file.as_str())?),
+        }
+    }
+    Ok(())
+}
+
+fn load_objects(database: &Database) -> Result<Vec<Loaded>, DiskError> {
+    let table = database.begin_read()?.open_table(OBJECTS)?;
+    let mut objects = Vec::new();
+    for row in table.iter()? {
+        let (key, value) = row?;
+        let (version, owners, json) = value.value();
+        let key = read_key(key.value())?;
+        objects.push(Kept { version, owners: owners.into(), json: json.into() }.loaded(&key));
+    }
+    Ok(objects)
+}
+
+/// The journal, and the version that it reaches.
+fn load_journal(database: &Database) -> Result<(Journal, u64), DiskError> {
+    let transaction = database.begin_read()?;
+    let known = transaction.open_table(OBJECTS)?;
+    let (mut journal, mut reached) = (Journal::default(), 0);
+    for row in transaction.open_table(JOURNAL)?.iter()? {
+        let (number, row) = row?;
+        let (version, rows) = row.value();
+        let mut objects = Vec::with_capacity(rows.len());
+        for (kind, namespace, name, version, owners, json) in rows {
+            let key = read_key(&format!("{kind}/{namespace}/{name}"))?;
+            let is_known = known.get(key_text(&key).as_str())?.is_some();
+            let verb = if is_known { ChangeVerb::Modified } else { ChangeVerb::Added };
+            let kept = json.map(|json| Kept { version, owners: owners.into(), json: json.into() });
+            objects.push((verb, key, kept));
+        }
+        journal.take_in(Entry { version, objects, runs: Vec::new() });
+        (journal.next, reached) = (number.value() + 1, version);
+    }
+    for row in transaction.open_table(RUNS_JOURNAL)?.iter()? {
+        let runs = row?.1;
+        let runs = runs.value().into_iter();
+        journal.runs.extend(runs.map(|(key, json)| (run_key_of(key), json.map(<[u8]>::to_vec))));
+    }
+    Ok((journal, reached))
+}
+
+impl Kept {
+    fn loaded(&self, key: &Key) -> Loaded {
+        let owners = self.owners.split_whitespace().map(str::to_owned).collect();
+        Loaded { key: key.clone(), version: self.version, owners, json: self.json.clone() }
+    }
+}
+
+/// The runs of all CronJobs, of a namespace's, or of one, oldest first within each.
+pub(super) fn runs(
+    database: &Database,
+    namespace: Option<&str>,
+    cron_job: Option<&str>,
+) -> Result<Vec<Run>, DiskError> {
+    let is_wanted = |(of_namespace, of, _): (&str, &str, i64)| {
+        namespace.is_none_or(|name| name == of_namespace) && cron_job.is_none_or(|name| name == of)
+    };
+    let from = namespace.map_or(("", ""), |namespace| (namespace, cron_job.unwrap_or_default()));
+    let transaction = database.begin_read()?;
+    let mut found = BTreeMap::new();
+    for row in transaction.open_table(RUNS)?.range((from.0, from.1, i64::MIN)..)? {
+        let (key, json) = row?;
+        if is_wanted(key.value()) {
+            found.insert(run_key_of(key.value()), read_json(json.value(), "a run")?);
+        } else if namespace.is_some() {
+            break;
+        }
+    }
+    for row in transaction.open_table(RUNS_JOURNAL)?.iter()? {
+        for (key, json) in row?.1.value().into_iter().filter(|(key, _)| is_wanted(*key)) {
+            match json {
+                Some(json) => drop(found.insert(run_key_of(key), read_json(json, "a run")?)),
+                None => drop(found.remove(&run_key_of(key))),
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn run_row((namespace, cron_job, slot): &RunKey) -> (&str, &str, i64) {
+    (namespace, cron_job, *slot)
+}
+
+fn run_key_of((namespace, cron_job, slot): (&str, &str, i64)) -> RunKey {
+    (namespace.to_owned(), cron_job.to_owned(), slot)
+}
+
+fn key_text(key: &Key) -> String {
+    format!("{}/{}/{}", key.kind.info().kind, key.namespace, key.name)
+}
+
+fn read_key(text: &str) -> Result<Key, DiskError> {
+    let mut parts = text.splitn(3, '/');
+    let (kind, namespace, name) = (parts.next(), parts.next(), parts.next());
+    let kind = Kind::ALL.iter().find(|k| Some(k.info().kind) == kind);
+    match (kind, namespace, name) {
+        (Some(kind), Some(namespace), Some(name)) => Ok(Key::new(*kind, namespace, name)),
+        _ => Err(DiskError::UnknownKey(text.to_owned())),
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("plain data always serializes")
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(json: &[u8], what: &str) -> Result<T, DiskError> {
+    serde_json::from_slice(json)
+        .map_err(|source| DiskError::Damaged { what: what.to_owned(), source })
+}
