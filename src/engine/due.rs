@@ -1,13 +1,13 @@
 //! The queue of what is due when: one wake for each object, the earliest first.
 
-use crate::kinds::Key;
+use crate::kinds::{Key, Map};
 use crate::time::Timestamp;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 #[derive(Default)]
 pub(super) struct Due {
     order: BTreeSet<(Timestamp, Key)>,
-    at: HashMap<Key, Timestamp>,
+    at: Map<Key, Timestamp>,
 }
 
 impl Due {

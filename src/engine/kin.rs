@@ -3,13 +3,16 @@
 
 use super::Engine;
 use crate::kinds::controller::{adopters, is_orphan};
+use crate::kinds::job::conditions;
 use crate::kinds::persistent_volume_claim::plan::claims_of;
 use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 impl Engine {
     pub(super) fn touch_kin(&mut self, before: Option<&Object>, now: &Object) {
-        self.touch_controller(now);
+        if concerns_controller(before, now) {
+            self.touch_controller(now);
+        }
         if let Some(before) = before.filter(|old| old.controller_uid() != now.controller_uid()) {
             self.touch_controller(before);
         }
@@ -43,7 +46,7 @@ impl Engine {
     ) {
         let owners = object.meta().owner_references.iter().flatten();
         for owner in owners.filter(|owner| which(owner)) {
-            if let Some(kind) = Kind::from_name(&owner.kind) {
+            if let Some(kind) = Kind::named(&owner.kind) {
                 self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
             }
         }
@@ -55,5 +58,15 @@ impl Engine {
             let keys = self.store.keys(*kind).into_iter();
             self.dirty.extend(keys.filter(|key| *key.namespace == *orphan.namespace()));
         }
+    }
+}
+
+/// A CronJob wants to know of a Job's beginning and end, and not of what its pods do meanwhile.
+fn concerns_controller(before: Option<&Object>, now: &Object) -> bool {
+    match (before, now) {
+        (Some(Object::Job(before)), Object::Job(now)) => {
+            before.metadata != now.metadata || conditions::end(before) != conditions::end(now)
+        }
+        _ => true,
     }
 }

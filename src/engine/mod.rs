@@ -12,12 +12,12 @@
 use crate::kinds::action::{Note, Run, Settings};
 use crate::kinds::pod::observed::{Order, PodObserved, Report};
 use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object, cron_job};
+use crate::kinds::{Key, Kind, Map, Object, cron_job};
 use crate::seed::Seed;
 use crate::store::{DiskError, Reader, SourceRecord, Store};
 use crate::time::{ClockStep, ClockSteps, SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod actions;
@@ -151,7 +151,7 @@ pub struct Engine {
     defaults: Option<Defaults>,
     due: Due,
     /// What the runtime said of each pod, by uid.
-    seen: BTreeMap<String, Seen>,
+    seen: Map<String, Seen>,
     dirty: BTreeSet<Key>,
     /// Names of the Namespaces that are going.
     closing: BTreeSet<String>,
@@ -182,7 +182,7 @@ struct Turn {
     orders_given: BTreeSet<(String, String, i64)>,
     /// The pods, by uid, that orders are about.
     ordered: BTreeMap<String, Key>,
-    plans: HashMap<Key, u32>,
+    plans: Map<Key, u32>,
     /// The clock's steps before this turn added one.
     steps_before: Option<ClockSteps>,
     /// Those that are in force once this turn is committed.
@@ -210,7 +210,7 @@ impl Engine {
         let mut engine = Engine {
             notes: notes::NoteLog::default(),
             due: Due::default(),
-            seen: BTreeMap::new(),
+            seen: Map::default(),
             dirty: BTreeSet::new(),
             closing: BTreeSet::new(),
             node: None,

@@ -7,10 +7,10 @@
 use super::{Engine, Told};
 use crate::kinds::action::Note;
 use crate::kinds::event::noted::Noted;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Map, Object};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// As the API server's `--event-ttl`.
@@ -29,7 +29,7 @@ pub(super) struct NoteLog {
     /// Oldest first. News that was said again is in it again.
     order: VecDeque<Said>,
     /// The number of the Event that tells some news.
-    numbers: HashMap<u64, u64>,
+    numbers: Map<u64, u64>,
     last_number: u64,
 }
 

@@ -5,6 +5,7 @@ use crate::kinds::pod::events;
 use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
 use crate::kinds::pod::queue::is_bound;
 use crate::kinds::{Key, Kind, Object};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pod that the runtime knows.
 pub(super) struct Seen {
@@ -28,12 +29,8 @@ impl Engine {
     /// Folders of pods that are no more: their removal was committed, the order to clean was not
     /// carried out.
     pub(super) fn clean_strangers(&mut self) {
-        let strangers: Vec<String> = self
-            .seen
-            .iter()
-            .filter(|(_, seen)| seen.key.is_none())
-            .map(|(uid, _)| uid.clone())
-            .collect();
+        let strangers = self.seen.iter().filter(|(_, seen)| seen.key.is_none());
+        let strangers: BTreeSet<String> = strangers.map(|(uid, _)| uid.clone()).collect();
         for pod_uid in strangers {
             self.seen.remove(&pod_uid);
             self.order(Order::Clean { pod_uid });
@@ -91,7 +88,8 @@ impl Engine {
     /// Asks every running container to stop by its pod's grace period.
     pub(super) fn stop_all_running(&mut self) {
         let mut stops = Vec::new();
-        for (pod_uid, seen) in &self.seen {
+        let in_order: BTreeMap<_, _> = self.seen.iter().collect();
+        for (pod_uid, seen) in in_order {
             let Some(Object::Pod(pod)) = seen.key.as_ref().and_then(|key| self.store.get(key))
             else {
                 continue;

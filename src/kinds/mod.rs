@@ -209,6 +209,11 @@ pub fn plan(
 }
 
 impl Kind {
+    /// By its name in manifests, such as `CronJob`.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.info().kind == name)
+    }
+
     /// By any name that kubectl takes: `CronJob`, `cronjob`, `cronjobs`, `cj`, `cronjobs.batch`.
     pub fn from_name(name: &str) -> Option<Kind> {
         let name = name.to_ascii_lowercase();
@@ -219,6 +224,9 @@ impl Kind {
         })
     }
 }
+
+/// A map by keys, uids or the like: it is asked so often that the hash counts.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What names one object on this host; cheap to clone.
 #[derive(

@@ -1,6 +1,7 @@
 //! What one commit changes: numbered, written out for the disk, kept a while for those who watch.
 
 use super::index::Index;
+use super::packed::{Likeness, Packed, likeness};
 use super::{Staged, owner_uids};
 use crate::kinds::event::noted::Noted;
 use crate::kinds::{Key, Kind, Object};
@@ -55,14 +56,14 @@ impl Change {
 /// be far from everyone's thoughts when it is given back.
 #[derive(Clone)]
 pub(super) enum Trace {
-    Json(Arc<[u8]>),
+    Json { version: u64, packed: Packed },
     Note { version: u64, noted: Arc<Noted> },
 }
 
 impl Trace {
     pub fn object(&self, kind: Kind) -> Object {
         match self {
-            Trace::Json(json) => read(kind, json),
+            Trace::Json { version, packed } => packed.object(kind, *version),
             Trace::Note { version, noted } => {
                 let mut event = noted.event();
                 event.metadata.resource_version = Some(version.to_string());
@@ -70,11 +71,6 @@ impl Trace {
             }
         }
     }
-}
-
-/// Reads what the store wrote itself.
-pub(super) fn read(kind: Kind, json: &[u8]) -> Object {
-    kind.read_json(json).expect("written by this program, checked on load")
 }
 
 /// A change as the store remembers it.
@@ -94,8 +90,10 @@ pub(super) struct Coming {
     pub verb: ChangeVerb,
     pub key: Key,
     pub body: Body,
-    /// The object's JSON; none for what is deleted.
-    pub json: Option<Arc<[u8]>>,
+    /// What was there.
+    pub before: Option<Before>,
+    /// The object written out; none for what is deleted.
+    pub packed: Option<Packed>,
 }
 
 /// An object, or an Event that is not made yet: as it shall be, or as it last was.
@@ -104,9 +102,16 @@ pub(super) enum Body {
     Note(Arc<Noted>),
 }
 
+/// An object as it is before a change.
+pub(super) struct Before {
+    pub object: Object,
+    /// Only the status will change.
+    but_status: bool,
+}
+
 impl Coming {
-    fn new(verb: ChangeVerb, key: Key, body: Body) -> Coming {
-        Coming { version: 0, verb, key, body, json: None }
+    fn new(verb: ChangeVerb, key: Key, body: Body, before: Option<Before>) -> Coming {
+        Coming { version: 0, verb, key, body, before, packed: None }
     }
 
     /// Events that say that all went well are not worth their writes: a restart of the daemon
@@ -126,6 +131,25 @@ impl Coming {
         };
         object.into_iter().flat_map(owner_uids)
     }
+
+    /// Writes the version into the object, and the object out.
+    fn pack(&mut self, index: &Index, buffer: &mut Vec<u8>) -> Option<Packed> {
+        let version = self.version;
+        let before = self.before.as_ref().filter(|before| before.but_status);
+        let shared = before.and_then(|_| index.packed(&self.key));
+        match &mut self.body {
+            Body::Object(object) => {
+                object.meta_mut().resource_version = None;
+                let packed = Packed::new(object, shared, buffer);
+                object.meta_mut().resource_version = Some(version.to_string());
+                Some(packed)
+            }
+            Body::Note(noted) if noted.is_warning() => {
+                Some(Packed::new(&noted.event().into(), None, buffer))
+            }
+            Body::Note(_) => None,
+        }
+    }
 }
 
 /// The changes of one commit.
@@ -142,20 +166,31 @@ impl Changes {
         use ChangeVerb::{Added, Deleted, Modified};
         let mut list = Vec::new();
         for (key, staged) in std::mem::take(&mut staged.objects) {
-            let (verb, object) = match (staged, index.get(&key)) {
-                (Some(object), None) => (Added, object),
-                (Some(object), Some(old)) if object == old => continue,
-                (Some(object), Some(old)) if object.uid() != old.uid() => {
-                    // Another one of the name, made as soon as this one went: whoever waits for
-                    // its end hears of it.
-                    list.push(Coming::new(Deleted, key.clone(), Body::Object(old)));
-                    (Added, object)
+            let (object, old) = match (staged, index.get(&key)) {
+                (Some(object), Some(old)) => (object, old),
+                (Some(object), None) => {
+                    list.push(Coming::new(Added, key, Body::Object(object), None));
+                    continue;
                 }
-                (Some(object), Some(_)) => (Modified, object),
-                (None, Some(old)) => (Deleted, old),
+                (None, Some(old)) => {
+                    list.push(Coming::new(Deleted, key, Body::Object(old), None));
+                    continue;
+                }
                 (None, None) => continue,
             };
-            list.push(Coming::new(verb, key, Body::Object(object)));
+            if object.uid() != old.uid() {
+                // Another one of the name, made as soon as this one went: whoever waits for its
+                // end hears of it.
+                list.push(Coming::new(Deleted, key.clone(), Body::Object(old), None));
+                list.push(Coming::new(Added, key, Body::Object(object), None));
+                continue;
+            }
+            let but_status = match likeness(&object, &old) {
+                Likeness::Equal => continue,
+                likeness => likeness == Likeness::ButStatus,
+            };
+            let before = Before { object: old, but_status };
+            list.push(Coming::new(Modified, key, Body::Object(object), Some(before)));
         }
         let notes = std::mem::take(&mut staged.notes).into_iter();
         let notes = notes.filter_map(|(number, staged)| {
@@ -165,7 +200,7 @@ impl Changes {
                 (None, Some(old)) => (Deleted, old.clone()),
                 (None, None) => return None,
             };
-            Some(Coming::new(verb, noted.key(), Body::Note(noted)))
+            Some(Coming::new(verb, noted.key(), Body::Note(noted), None))
         });
         list.extend(notes);
         Changes { list, version: index.version() }
@@ -175,29 +210,15 @@ impl Changes {
         self.list.is_empty()
     }
 
-    /// Gives each change the next version, writes that into the object, and the object out.
-    pub fn number(&mut self) {
-        let mut json = Vec::with_capacity(8192);
+    /// Gives each change the next version, and writes the objects out.
+    pub fn number(&mut self, index: &Index) {
+        let mut buffer = Vec::with_capacity(8192);
         for change in &mut self.list {
             self.version += 1;
             change.version = self.version;
-            if change.verb == ChangeVerb::Deleted {
-                continue;
+            if change.verb != ChangeVerb::Deleted {
+                change.packed = change.pack(index, &mut buffer);
             }
-            json.clear();
-            match &mut change.body {
-                Body::Object(object) => {
-                    object.meta_mut().resource_version = Some(self.version.to_string());
-                    object.write_json(&mut json);
-                }
-                Body::Note(noted) if noted.is_warning() => {
-                    let version = self.version;
-                    let event = Trace::Note { version, noted: noted.clone() }.object(Kind::Event);
-                    event.write_json(&mut json);
-                }
-                Body::Note(_) => continue,
-            }
-            change.json = Some(json.as_slice().into());
         }
     }
 }

@@ -65,6 +65,8 @@ pub enum DiskError {
     Closed,
     #[error("the state file holds a key of an unknown form: {0:?}")]
     UnknownKey(String),
+    #[error("the state file's journal lacks the beginning of {0}")]
+    NoHead(String),
 }
 
 macro_rules! io_error {

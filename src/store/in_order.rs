@@ -1,18 +1,18 @@
 //! A map that remembers the order in which its keys first came: what is staged gets its versions in
 //! that order.
 
+use crate::kinds::Map;
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
 
 pub(super) struct InOrder<K, V> {
-    places: HashMap<K, usize>,
+    places: Map<K, usize>,
     values: Vec<(K, V)>,
 }
 
 impl<K, V> Default for InOrder<K, V> {
     fn default() -> Self {
-        InOrder { places: HashMap::new(), values: Vec::new() }
+        InOrder { places: Map::default(), values: Vec::new() }
     }
 }
 

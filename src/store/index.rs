@@ -3,11 +3,12 @@
 //! Ten thousand idle CronJobs as Rust structures would take 60 MB: what nobody touched lately is
 //! kept as JSON.
 
-use super::change::{self, Body, Change, ChangeVerb, Changed, Changes, Coming, Trace};
+use super::change::{Body, Change, ChangeVerb, Changed, Changes, Coming, Trace};
 use super::owner_uids;
+use super::packed::Packed;
 use crate::kinds::event::noted::Noted;
-use crate::kinds::{Key, Kind, Object};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use crate::kinds::{Key, Kind, Map, Object};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// So many of the objects written or used last stay ready to use; older ones are packed, and all of
@@ -21,7 +22,7 @@ const CHANGES_MAX: usize = 2048;
 struct Entry {
     version: u64,
     live: Option<Object>,
-    json: Arc<[u8]>,
+    packed: Packed,
 }
 
 /// One object as the disk keeps it.
@@ -29,31 +30,35 @@ pub(super) struct Loaded {
     pub key: Key,
     pub version: u64,
     pub owners: Vec<String>,
-    pub json: Arc<[u8]>,
+    pub packed: Packed,
 }
 
 #[derive(Default)]
 pub(super) struct Index {
     /// One for each kind; asked by key, and sorted when someone lists.
-    shelves: Vec<HashMap<Key, Entry>>,
-    notes: HashMap<u64, (u64, Arc<Noted>)>,
-    owners: HashMap<Box<str>, BTreeSet<Key>>,
+    shelves: Vec<Map<Key, Entry>>,
+    notes: Map<u64, (u64, Arc<Noted>)>,
+    owners: Map<Box<str>, BTreeSet<Key>>,
     version: u64,
     /// Versions at or below are no longer in `recent`.
     forgotten: u64,
     recent: VecDeque<Changed>,
+    /// Those that are ready to use, in the order in which they were written or used, among others
+    /// that were and are no more.
     hot: VecDeque<(Key, u64)>,
+    /// How many are ready to use.
+    live: usize,
 }
 
 impl Index {
     pub fn load(loaded: Vec<Loaded>, version: u64) -> Index {
-        let shelves = Kind::ALL.iter().map(|_| HashMap::new()).collect();
+        let shelves = Kind::ALL.iter().map(|_| Map::default()).collect();
         let mut index = Index { version, forgotten: version, shelves, ..Index::default() };
-        for Loaded { key, version, owners, json } in loaded {
+        for Loaded { key, version, owners, packed } in loaded {
             for owner in owners {
                 index.owners.entry(owner.into()).or_default().insert(key.clone());
             }
-            index.shelf_mut(key.kind).insert(key, Entry { version, live: None, json });
+            index.shelf_mut(key.kind).insert(key, Entry { version, live: None, packed });
         }
         index
     }
@@ -62,11 +67,11 @@ impl Index {
         self.version
     }
 
-    fn shelf(&self, kind: Kind) -> &HashMap<Key, Entry> {
+    fn shelf(&self, kind: Kind) -> &Map<Key, Entry> {
         &self.shelves[kind as usize]
     }
 
-    fn shelf_mut(&mut self, kind: Kind) -> &mut HashMap<Key, Entry> {
+    fn shelf_mut(&mut self, kind: Kind) -> &mut Map<Key, Entry> {
         &mut self.shelves[kind as usize]
     }
 
@@ -82,6 +87,10 @@ impl Index {
         self.shelf(key.kind).get(key)?.live.clone()
     }
 
+    pub fn packed(&self, key: &Key) -> Option<&Packed> {
+        self.shelf(key.kind).get(key).map(|entry| &entry.packed)
+    }
+
     pub fn has(&self, key: &Key) -> bool {
         self.shelf(key.kind).contains_key(key)
     }
@@ -91,6 +100,7 @@ impl Index {
         let entry = self.shelves[key.kind as usize].get_mut(key)?;
         if entry.live.is_none() {
             self.hot.push_back((key.clone(), entry.version));
+            self.live += 1;
         }
         let object = entry.object(key.kind);
         entry.live = Some(object.clone());
@@ -174,20 +184,21 @@ impl Index {
             self.notes.remove(&number);
             before
         });
-        let Some(json) = &change.json else {
+        let Some(packed) = change.packed.clone() else {
             let gone = self.shelf_mut(key.kind).remove(key);
+            self.live -= usize::from(gone.as_ref().is_some_and(|gone| gone.live.is_some()));
             self.follow_owners(key, Some(object), None);
-            let last = gone.map(|gone| Trace::Json(gone.json)).or(of_note);
+            let last = gone.map(Entry::into_trace).or(of_note);
             let last = last.expect("what is deleted was there");
             return change.done(last.clone(), Some(last));
         };
         self.hot.push_back((key.clone(), version));
-        let entry = Entry { version, live: Some(object.clone()), json: json.clone() };
+        let entry = Entry { version, live: Some(object.clone()), packed: packed.clone() };
         let before = self.shelf_mut(key.kind).insert(key.clone(), entry);
-        let was = before.as_ref().map(|before| before.object(key.kind));
-        self.follow_owners(key, was.as_ref(), Some(object));
-        let before = before.map(|before| Trace::Json(before.json)).or(of_note);
-        change.done(Trace::Json(json.clone()), before)
+        self.live += usize::from(before.as_ref().is_none_or(|before| before.live.is_none()));
+        self.follow_owners(key, change.before.as_ref().map(|before| &before.object), Some(object));
+        let before = before.map(Entry::into_trace).or(of_note);
+        change.done(Trace::Json { version, packed }, before)
     }
 
     fn follow_owners(&mut self, key: &Key, before: Option<&Object>, now: Option<&Object>) {
@@ -218,12 +229,13 @@ impl Index {
 
     /// Packs all but the `kept` objects that were written or used last.
     pub fn pack_but(&mut self, kept: usize) {
-        while self.hot.len() > kept {
-            let (key, version) = self.hot.pop_front().expect("not empty");
+        while self.live > kept || self.hot.len() > 4 * kept {
+            let Some((key, version)) = self.hot.pop_front() else { return };
             if let Some(entry) = self.shelf_mut(key.kind).get_mut(&key)
                 && entry.version == version
+                && entry.live.take().is_some()
             {
-                entry.pack();
+                self.live -= 1;
             }
         }
     }
@@ -261,10 +273,10 @@ impl Coming {
 
 impl Entry {
     fn object(&self, kind: Kind) -> Object {
-        self.live.clone().unwrap_or_else(|| change::read(kind, &self.json))
+        self.live.clone().unwrap_or_else(|| self.packed.object(kind, self.version))
     }
 
-    fn pack(&mut self) {
-        self.live = None;
+    fn into_trace(self) -> Trace {
+        Trace::Json { version: self.version, packed: self.packed }
     }
 }

@@ -3,11 +3,10 @@
 //! A commit appends what it changes as one row. Most of what a run was is soon otherwise, or gone:
 //! when the journal is folded, only what is still so is written to the tables, each in its place.
 
-use super::RunKey;
-use super::Staged;
-use super::change::{Changes, ChangeVerb};
-use crate::kinds::Key;
-use std::collections::HashMap;
+use super::change::{ChangeVerb, Changes, Coming};
+use super::packed::Packed;
+use super::{RunKey, Staged};
+use crate::kinds::{Key, Map};
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
@@ -18,8 +17,8 @@ pub(super) struct Journal {
     pub size: usize,
     /// The number of the next row.
     pub next: u64,
-    pub objects: HashMap<Key, Pending>,
-    pub runs: HashMap<RunKey, Option<Vec<u8>>>,
+    pub objects: Map<Key, Pending>,
+    pub runs: Map<RunKey, Option<Vec<u8>>>,
 }
 
 /// What is to become of the row of an object.
@@ -36,57 +35,92 @@ pub(super) struct Kept {
     pub version: u64,
     /// Their uids, separated by spaces.
     pub owners: Box<str>,
-    pub json: Arc<[u8]>,
+    pub packed: Packed,
 }
 
 /// What one commit changes on disk.
 pub(super) struct Entry {
     pub version: u64,
-    pub objects: Vec<(ChangeVerb, Key, Option<Kept>)>,
+    pub objects: Vec<Row>,
     /// JSON; `None` for what is forgotten.
     pub runs: Vec<(RunKey, Option<Vec<u8>>)>,
 }
 
+/// What one commit made of an object.
+pub(super) struct Row {
+    pub key: Key,
+    pub is_new: bool,
+    /// `None`: it is deleted.
+    pub now: Option<Kept>,
+    /// An earlier row of the journal has the same.
+    pub head_is_known: bool,
+}
+
+impl Row {
+    /// In bytes.
+    fn size(&self) -> usize {
+        let Some(Kept { packed, .. }) = &self.now else { return 0 };
+        packed.size() - if self.head_is_known { packed.head.len() } else { 0 }
+    }
+}
+
 impl Entry {
-    pub fn new(changes: &Changes, staged: &Staged) -> Entry {
+    fn size(&self) -> usize {
+        let runs = self.runs.iter().filter_map(|(_, json)| json.as_ref()).map(Vec::len);
+        self.objects.iter().map(Row::size).chain(runs).sum()
+    }
+}
+
+impl Journal {
+    pub fn entry(&self, changes: &Changes, staged: &Staged) -> Entry {
         let durable = changes.list.iter().filter(|change| change.is_durable());
-        let objects = durable.map(|change| {
-            let owners: Vec<&str> = change.owner_uids().collect();
-            let kept = change.json.as_ref().map(|json| Kept {
+        let objects = durable.map(|change| Row {
+            key: change.key.clone(),
+            is_new: change.verb == ChangeVerb::Added,
+            now: change.packed.clone().map(|packed| Kept {
                 version: change.version,
-                owners: owners.join(" ").into(),
-                json: json.clone(),
-            });
-            (change.verb, change.key.clone(), kept)
+                owners: change.owner_uids().collect::<Vec<_>>().join(" ").into(),
+                packed,
+            }),
+            head_is_known: self.knows_head(change),
         });
         let json = |run| serde_json::to_vec(run).expect("plain data always serializes");
         let runs = staged.runs.iter().map(|(key, run)| (key.clone(), run.as_ref().map(json)));
         Entry { version: changes.version, objects: objects.collect(), runs: runs.collect() }
     }
 
-    pub fn size(&self) -> usize {
-        let objects = self.objects.iter().filter_map(|(_, _, kept)| kept.as_ref());
-        let runs = self.runs.iter().filter_map(|(_, json)| json.as_ref());
-        objects.map(|kept| kept.json.len()).chain(runs.map(Vec::len)).sum()
+    /// Is an entry better written to the tables at once, with all that waits for it? So it is where
+    /// the journal would be longer than `bytes_max`, and where many objects are new to stay, as when
+    /// a folder is read.
+    pub fn is_to_be_folded(&self, entry: &Entry, bytes_max: usize) -> bool {
+        let size = entry.size();
+        size > bytes_max / 16 || self.size + size > bytes_max
     }
-}
 
-impl Journal {
     pub fn take_in(&mut self, entry: Entry) {
         self.next += 1;
         self.size += entry.size();
-        for (verb, key, now) in entry.objects {
+        for Row { key, is_new, now, .. } in entry.objects {
             match self.objects.entry(key) {
                 Occupied(pending) if now.is_none() && !pending.get().is_in_tables => {
                     pending.remove();
                 }
                 Occupied(mut pending) => pending.get_mut().now = now,
-                Vacant(room) => {
-                    room.insert(Pending { now, is_in_tables: verb != ChangeVerb::Added });
-                }
+                Vacant(room) => drop(room.insert(Pending { now, is_in_tables: !is_new })),
             }
         }
         self.runs.extend(entry.runs);
+    }
+
+    fn knows_head(&self, change: &Coming) -> bool {
+        let known = self.head(&change.key);
+        let now = change.packed.as_ref().map(|packed| &packed.head);
+        known.zip(now).is_some_and(|(known, now)| Arc::ptr_eq(&known, now))
+    }
+
+    /// The head of an object that a row left.
+    pub fn head(&self, key: &Key) -> Option<Arc<[u8]>> {
+        Some(self.objects.get(key)?.now.as_ref()?.packed.head.clone())
     }
 
     /// After its rows were folded.

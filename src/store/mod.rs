@@ -7,8 +7,8 @@
 
 use crate::kinds::action::Run;
 use crate::kinds::event::noted::Noted;
-use crate::kinds::{Key, Kind, Object, controller};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::kinds::{Key, Kind, Map, Object, controller};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod change;
@@ -16,6 +16,7 @@ mod disk;
 mod in_order;
 mod index;
 mod journal;
+mod packed;
 mod reader;
 mod tables;
 
@@ -47,7 +48,7 @@ struct Staged {
     has_events: bool,
     /// Those of `objects` that were staged with an owner, by its uid: a Job may have 10,000 pods,
     /// and each of them may own something.
-    owned: HashMap<String, BTreeSet<Key>>,
+    owned: Map<String, BTreeSet<Key>>,
     runs: BTreeMap<RunKey, Option<Run>>,
     sources: BTreeMap<String, Option<SourceRecord>>,
     /// Other durable facts, by name.
@@ -224,7 +225,7 @@ impl Store {
         if changes.is_empty() && staged.is_empty() {
             return Ok(false);
         }
-        changes.number();
+        changes.number(&self.published.index());
         self.tables.write(&changes, &staged)?;
         self.published.publish(changes);
         Ok(true)

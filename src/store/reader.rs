@@ -108,7 +108,8 @@ impl Reader {
 
     /// The run history, oldest first, of all CronJobs or of some.
     pub fn runs(&self, namespace: Option<&str>, cron_job: Option<&str>) -> Vec<Run> {
-        let runs = self.published.handle.with(|database| tables::runs(database, namespace, cron_job));
+        let runs =
+            self.published.handle.with(|database| tables::runs(database, namespace, cron_job));
         runs.unwrap_or_else(|error| {
             tracing::error!(%error, "the run history cannot be read");
             Vec::new()

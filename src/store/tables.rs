@@ -1,9 +1,10 @@
 //! What is durable: redb tables, and the journal of what they do not say yet.
 
-use super::change::{ChangeVerb, Changes};
+use super::change::Changes;
 use super::disk::{Disk, DiskError};
 use super::index::Loaded;
-use super::journal::{Entry, Journal, Kept, Pending};
+use super::journal::{Entry, Journal, Kept, Pending, Row};
+use super::packed::Packed;
 use super::{RunKey, Staged};
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind};
@@ -20,18 +21,21 @@ const SOURCES: TableDefinition<&str, &[u8]> = TableDefinition::new("sources");
 const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
 /// What was committed since the others were last brought up to date, by number: the version after
 /// the commit, and what each object became.
-const JOURNAL: TableDefinition<u64, (u64, Vec<ObjectRow>)> = TableDefinition::new("journal");
+const JOURNAL: TableDefinition<u64, (u64, Vec<ObjectRow<'static>>)> =
+    TableDefinition::new("journal");
 /// The same of runs, apart because the history is read from it.
-const RUNS_JOURNAL: TableDefinition<u64, Vec<RunRow>> = TableDefinition::new("runs-journal");
+const RUNS_JOURNAL: TableDefinition<u64, Vec<RunRow<'static>>> =
+    TableDefinition::new("runs-journal");
 /// The fact that counts versions, so that a deletion's is never used again.
 const VERSION: &str = "version";
 
-/// Kind, namespace, name, resourceVersion, owners' uids separated by spaces; JSON unless the object
-/// is deleted.
-type ObjectRow = (&'static str, &'static str, &'static str, u64, &'static str, Json);
+/// Kind, namespace, name, resourceVersion, owners' uids separated by spaces; the parts of the JSON,
+/// unless the object is deleted: the head, unless the row before of the object has the same, and the
+/// status.
+type ObjectRow<'a> = (&'a str, &'a str, &'a str, u64, &'a str, Option<(Json<'a>, Json<'a>)>);
 /// A key of `RUNS`; JSON unless the run is forgotten.
-type RunRow = ((&'static str, &'static str, i64), Json);
-type Json = Option<&'static [u8]>;
+type RunRow<'a> = ((&'a str, &'a str, i64), Json<'a>);
+type Json<'a> = Option<&'a [u8]>;
 
 /// What a manifest file was when it was last read, and what it made.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -126,14 +130,14 @@ impl Tables {
 
     /// One transaction, durable when this returns. After an error, `reopen` and `load`.
     pub fn write(&mut self, changes: &Changes, staged: &Staged) -> Result<(), DiskError> {
-        let entry = Entry::new(changes, staged);
-        let is_full = self.journal.size + entry.size() > self.disk.journal_bytes_max();
+        let entry = self.journal.entry(changes, staged);
+        let folds = self.journal.is_to_be_folded(&entry, self.disk.journal_bytes_max());
         let (handle, number) = (self.handle.clone(), self.journal.next);
         handle.with(|database| {
             let transaction = database.begin_write()?;
             write_sources(&transaction, &staged.sources)?;
             write_facts(&transaction, &staged.facts)?;
-            if is_full {
+            if folds {
                 self.journal.take_in(entry);
                 fold(&transaction, &self.journal, changes.version)?;
             } else {
@@ -142,10 +146,15 @@ impl Tables {
             }
             Ok(transaction.commit()?)
         })?;
-        if is_full {
+        if folds {
             self.journal.clear();
         }
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub fn unfolded_bytes(&self) -> usize {
+        self.journal.size
     }
 
     /// Brings the tables up to date, where enough was written since.
@@ -182,10 +191,13 @@ fn append(
     number: u64,
     entry: &Entry,
 ) -> Result<(), DiskError> {
-    let objects = entry.objects.iter().map(|(_, key, kept)| {
-        let (version, owners) = kept.as_ref().map_or((0, ""), |kept| (kept.version, &*kept.owners));
-        let json = kept.as_ref().map(|kept| &*kept.json);
-        (key.kind.info().kind, &*key.namespace, &*key.name, version, owners, json)
+    let objects = entry.objects.iter().map(|Row { key, now, head_is_known, .. }| {
+        let (version, owners) = now.as_ref().map_or((0, ""), |kept| (kept.version, &*kept.owners));
+        let parts = now.as_ref().map(|Kept { packed, .. }| {
+            let head = (!head_is_known).then_some(&*packed.head);
+            (head, packed.status())
+        });
+        (key.kind.info().kind, &*key.namespace, &*key.name, version, owners, parts)
     });
     let mut table = transaction.open_table(JOURNAL)?;
     table.insert(number, (entry.version, objects.collect()))?;
@@ -207,8 +219,8 @@ fn fold(
         journal.objects.iter().map(|(key, pending)| (key_text(key), pending)).collect();
     for (key, Pending { now, is_in_tables }) in in_order {
         match now {
-            Some(Kept { version, owners, json }) => {
-                drop(table.insert(key.as_str(), (*version, &**owners, &**json))?);
+            Some(Kept { version, owners, packed }) => {
+                drop(table.insert(key.as_str(), (*version, &**owners, &*packed.json()))?);
             }
             None if *is_in_tables => drop(table.remove(key.as_str())?),
             None => {}
@@ -266,7 +278,9 @@ fn load_objects(database: &Database) -> Result<Vec<Loaded>, DiskError> {
         let (key, value) = row?;
         let (version, owners, json) = value.value();
         let key = read_key(key.value())?;
-        objects.push(Kept { version, owners: owners.into(), json: json.into() }.loaded(&key));
+        objects.push(
+            Kept { version, owners: owners.into(), packed: Packed::whole(json) }.loaded(&key),
+        );
     }
     Ok(objects)
 }
@@ -280,12 +294,8 @@ fn load_journal(database: &Database) -> Result<(Journal, u64), DiskError> {
         let (number, row) = row?;
         let (version, rows) = row.value();
         let mut objects = Vec::with_capacity(rows.len());
-        for (kind, namespace, name, version, owners, json) in rows {
-            let key = read_key(&format!("{kind}/{namespace}/{name}"))?;
-            let is_known = known.get(key_text(&key).as_str())?.is_some();
-            let verb = if is_known { ChangeVerb::Modified } else { ChangeVerb::Added };
-            let kept = json.map(|json| Kept { version, owners: owners.into(), json: json.into() });
-            objects.push((verb, key, kept));
+        for row in rows {
+            objects.push(read_row(row, &journal, &known)?);
         }
         journal.take_in(Entry { version, objects, runs: Vec::new() });
         (journal.next, reached) = (number.value() + 1, version);
@@ -298,10 +308,27 @@ fn load_journal(database: &Database) -> Result<(Journal, u64), DiskError> {
     Ok((journal, reached))
 }
 
+fn read_row(
+    (kind, namespace, name, version, owners, parts): ObjectRow<'_>,
+    journal: &Journal,
+    tables: &impl ReadableTable<&'static str, (u64, &'static str, &'static [u8])>,
+) -> Result<Row, DiskError> {
+    let key = read_key(&format!("{kind}/{namespace}/{name}"))?;
+    let is_new = tables.get(key_text(&key).as_str())?.is_none();
+    let Some((head, status)) = parts else {
+        return Ok(Row { key, is_new, now: None, head_is_known: false });
+    };
+    let head_is_known = head.is_none();
+    let head = head.map(Arc::from).or_else(|| journal.head(&key));
+    let head = head.ok_or_else(|| DiskError::NoHead(key.to_string()))?;
+    let now = Kept { version, owners: owners.into(), packed: Packed::parts(head, status) };
+    Ok(Row { key, is_new, now: Some(now), head_is_known })
+}
+
 impl Kept {
     fn loaded(&self, key: &Key) -> Loaded {
         let owners = self.owners.split_whitespace().map(str::to_owned).collect();
-        Loaded { key: key.clone(), version: self.version, owners, json: self.json.clone() }
+        Loaded { key: key.clone(), version: self.version, owners, packed: self.packed.clone() }
     }
 }
 
@@ -351,9 +378,8 @@ fn key_text(key: &Key) -> String {
 fn read_key(text: &str) -> Result<Key, DiskError> {
     let mut parts = text.splitn(3, '/');
     let (kind, namespace, name) = (parts.next(), parts.next(), parts.next());
-    let kind = Kind::ALL.iter().find(|k| Some(k.info().kind) == kind);
-    match (kind, namespace, name) {
-        (Some(kind), Some(namespace), Some(name)) => Ok(Key::new(*kind, namespace, name)),
+    match (kind.and_then(Kind::named), namespace, name) {
+        (Some(kind), Some(namespace), Some(name)) => Ok(Key::new(kind, namespace, name)),
         _ => Err(DiskError::UnknownKey(text.to_owned())),
     }
 }

@@ -2,7 +2,10 @@
 //! nothing.
 
 use super::*;
-use k8s_openapi::api::core::v1::ConfigMap;
+use crate::kinds::action::Outcome;
+use crate::seed::Seed;
+use crate::time::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 fn config_map(name: &str, owner: Option<&str>) -> Object {
@@ -158,4 +161,107 @@ fn another_object_of_the_name_is_a_deletion_and_an_addition() {
     drop(store);
     let store = Store::open(FileDisk::new(&path)).expect("opens");
     assert_eq!(store.get(&with_uid("two").key()).expect("is there").uid(), "two");
+}
+
+/// A file whose journal is folded when it is so long.
+struct Folding(FileDisk, usize);
+
+impl Disk for Folding {
+    fn open(&self) -> Result<redb::Database, redb::DatabaseError> {
+        self.0.open()
+    }
+
+    fn journal_bytes_max(&self) -> usize {
+        self.1
+    }
+}
+
+fn pod(name: &str, seed: &mut Seed) -> Object {
+    let owner = ["u1", "u2"][seed.below(2) as usize];
+    let metadata = config_map(name, Some(owner)).meta().clone();
+    let spec = PodSpec { node_name: Some(format!("n{}", seed.below(2))), ..PodSpec::default() };
+    let phase = seed.below(3);
+    let status = PodStatus { phase: Some(format!("p{phase}")), ..PodStatus::default() };
+    Pod { metadata, spec: Some(spec), status: (phase > 0).then_some(status) }.into()
+}
+
+fn run(slot: i64, message: &str) -> Run {
+    Run {
+        namespace: "default".into(),
+        cron_job: "c".into(),
+        scheduled: Timestamp::from_second(slot).expect("in range"),
+        job: String::new(),
+        outcome: Outcome::Running,
+        started: None,
+        ended: None,
+        exit_code: None,
+        attempts: 0,
+        message: message.into(),
+        manual: false,
+    }
+}
+
+/// All that a store holds, as those who read it see it.
+fn contents(store: &Store) -> (Vec<Object>, u64, Vec<Object>, Vec<Run>) {
+    let (pods, version) = store.reader().list(Kind::Pod, None);
+    (pods, version, store.owned("u1"), store.reader().runs(None, Some("c")))
+}
+
+#[test]
+fn what_is_read_again_does_not_depend_on_how_much_was_folded() {
+    let live = |journal_bytes_max: usize| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || {
+            let disk = FileDisk::new(&folder.path().join("s"));
+            Store::open(Folding(disk, journal_bytes_max)).expect("opens")
+        };
+        let (mut store, mut seed, mut seen) = (open(), Seed::new(7), Vec::new());
+        for step in 0..300 {
+            let (name, slot) = (format!("n{}", seed.below(5)), seed.below(5) as i64);
+            match seed.below(6) {
+                0 => gone(&mut store, &name),
+                1 => store.remove(&pod(&name, &mut seed).key()),
+                2 => store.record_run(run(slot, &name)),
+                3 => store.forget_run(&run(slot, "")),
+                _ => store.put(pod(&name, &mut seed)),
+            }
+            store.commit().expect("commits");
+            match seed.below(12) {
+                0 => store.rest().expect("folds"),
+                1 => {
+                    let before = contents(&store);
+                    drop(store);
+                    store = open();
+                    assert_eq!(contents(&store), before, "step {step}, {journal_bytes_max}");
+                }
+                _ => {}
+            }
+            seen.push(contents(&store));
+        }
+        seen
+    };
+    let never = live(usize::MAX);
+    assert!([0, 200, 2000].iter().all(|bytes| live(*bytes) == never));
+    assert!(never.iter().any(|(pods, _, owned, runs)| pods.len() * owned.len() * runs.len() > 8));
+}
+
+#[test]
+fn a_journal_is_folded_when_it_is_long_or_there_is_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = FileDisk::new(&folder.path().join("s"));
+    let mut store = Store::open(Folding(disk, 3200)).expect("opens");
+    let put = |store: &mut Store, name: &str| {
+        store.put(config_map(name, None));
+        store.commit().expect("commits");
+        store.tables.unfolded_bytes()
+    };
+    let one = put(&mut store, "a0");
+    assert!(one > 50);
+    store.rest().expect("is not worth it");
+    assert_eq!(store.tables.unfolded_bytes(), one);
+    assert!(put(&mut store, "a1") > one && put(&mut store, "a2") > 200);
+    store.rest().expect("folds");
+    assert_eq!(store.tables.unfolded_bytes(), 0);
+    let sizes: Vec<usize> = (0..60).map(|n| put(&mut store, &format!("b{n:02}"))).collect();
+    assert!(sizes.contains(&0) && sizes.iter().all(|size| *size <= 3200), "{sizes:?}");
 }

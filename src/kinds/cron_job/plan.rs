@@ -382,9 +382,9 @@ impl<'a> Sync<'a> {
     /// Writes status and records if they changed.
     fn write(mut self) {
         self.status.active = (!self.active.is_empty()).then_some(self.active);
-        let before = self.cron_job.status.clone().unwrap_or_default();
-        let same_records = self.skipped_up_to.is_none() && self.in_force_since.is_none();
-        if before == self.status && same_records {
+        let before = self.cron_job.status.as_ref();
+        let is_same = before.unwrap_or(&CronJobStatus::default()) == &self.status;
+        if is_same && self.skipped_up_to.is_none() && self.in_force_since.is_none() {
             return;
         }
         let mut cron_job = self.cron_job.clone();

@@ -16,6 +16,7 @@ use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus, UncountedTerminatedPods};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// `MaxPodCreateDeletePerSync`: more pods than this wait for the next plan, which follows at once.
@@ -406,16 +407,17 @@ impl<'a> Sync<'a> {
         self.status.terminating = Some(self.terminating());
         self.status.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
         let before = self.job.status.as_ref();
-        let mut metadata = self.job.metadata.clone();
+        let mut metadata = Cow::Borrowed(&self.job.metadata);
         if let Some(deleted) = self.deleted.filter(|_| ended.is_none()) {
-            deleted.write(&mut metadata);
+            deleted.write(metadata.to_mut());
         }
-        if before == Some(&self.status) && metadata == self.job.metadata {
+        if before == Some(&self.status) && *metadata == self.job.metadata {
             return;
         }
         let ready_before = before.and_then(|status| status.ready).unwrap_or(0);
         let rises = ready_before == 0 && self.status.ready > Some(0);
-        let job = Job { metadata, spec: self.job.spec.clone(), status: Some(self.status) };
+        let (metadata, spec) = (metadata.into_owned(), self.job.spec.clone());
+        let job = Job { metadata, spec, status: Some(self.status) };
         if (ended.is_some() || rises)
             && let Some(run) = record::run(&job, &self.pods, self.view.now)
         {
