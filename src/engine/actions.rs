@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Engine {
     pub(super) fn plan_one(&mut self, key: &Key) {
-        let Some(object) = self.store.get(key) else {
+        let Some(mut object) = self.store.get(key) else {
             self.due.set(key, None);
             return;
         };
@@ -19,8 +19,8 @@ impl Engine {
         }
         if let Object::Pod(pod) = &object {
             self.watch_pod(pod);
-            if self.connect(pod) {
-                return;
+            if let Some(connected) = self.connect(pod) {
+                object = connected;
             }
         }
         let plan = self.ask(&object);

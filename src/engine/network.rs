@@ -44,14 +44,16 @@ impl Others for Surroundings<'_> {
 }
 
 impl Engine {
-    /// Takes note of a pod as it is now, and gives it an address if it needs one: then it is to be
-    /// planned again.
-    pub(super) fn connect(&mut self, pod: &Arc<Pod>) -> bool {
+    /// Takes note of a pod as it is now, and gives it an address if it needs one: the pod with it.
+    pub(super) fn connect(&mut self, pod: &Arc<Pod>) -> Option<Object> {
         self.know_all_pods();
         self.network.addresses.watch(pod);
         self.dirty.extend(self.network.ports.watch(pod));
-        let given = self.network.addresses.give(pod);
-        given.map(|pod| self.put(Object::from(pod))).is_some()
+        let connected = self.network.addresses.give(pod)?;
+        self.network.addresses.watch(&connected);
+        let connected = Object::from(connected);
+        self.store.put(connected.clone());
+        Some(connected)
     }
 
     pub(super) fn disconnect(&mut self, pod: &Object) {

@@ -29,9 +29,8 @@ const RUNS_JOURNAL: TableDefinition<u64, Vec<RunRow<'static>>> =
 /// The fact that counts versions, so that a deletion's is never used again.
 const VERSION: &str = "version";
 
-/// Kind, namespace, name, resourceVersion, owners' uids separated by spaces; the parts of the JSON,
-/// unless the object is deleted: the head, unless the row before of the object has the same, and the
-/// status.
+/// Kind, namespace, name, resourceVersion, owners' uids separated by spaces; unless the object is
+/// deleted, the parts of its JSON: the head, unless the row before it has the same, and the status.
 type ObjectRow<'a> = (&'a str, &'a str, &'a str, u64, &'a str, Option<(Json<'a>, Json<'a>)>);
 /// A key of `RUNS`; JSON unless the run is forgotten.
 type RunRow<'a> = ((&'a str, &'a str, i64), Json<'a>);

@@ -265,3 +265,26 @@ fn a_journal_is_folded_when_it_is_long_or_there_is_time() {
     let sizes: Vec<usize> = (0..60).map(|n| put(&mut store, &format!("b{n:02}"))).collect();
     assert!(sizes.contains(&0) && sizes.iter().all(|size| *size <= 3200), "{sizes:?}");
 }
+
+#[test]
+fn a_file_without_a_journal_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let database = FileDisk::new(&path).open().expect("opens");
+    let transaction = database.begin_write().expect("begins");
+    let objects: redb::TableDefinition<&str, (u64, &str, &[u8])> =
+        redb::TableDefinition::new("objects");
+    let json = br#"{"metadata": {"name": "a", "namespace": "default", "resourceVersion": "7"}}"#;
+    let mut table = transaction.open_table(objects).expect("is made");
+    table.insert("ConfigMap/default/a", (7, "u1", &json[..])).expect("is written");
+    drop(table);
+    transaction.commit().expect("commits");
+    drop(database);
+    let mut store = Store::open(FileDisk::new(&path)).expect("opens");
+    assert_eq!((names(&store.owned("u1")), store.reader().version()), (vec!["a"], 7));
+    gone(&mut store, "a");
+    store.commit().expect("commits");
+    drop(store);
+    let store = Store::open(FileDisk::new(&path)).expect("opens again");
+    assert_eq!((store.keys(Kind::ConfigMap), store.reader().version()), (vec![], 8));
+}
