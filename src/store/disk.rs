@@ -16,8 +16,8 @@ pub trait Disk: Send + 'static {
     }
 }
 
-/// A host that is never at rest folds so rarely that most of what its runs were is gone by then.
-pub const JOURNAL_BYTES_MAX: usize = 16 << 20;
+/// A thousand runs, about. A host that rests after each slot is never that far.
+pub const JOURNAL_BYTES_MAX: usize = 8 << 20;
 
 /// A file on the host.
 pub struct FileDisk {

@@ -56,18 +56,22 @@ pub(super) struct Row {
     pub head_is_known: bool,
 }
 
+/// What each row and each entry takes beside its JSON, about.
+const ROW_BYTES: usize = 64;
+
 impl Row {
     /// In bytes.
     fn size(&self) -> usize {
-        let Some(Kept { packed, .. }) = &self.now else { return 0 };
-        packed.size() - if self.head_is_known { packed.head.len() } else { 0 }
+        let json = self.now.as_ref().map_or(0, |kept| kept.packed.size());
+        let known = self.now.as_ref().filter(|_| self.head_is_known);
+        ROW_BYTES + json - known.map_or(0, |kept| kept.packed.head.len())
     }
 }
 
 impl Entry {
     fn size(&self) -> usize {
-        let runs = self.runs.iter().filter_map(|(_, json)| json.as_ref()).map(Vec::len);
-        self.objects.iter().map(Row::size).chain(runs).sum()
+        let runs = self.runs.iter().map(|(_, json)| json.as_ref().map_or(0, Vec::len) + ROW_BYTES);
+        ROW_BYTES + self.objects.iter().map(Row::size).chain(runs).sum::<usize>()
     }
 }
 
@@ -94,7 +98,7 @@ impl Journal {
     /// read: that stays.
     pub fn is_to_be_folded(&self, entry: &Entry, bytes_max: usize) -> bool {
         let size = entry.size();
-        size > bytes_max / 16 || self.size + size > bytes_max
+        size > bytes_max / 8 || self.size + size > bytes_max
     }
 
     pub fn take_in(&mut self, entry: Entry) {
