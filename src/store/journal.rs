@@ -93,9 +93,9 @@ impl Journal {
         Entry { version: changes.version, objects: objects.collect(), runs: runs.collect() }
     }
 
-    /// Is an entry better written to the tables at once, with all that waits for it? It is where the
-    /// journal would be longer than `bytes_max`, and where much comes at once, as when a folder is
-    /// read: that stays.
+    /// Is an entry better written to the tables at once, with all that waits for it? It is where
+    /// the journal would be longer than `bytes_max`, and where much comes at once, as when a folder
+    /// is read: that stays.
     pub fn is_to_be_folded(&self, entry: &Entry, bytes_max: usize) -> bool {
         let size = entry.size();
         size > bytes_max / 8 || self.size + size > bytes_max
