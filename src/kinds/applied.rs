@@ -2,17 +2,19 @@
 //! it.
 //!
 //! As `kubectl apply` merges, a field that has a command of its own (`suspend`, `scale`, `rollout
-//! pause`) stays as the command left it, unless the manifest says it now, or did so when it was
-//! last applied. Which of them it said is in `metadata.managedFields`, where the API server has it.
+//! pause`, `label`, `annotate`) stays as the command left it, unless the manifest says it now, or
+//! did so when it was last applied. Which of them it said is in `metadata.managedFields`, where the
+//! API server has it.
 
 use super::{Object, job, template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MANAGER: &str = "cronlet";
 
-/// Annotations that belong to tools and controllers, and not to a manifest's author.
+/// Annotations of a template that belong to tools and controllers, and not to a manifest's author.
 const OF_TOOLS: [&str; 2] = ["kubectl.kubernetes.io/", "deployment.kubernetes.io/"];
 
 /// A field that has a command of its own.
@@ -57,48 +59,66 @@ fn fields(object: &mut Object) -> Vec<(&'static str, Field<'_>)> {
     }
 }
 
-/// What a manifest says of fields that have commands of their own.
-pub struct Said(Vec<&'static str>);
+/// What a manifest says of fields that have commands of their own, as `FieldsV1` has it.
+pub struct Said(Map<String, Value>);
 
 impl Said {
     /// By a manifest without defaults.
     pub fn by(manifest: &mut Object) -> Said {
-        let said = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
-        Said(said.map(|(name, _)| name).collect())
+        let spec = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
+        let spec = names(spec.map(|(name, _)| name));
+        let ObjectMeta { labels, annotations, .. } = manifest.meta();
+        let labels = names(labels.iter().flatten().map(|(name, _)| name.as_str()));
+        let annotations = names(annotations.iter().flatten().map(|(name, _)| name.as_str()));
+        let metadata = some(&[("f:labels", labels), ("f:annotations", annotations)]);
+        Said(some(&[("f:metadata", metadata), ("f:spec", spec)]))
     }
 
     /// Remembers it for the next time.
-    pub fn record(&self, object: &mut Object) {
+    pub fn record(self, object: &mut Object) {
         object.meta_mut().managed_fields = None;
         if self.0.is_empty() {
             return;
         }
-        let names = self.0.iter().map(|name| (format!("f:{name}"), json!({})));
-        let names: Map<String, Value> = names.collect();
         let entry = ManagedFieldsEntry {
             manager: Some(MANAGER.to_owned()),
             operation: Some("Apply".to_owned()),
             api_version: Some(object.kind().info().api_version()),
             fields_type: Some("FieldsV1".to_owned()),
-            fields_v1: Some(FieldsV1(json!({ "f:spec": names }))),
+            fields_v1: Some(FieldsV1(Value::Object(self.0))),
             ..ManagedFieldsEntry::default()
         };
         object.meta_mut().managed_fields = Some(vec![entry]);
     }
 }
 
-fn said_before(meta: &ObjectMeta, name: &str) -> bool {
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> Map<String, Value> {
+    names.map(|name| (format!("f:{name}"), json!({}))).collect()
+}
+
+/// Those in which there is something.
+fn some(parts: &[(&str, Map<String, Value>)]) -> Map<String, Value> {
+    let parts = parts.iter().filter(|(_, fields)| !fields.is_empty());
+    parts.map(|(name, fields)| ((*name).to_owned(), Value::Object(fields.clone()))).collect()
+}
+
+/// Did the manifest that was last applied say the field at this path?
+fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
     let entries = meta.managed_fields.iter().flatten();
     let ours = entries.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
-    let mut fields = ours.filter_map(|entry| entry.fields_v1.as_ref()?.0.get("f:spec"));
-    fields.any(|spec| spec.get(format!("f:{name}")).is_some())
+    let mut said = ours.filter_map(|entry| entry.fields_v1.as_ref());
+    said.any(|FieldsV1(all)| {
+        path.iter().try_fold(all, |fields, name| fields.get(format!("f:{name}"))).is_some()
+    })
 }
 
 /// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
-/// tools wrote, a Job's generated selector and labels, where a Pod runs, and a claim's volume.
+/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, and a
+/// claim's volume.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
-    let is_open = |name: &str, field: &Field| !field.is_said() && !said_before(old.meta(), name);
+    let is_open =
+        |name: &str, field: &Field| !field.is_said() && !said_before(old.meta(), &["spec", name]);
     let pairs = fields(new).into_iter().zip(fields(&mut had));
     for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
         match (field, had) {
@@ -126,10 +146,24 @@ fn carry_over_meta(old: &Object, new: &mut Object) {
     let (had, meta) = (old.meta(), new.meta_mut());
     meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
     meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
-    keep_what_tools_wrote(had, meta);
+    keep_unsaid("labels", had, &had.labels, &mut meta.labels);
+    keep_unsaid("annotations", had, &had.annotations, &mut meta.annotations);
     let had = template::of(old).and_then(|template| template.metadata.as_ref());
     if let (Some(had), Some(template)) = (had, template::of_mut(new)) {
         keep_what_tools_wrote(had, template.metadata.get_or_insert_default());
+    }
+}
+
+/// Keeps the labels or annotations that the manifest never said.
+fn keep_unsaid(
+    field: &str,
+    meta: &ObjectMeta,
+    had: &Option<BTreeMap<String, String>>,
+    has: &mut Option<BTreeMap<String, String>>,
+) {
+    let unsaid = |name: &str| !said_before(meta, &["metadata", field, name]);
+    for (name, value) in had.iter().flatten().filter(|(name, _)| unsaid(name)) {
+        has.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 
@@ -138,5 +172,46 @@ fn keep_what_tools_wrote(had: &ObjectMeta, meta: &mut ObjectMeta) {
     for (name, value) in had.annotations.iter().flatten().filter(|(name, _)| of_tools(name)) {
         let annotations = meta.annotations.get_or_insert_default();
         annotations.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kind;
+
+    fn cron_job(metadata: Value) -> Object {
+        let spec = json!({"schedule": "* * * * *", "jobTemplate": {}});
+        let object = json!({"metadata": metadata, "spec": spec});
+        Kind::CronJob.deserialize(object).expect("a CronJob")
+    }
+
+    /// What becomes of an object when a manifest is applied to it.
+    fn apply(old: Option<&Object>, metadata: Value) -> Object {
+        let mut new = cron_job(metadata);
+        let said = Said::by(&mut new);
+        old.into_iter().for_each(|old| carry_over(old, &mut new));
+        said.record(&mut new);
+        new
+    }
+
+    #[test]
+    fn labels_and_annotations_of_others_stay_and_those_of_the_manifest_are_its_own() {
+        let first = json!({"labels": {"a": "1", "b": "1"}, "annotations": {"x": "1"}});
+        let mut object = apply(None, first);
+        let meta = object.meta_mut();
+        meta.labels.get_or_insert_default().insert("team".into(), "ops".into());
+        meta.labels.get_or_insert_default().insert("a".into(), "2".into());
+        meta.annotations.get_or_insert_default().insert("kubernetes.io/y".into(), "why".into());
+        let then = apply(Some(&object), json!({"labels": {"a": "3"}}));
+        let check = |object: &Object, labels: Value, annotations: Value| {
+            assert_eq!(json!(object.meta().labels), labels);
+            assert_eq!(json!(object.meta().annotations), annotations);
+        };
+        check(&then, json!({"a": "3", "team": "ops"}), json!({"kubernetes.io/y": "why"}));
+        // What the manifest takes over it may drop later.
+        let taken = apply(Some(&then), json!({"labels": {"team": "dev"}}));
+        check(&taken, json!({"team": "dev"}), json!({"kubernetes.io/y": "why"}));
+        check(&apply(Some(&taken), json!({})), json!(null), json!({"kubernetes.io/y": "why"}));
     }
 }

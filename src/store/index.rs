@@ -230,13 +230,16 @@ impl Index {
     /// Packs all but the `kept` objects that were written or used last.
     pub fn pack_but(&mut self, kept: usize) {
         while self.live > kept || self.hot.len() > 4 * kept {
-            let Some((key, version)) = self.hot.pop_front() else { return };
+            let Some((key, version)) = self.hot.pop_front() else { break };
             if let Some(entry) = self.shelf_mut(key.kind).get_mut(&key)
                 && entry.version == version
                 && entry.live.take().is_some()
             {
                 self.live -= 1;
             }
+        }
+        if self.hot.is_empty() {
+            self.hot.shrink_to_fit();
         }
     }
 

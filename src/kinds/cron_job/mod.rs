@@ -12,6 +12,4 @@ mod timing;
 pub mod trigger;
 
 pub use jobs::manual as manual_job;
-pub use timing::{
-    Timing, TimingError, is_own_record, keep_records, leans_on, next_due, set_in_force_since,
-};
+pub use timing::{Timing, TimingError, keep_records, leans_on, next_due, set_in_force_since};

@@ -9,12 +9,7 @@ use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Is this annotation cronlet's own record? Such a one stays when a manifest is applied that does
-/// not have it.
-pub fn is_own_record(annotation: &str) -> bool {
-    RECORDS.contains(&annotation)
-}
-
+/// cronlet's own records: no manifest says them.
 const RECORDS: [&str; 2] = [annotations::IN_FORCE_SINCE, annotations::SKIPPED_UP_TO];
 
 pub struct Timing {
