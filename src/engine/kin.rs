@@ -46,7 +46,7 @@ impl Engine {
     ) {
         let owners = object.meta().owner_references.iter().flatten();
         for owner in owners.filter(|owner| which(owner)) {
-            if let Some(kind) = Kind::named(&owner.kind) {
+            if let Some(kind) = Kind::from_name(&owner.kind) {
                 self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
             }
         }

@@ -10,6 +10,7 @@ use super::{Object, job, template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 const MANAGER: &str = "cronlet";
@@ -68,10 +69,10 @@ impl Said {
         let spec = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
         let spec = names(spec.map(|(name, _)| name));
         let ObjectMeta { labels, annotations, .. } = manifest.meta();
-        let labels = names(labels.iter().flatten().map(|(name, _)| name.as_str()));
-        let annotations = names(annotations.iter().flatten().map(|(name, _)| name.as_str()));
-        let metadata = some(&[("f:labels", labels), ("f:annotations", annotations)]);
-        Said(some(&[("f:metadata", metadata), ("f:spec", spec)]))
+        let labels = names(labels.iter().flat_map(BTreeMap::keys));
+        let annotations = names(annotations.iter().flat_map(BTreeMap::keys));
+        let metadata = some([("f:labels", labels), ("f:annotations", annotations)]);
+        Said(some([("f:metadata", metadata), ("f:spec", spec)]))
     }
 
     /// Remembers it for the next time.
@@ -92,14 +93,14 @@ impl Said {
     }
 }
 
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> Map<String, Value> {
+fn names(names: impl Iterator<Item = impl Display>) -> Map<String, Value> {
     names.map(|name| (format!("f:{name}"), json!({}))).collect()
 }
 
 /// Those in which there is something.
-fn some(parts: &[(&str, Map<String, Value>)]) -> Map<String, Value> {
-    let parts = parts.iter().filter(|(_, fields)| !fields.is_empty());
-    parts.map(|(name, fields)| ((*name).to_owned(), Value::Object(fields.clone()))).collect()
+fn some(parts: [(&str, Map<String, Value>); 2]) -> Map<String, Value> {
+    let parts = parts.into_iter().filter(|(_, fields)| !fields.is_empty());
+    parts.map(|(name, fields)| (name.to_owned(), Value::Object(fields))).collect()
 }
 
 /// Did the manifest that was last applied say the field at this path?
@@ -146,32 +147,25 @@ fn carry_over_meta(old: &Object, new: &mut Object) {
     let (had, meta) = (old.meta(), new.meta_mut());
     meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
     meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
-    keep_unsaid("labels", had, &had.labels, &mut meta.labels);
-    keep_unsaid("annotations", had, &had.annotations, &mut meta.annotations);
+    let unsaid = |field, name: &str| !said_before(had, &["metadata", field, name]);
+    keep(&had.labels, &mut meta.labels, |name| unsaid("labels", name));
+    keep(&had.annotations, &mut meta.annotations, |name| unsaid("annotations", name));
     let had = template::of(old).and_then(|template| template.metadata.as_ref());
     if let (Some(had), Some(template)) = (had, template::of_mut(new)) {
-        keep_what_tools_wrote(had, template.metadata.get_or_insert_default());
+        let annotations = &mut template.metadata.get_or_insert_default().annotations;
+        let of_tools = |name: &str| OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
+        keep(&had.annotations, annotations, of_tools);
     }
 }
 
-/// Keeps the labels or annotations that the manifest never said.
-fn keep_unsaid(
-    field: &str,
-    meta: &ObjectMeta,
+/// Keeps those labels or annotations that have no other value now.
+fn keep(
     had: &Option<BTreeMap<String, String>>,
     has: &mut Option<BTreeMap<String, String>>,
+    is_kept: impl Fn(&str) -> bool,
 ) {
-    let unsaid = |name: &str| !said_before(meta, &["metadata", field, name]);
-    for (name, value) in had.iter().flatten().filter(|(name, _)| unsaid(name)) {
+    for (name, value) in had.iter().flatten().filter(|(name, _)| is_kept(name)) {
         has.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
-    }
-}
-
-fn keep_what_tools_wrote(had: &ObjectMeta, meta: &mut ObjectMeta) {
-    let of_tools = |name: &str| OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
-    for (name, value) in had.annotations.iter().flatten().filter(|(name, _)| of_tools(name)) {
-        let annotations = meta.annotations.get_or_insert_default();
-        annotations.entry(name.clone()).or_insert_with(|| value.clone());
     }
 }
 

@@ -216,11 +216,13 @@ impl Kind {
 
     /// By any name that kubectl takes: `CronJob`, `cronjob`, `cronjobs`, `cj`, `cronjobs.batch`.
     pub fn from_name(name: &str) -> Option<Kind> {
-        let name = name.to_ascii_lowercase();
-        let bare = name.split('.').next().unwrap_or_default();
-        Kind::ALL.iter().copied().find(|kind| {
-            let info = kind.info();
-            [info.plural, info.singular].contains(&bare) || info.short_names.contains(&bare)
+        Kind::named(name).or_else(|| {
+            let name = name.to_ascii_lowercase();
+            let bare = name.split('.').next().unwrap_or_default();
+            Kind::ALL.iter().copied().find(|kind| {
+                let info = kind.info();
+                [info.plural, info.singular].contains(&bare) || info.short_names.contains(&bare)
+            })
         })
     }
 }

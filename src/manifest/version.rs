@@ -158,7 +158,7 @@ fn no_match(api_version: &str, kind: &str) -> String {
     if is_unserved(api_version, kind) {
         return format!("{base}: Kubernetes has this kind, cronlet does not serve it (yet)");
     }
-    if let Some(kind) = Kind::ALL.iter().find(|one| one.info().kind == kind) {
+    if let Some(kind) = Kind::named(kind) {
         return format!("{base}: {} is in {:?}", kind.info().kind, kind.info().api_version());
     }
     if let Some((group, _)) = NOT_SERVED.iter().find(|(_, kinds)| kinds.contains(&kind)) {

@@ -12,7 +12,7 @@ use crate::kinds::action::{Outcome as RunOutcome, Settings};
 use crate::kinds::{Key, Kind, Object};
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
-use crate::store::{ChangeVerb, JOURNAL_BYTES_MAX, Reader, Store};
+use crate::store::{ChangeVerb, Reader, Store};
 use crate::time::{ClockStep, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -519,10 +519,9 @@ impl World {
 /// on a host.
 fn disk(setup: &Setup) -> SimDisk {
     let disk = SimDisk::default();
-    disk.set_journal_bytes_max(match setup.mischief_per_hour {
-        0 => JOURNAL_BYTES_MAX,
-        _ => [0, 16 << 10, 256 << 10][setup.seed as usize % 3],
-    });
+    if setup.mischief_per_hour > 0 {
+        disk.set_journal_bytes_max([0, 16 << 10, 256 << 10][setup.seed as usize % 3]);
+    }
     disk
 }
 

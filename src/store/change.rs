@@ -105,8 +105,8 @@ pub(super) enum Body {
 /// An object as it is before a change.
 pub(super) struct Before {
     pub object: Object,
-    /// Only the status will change.
-    but_status: bool,
+    /// Where only the status changes.
+    packed: Option<Packed>,
 }
 
 impl Coming {
@@ -133,10 +133,9 @@ impl Coming {
     }
 
     /// Writes the version into the object, and the object out.
-    fn pack(&mut self, index: &Index, buffer: &mut Vec<u8>) -> Option<Packed> {
+    fn pack(&mut self, buffer: &mut Vec<u8>) -> Option<Packed> {
         let version = self.version;
-        let before = self.before.as_ref().filter(|before| before.but_status);
-        let shared = before.and_then(|_| index.packed(&self.key));
+        let shared = self.before.as_ref().and_then(|before| before.packed.as_ref());
         match &mut self.body {
             Body::Object(object) => {
                 object.meta_mut().resource_version = None;
@@ -166,31 +165,28 @@ impl Changes {
         use ChangeVerb::{Added, Deleted, Modified};
         let mut list = Vec::new();
         for (key, staged) in std::mem::take(&mut staged.objects) {
-            let (object, old) = match (staged, index.get(&key)) {
-                (Some(object), Some(old)) => (object, old),
-                (Some(object), None) => {
-                    list.push(Coming::new(Added, key, Body::Object(object), None));
-                    continue;
+            let mut before = None;
+            let (verb, object) = match (staged, index.get(&key)) {
+                (Some(object), None) => (Added, object),
+                (Some(object), Some(old)) if object.uid() != old.uid() => {
+                    // Another one of the name, made as soon as this one went: whoever waits for
+                    // its end hears of it.
+                    list.push(Coming::new(Deleted, key.clone(), Body::Object(old), None));
+                    (Added, object)
                 }
-                (None, Some(old)) => {
-                    list.push(Coming::new(Deleted, key, Body::Object(old), None));
-                    continue;
+                (Some(object), Some(old)) => {
+                    let packed = match likeness(&object, &old) {
+                        Likeness::Equal => continue,
+                        Likeness::ButStatus => index.packed(&key),
+                        Likeness::Unlike => None,
+                    };
+                    before = Some(Before { object: old, packed: packed.cloned() });
+                    (Modified, object)
                 }
+                (None, Some(old)) => (Deleted, old),
                 (None, None) => continue,
             };
-            if object.uid() != old.uid() {
-                // Another one of the name, made as soon as this one went: whoever waits for its
-                // end hears of it.
-                list.push(Coming::new(Deleted, key.clone(), Body::Object(old), None));
-                list.push(Coming::new(Added, key, Body::Object(object), None));
-                continue;
-            }
-            let but_status = match likeness(&object, &old) {
-                Likeness::Equal => continue,
-                likeness => likeness == Likeness::ButStatus,
-            };
-            let before = Before { object: old, but_status };
-            list.push(Coming::new(Modified, key, Body::Object(object), Some(before)));
+            list.push(Coming::new(verb, key, Body::Object(object), before));
         }
         let notes = std::mem::take(&mut staged.notes).into_iter();
         let notes = notes.filter_map(|(number, staged)| {
@@ -211,13 +207,13 @@ impl Changes {
     }
 
     /// Gives each change the next version, and writes the objects out.
-    pub fn number(&mut self, index: &Index) {
+    pub fn number(&mut self) {
         let mut buffer = Vec::with_capacity(8192);
         for change in &mut self.list {
             self.version += 1;
             change.version = self.version;
             if change.verb != ChangeVerb::Deleted {
-                change.packed = change.pack(index, &mut buffer);
+                change.packed = change.pack(&mut buffer);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! kept as JSON.
 
 use super::change::{Body, Change, ChangeVerb, Changed, Changes, Coming, Trace};
+use super::journal::Kept;
 use super::owner_uids;
 use super::packed::Packed;
 use crate::kinds::event::noted::Noted;
@@ -25,14 +26,6 @@ struct Entry {
     packed: Packed,
 }
 
-/// One object as the disk keeps it.
-pub(super) struct Loaded {
-    pub key: Key,
-    pub version: u64,
-    pub owners: Vec<String>,
-    pub packed: Packed,
-}
-
 #[derive(Default)]
 pub(super) struct Index {
     /// One for each kind; asked by key, and sorted when someone lists.
@@ -47,15 +40,15 @@ pub(super) struct Index {
     /// that were and are no more.
     hot: VecDeque<(Key, u64)>,
     /// How many are ready to use.
-    live: usize,
+    live_len: usize,
 }
 
 impl Index {
-    pub fn load(loaded: Vec<Loaded>, version: u64) -> Index {
+    pub fn load(loaded: Vec<(Key, Kept)>, version: u64) -> Index {
         let shelves = Kind::ALL.iter().map(|_| Map::default()).collect();
         let mut index = Index { version, forgotten: version, shelves, ..Index::default() };
-        for Loaded { key, version, owners, packed } in loaded {
-            for owner in owners {
+        for (key, Kept { version, owners, packed }) in loaded {
+            for owner in owners.split_whitespace() {
                 index.owners.entry(owner.into()).or_default().insert(key.clone());
             }
             index.shelf_mut(key.kind).insert(key, Entry { version, live: None, packed });
@@ -100,7 +93,7 @@ impl Index {
         let entry = self.shelves[key.kind as usize].get_mut(key)?;
         if entry.live.is_none() {
             self.hot.push_back((key.clone(), entry.version));
-            self.live += 1;
+            self.live_len += 1;
         }
         let object = entry.object(key.kind);
         entry.live = Some(object.clone());
@@ -186,7 +179,7 @@ impl Index {
         });
         let Some(packed) = change.packed.clone() else {
             let gone = self.shelf_mut(key.kind).remove(key);
-            self.live -= usize::from(gone.as_ref().is_some_and(|gone| gone.live.is_some()));
+            self.live_len -= usize::from(gone.as_ref().is_some_and(|gone| gone.live.is_some()));
             self.follow_owners(key, Some(object), None);
             let last = gone.map(Entry::into_trace).or(of_note);
             let last = last.expect("what is deleted was there");
@@ -195,7 +188,7 @@ impl Index {
         self.hot.push_back((key.clone(), version));
         let entry = Entry { version, live: Some(object.clone()), packed: packed.clone() };
         let before = self.shelf_mut(key.kind).insert(key.clone(), entry);
-        self.live += usize::from(before.as_ref().is_none_or(|before| before.live.is_none()));
+        self.live_len += usize::from(before.as_ref().is_none_or(|before| before.live.is_none()));
         self.follow_owners(key, change.before.as_ref().map(|before| &before.object), Some(object));
         let before = before.map(Entry::into_trace).or(of_note);
         change.done(Trace::Json { version, packed }, before)
@@ -229,13 +222,13 @@ impl Index {
 
     /// Packs all but the `kept` objects that were written or used last.
     pub fn pack_but(&mut self, kept: usize) {
-        while self.live > kept || self.hot.len() > 4 * kept {
+        while self.live_len > kept || self.hot.len() > 4 * kept {
             let Some((key, version)) = self.hot.pop_front() else { break };
             if let Some(entry) = self.shelf_mut(key.kind).get_mut(&key)
                 && entry.version == version
                 && entry.live.take().is_some()
             {
-                self.live -= 1;
+                self.live_len -= 1;
             }
         }
         if self.hot.is_empty() {

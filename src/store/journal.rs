@@ -5,6 +5,7 @@
 
 use super::change::{ChangeVerb, Changes, Coming};
 use super::packed::Packed;
+use super::tables::to_json;
 use super::{RunKey, Staged};
 use crate::kinds::{Key, Map};
 use std::collections::hash_map::Entry::{Occupied, Vacant};
@@ -88,8 +89,7 @@ impl Journal {
             }),
             head_is_known: self.knows_head(change),
         });
-        let json = |run| serde_json::to_vec(run).expect("plain data always serializes");
-        let runs = staged.runs.iter().map(|(key, run)| (key.clone(), run.as_ref().map(json)));
+        let runs = staged.runs.iter().map(|(key, run)| (key.clone(), run.as_ref().map(to_json)));
         Entry { version: changes.version, objects: objects.collect(), runs: runs.collect() }
     }
 

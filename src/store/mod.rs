@@ -225,7 +225,7 @@ impl Store {
         if changes.is_empty() && staged.is_empty() {
             return Ok(false);
         }
-        changes.number(&self.published.index());
+        changes.number();
         self.tables.write(&changes, &staged)?;
         self.published.publish(changes);
         Ok(true)

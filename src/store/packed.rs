@@ -10,11 +10,11 @@ use std::sync::Arc;
 pub(super) struct Packed {
     /// All of it but the status and the last brace.
     pub head: Arc<[u8]>,
-    pub status: Status,
+    status: Status,
 }
 
 #[derive(Clone)]
-pub(super) enum Status {
+enum Status {
     /// The head is all there is, with the last brace: nobody looked into it yet.
     Within,
     None,

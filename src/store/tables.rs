@@ -2,7 +2,6 @@
 
 use super::change::Changes;
 use super::disk::{Disk, DiskError};
-use super::index::Loaded;
 use super::journal::{Entry, Journal, Kept, Pending, Row};
 use super::packed::Packed;
 use super::{RunKey, Staged};
@@ -46,7 +45,7 @@ pub struct SourceRecord {
 
 /// All that was on disk.
 pub(super) struct Loading {
-    pub objects: Vec<Loaded>,
+    pub objects: Vec<(Key, Kept)>,
     pub version: u64,
 }
 
@@ -100,11 +99,12 @@ impl Tables {
         };
         let mut objects = self.handle.with(load_objects)?;
         let (journal, version) = self.handle.with(load_journal)?;
-        objects.retain(|one| !journal.objects.contains_key(&one.key));
+        objects.retain(|(key, _)| !journal.objects.contains_key(key));
         let pending = journal.objects.iter();
-        objects.extend(pending.filter_map(|(key, one)| Some(one.now.as_ref()?.loaded(key))));
+        objects.extend(pending.filter_map(|(key, one)| Some((key.clone(), one.now.clone()?))));
         self.journal = journal;
-        let version = objects.iter().map(|one| one.version).fold(counted.max(version), u64::max);
+        let versions = objects.iter().map(|(_, kept)| kept.version);
+        let version = versions.fold(counted.max(version), u64::max);
         Ok(Loading { objects, version })
     }
 
@@ -131,8 +131,7 @@ impl Tables {
     pub fn write(&mut self, changes: &Changes, staged: &Staged) -> Result<(), DiskError> {
         let entry = self.journal.entry(changes, staged);
         let folds = self.journal.is_to_be_folded(&entry, self.disk.journal_bytes_max());
-        let (handle, number) = (self.handle.clone(), self.journal.next);
-        handle.with(|database| {
+        self.handle.with(|database| {
             let transaction = database.begin_write()?;
             write_sources(&transaction, &staged.sources)?;
             write_facts(&transaction, &staged.facts)?;
@@ -140,7 +139,7 @@ impl Tables {
                 self.journal.take_in(entry);
                 fold(&transaction, &self.journal, changes.version)?;
             } else {
-                append(&transaction, number, &entry)?;
+                append(&transaction, self.journal.next, &entry)?;
                 self.journal.take_in(entry);
             }
             Ok(transaction.commit()?)
@@ -270,16 +269,15 @@ fn write_sources(
     Ok(())
 }
 
-fn load_objects(database: &Database) -> Result<Vec<Loaded>, DiskError> {
+fn load_objects(database: &Database) -> Result<Vec<(Key, Kept)>, DiskError> {
     let table = database.begin_read()?.open_table(OBJECTS)?;
     let mut objects = Vec::new();
     for row in table.iter()? {
         let (key, value) = row?;
         let (version, owners, json) = value.value();
         let key = read_key(key.value())?;
-        objects.push(
-            Kept { version, owners: owners.into(), packed: Packed::whole(json) }.loaded(&key),
-        );
+        let kept = Kept { version, owners: owners.into(), packed: Packed::whole(json) };
+        objects.push((key, kept));
     }
     Ok(objects)
 }
@@ -312,8 +310,8 @@ fn read_row(
     journal: &Journal,
     tables: &impl ReadableTable<&'static str, (u64, &'static str, &'static [u8])>,
 ) -> Result<Row, DiskError> {
-    let key = read_key(&format!("{kind}/{namespace}/{name}"))?;
-    let is_new = tables.get(key_text(&key).as_str())?.is_none();
+    let text = format!("{kind}/{namespace}/{name}");
+    let (key, is_new) = (read_key(&text)?, tables.get(text.as_str())?.is_none());
     let Some((head, status)) = parts else {
         return Ok(Row { key, is_new, now: None, head_is_known: false });
     };
@@ -322,13 +320,6 @@ fn read_row(
     let head = head.ok_or_else(|| DiskError::NoHead(key.to_string()))?;
     let now = Kept { version, owners: owners.into(), packed: Packed::parts(head, status) };
     Ok(Row { key, is_new, now: Some(now), head_is_known })
-}
-
-impl Kept {
-    fn loaded(&self, key: &Key) -> Loaded {
-        let owners = self.owners.split_whitespace().map(str::to_owned).collect();
-        Loaded { key: key.clone(), version: self.version, owners, packed: self.packed.clone() }
-    }
 }
 
 /// The runs of all CronJobs, of a namespace's, or of one, oldest first within each.
@@ -383,7 +374,7 @@ fn read_key(text: &str) -> Result<Key, DiskError> {
     }
 }
 
-fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain data always serializes")
 }
 
