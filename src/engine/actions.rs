@@ -26,7 +26,12 @@ impl Engine {
         let plan = self.ask(&object);
         self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
         for action in plan.actions {
-            self.carry_out(key, &object, action);
+            match action {
+                Action::Put(own) if plan.is_settled && own.key() == *key => {
+                    self.stage(own);
+                }
+                action => self.carry_out(key, &object, action),
+            }
         }
         self.collect_if_gone(key);
     }
@@ -119,14 +124,21 @@ impl Engine {
     /// Stages the object and makes dirty who may care: itself and its kin.
     pub(super) fn put(&mut self, object: Object) {
         let key = object.key();
-        let before = self.store.get(&key);
-        if before.as_ref() == Some(&object) {
-            return;
+        if self.stage(object) {
+            self.dirty.insert(key);
         }
-        self.touch_kin(before.as_ref(), &object);
-        self.note_home(&object);
-        self.store.put(object);
-        self.dirty.insert(key);
+    }
+
+    /// The same, but the object itself need not be planned. Says if it is another than before.
+    fn stage(&mut self, object: Object) -> bool {
+        let before = self.store.get(&object.key());
+        let is_new = before.as_ref() != Some(&object);
+        if is_new {
+            self.touch_kin(before.as_ref(), &object);
+            self.note_home(&object);
+            self.store.put(object);
+        }
+        is_new
     }
 
     fn record(&mut self, mut run: Run) {

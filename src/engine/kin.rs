@@ -10,8 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 impl Engine {
     pub(super) fn touch_kin(&mut self, before: Option<&Object>, now: &Object) {
-        if concerns_controller(before, now) {
-            self.touch_controller(now);
+        match before {
+            None => self.makers.extend(owners(now, is_controller)),
+            Some(before) if concerns_controller(before, now) => self.touch_controller(now),
+            Some(_) => {}
         }
         if let Some(before) = before.filter(|old| old.controller_uid() != now.controller_uid()) {
             self.touch_controller(before);
@@ -36,7 +38,7 @@ impl Engine {
     }
 
     fn touch_controller(&mut self, object: &Object) {
-        self.touch_owners(object, |owner| owner.controller == Some(true));
+        self.touch_owners(object, is_controller);
     }
 
     pub(super) fn touch_owners(
@@ -44,12 +46,7 @@ impl Engine {
         object: &Object,
         which: impl Fn(&OwnerReference) -> bool,
     ) {
-        let owners = object.meta().owner_references.iter().flatten();
-        for owner in owners.filter(|owner| which(owner)) {
-            if let Some(kind) = Kind::from_name(&owner.kind) {
-                self.dirty.insert(Key::new(kind, object.namespace(), &owner.name));
-            }
-        }
+        self.dirty.extend(owners(object, which));
     }
 
     /// Which of them take it, their plans find out.
@@ -61,10 +58,22 @@ impl Engine {
     }
 }
 
+fn is_controller(owner: &OwnerReference) -> bool {
+    owner.controller == Some(true)
+}
+
+fn owners(object: &Object, which: impl Fn(&OwnerReference) -> bool) -> impl Iterator<Item = Key> {
+    let owners = object.meta().owner_references.iter().flatten();
+    owners.filter(move |owner| which(owner)).filter_map(|owner| {
+        let kind = Kind::from_name(&owner.kind)?;
+        Some(Key::new(kind, object.namespace(), &owner.name))
+    })
+}
+
 /// A CronJob wants to know of a Job's beginning and end, and not of what its pods do meanwhile.
-fn concerns_controller(before: Option<&Object>, now: &Object) -> bool {
+fn concerns_controller(before: &Object, now: &Object) -> bool {
     match (before, now) {
-        (Some(Object::Job(before)), Object::Job(now)) => {
+        (Object::Job(before), Object::Job(now)) => {
             before.metadata != now.metadata || conditions::end(before) != conditions::end(now)
         }
         _ => true,

@@ -153,6 +153,8 @@ pub struct Engine {
     /// What the runtime said of each pod, by uid.
     seen: Map<String, Seen>,
     dirty: BTreeSet<Key>,
+    /// Owners of what was made: dirty once that is settled.
+    makers: BTreeSet<Key>,
     /// Names of the Namespaces that are going.
     closing: BTreeSet<String>,
     /// This host, which pods are bound to.
@@ -212,6 +214,7 @@ impl Engine {
             due: Due::default(),
             seen: Map::default(),
             dirty: BTreeSet::new(),
+            makers: BTreeSet::new(),
             closing: BTreeSet::new(),
             node: None,
             queue: queue::RunQueue::default(),
@@ -460,9 +463,13 @@ impl Engine {
                     *plans <= PLANS_PER_TURN_MAX,
                     "plans of {key} and its family go in circles"
                 );
+                self.makers.remove(&key);
                 self.plan_one(&key);
             }
             if self.quiet || !self.bind_pods() {
+                self.dirty = std::mem::take(&mut self.makers);
+            }
+            if self.dirty.is_empty() {
                 return;
             }
         }

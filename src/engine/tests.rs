@@ -17,6 +17,14 @@ fn minutely(name: &str) -> Object {
     serde_json::from_value::<CronJob>(text).expect("a CronJob").into()
 }
 
+fn of_twenty_pods(name: &str) -> Object {
+    let Object::CronJob(mut cron_job) = minutely(name) else { unreachable!("it is a CronJob") };
+    let spec = &mut Arc::make_mut(&mut cron_job).spec.job_template.spec;
+    let spec = spec.as_mut().expect("a template");
+    (spec.parallelism, spec.completions) = (Some(20), Some(20));
+    Object::CronJob(cron_job)
+}
+
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
@@ -84,6 +92,20 @@ fn what_is_certain_is_decided_ahead_and_once() {
     assert_eq!(check(second, &["allows"], second), [""; 0]);
 }
 
+#[test]
+fn who_makes_others_is_planned_once_for_all_of_them() {
+    let (_folder, mut engine) = engine_with(vec![of_twenty_pods("many")]);
+    let effects = engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
+    assert_eq!(effects.orders.len(), 20);
+    let plans = |kind| {
+        let of_kind = engine.turn.plans.iter().filter(|(key, _)| key.kind == kind);
+        of_kind.map(|(_, plans)| *plans).collect::<Vec<u32>>()
+    };
+    assert_eq!(plans(Kind::CronJob), [2]);
+    assert_eq!(plans(Kind::Job), [2]);
+    assert_eq!(plans(Kind::Pod), [3; 20]);
+}
+
 /// What the Events of each object say, as they are listed.
 fn told(engine: &Engine) -> BTreeMap<String, Vec<(String, i32)>> {
     let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -98,13 +120,7 @@ fn told(engine: &Engine) -> BTreeMap<String, Vec<(String, i32)>> {
 
 #[test]
 fn events_of_an_object_are_listed_as_they_were_said() {
-    let mut many = minutely("many");
-    if let Object::CronJob(cron_job) = &mut many {
-        let spec = &mut Arc::make_mut(cron_job).spec.job_template.spec;
-        let spec = spec.as_mut().expect("a template");
-        (spec.parallelism, spec.completions) = (Some(20), Some(20));
-    }
-    let (_folder, mut engine) = engine_with(vec![many]);
+    let (_folder, mut engine) = engine_with(vec![of_twenty_pods("many")]);
     let effects = engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
     let mut said: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for Told { about, note, count } in effects.notes {

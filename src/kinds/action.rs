@@ -53,6 +53,9 @@ impl View<'_> {
 pub struct Plan {
     pub actions: Vec<Action>,
     pub wake_at: Option<Timestamp>,
+    /// What the plan writes of its own object tells it nothing new. Any other plan is made once
+    /// more after such a write.
+    pub is_settled: bool,
 }
 
 impl Plan {

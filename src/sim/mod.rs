@@ -57,6 +57,8 @@ pub struct Outcome {
     /// Containers that were started.
     pub runs: u64,
     pub turns: u64,
+    /// Turns that wrote to the disk.
+    pub commits: u64,
     pub crashes: u64,
     pub skipped: u64,
     /// A hash over everything that happened: equal for equal seeds.

@@ -272,6 +272,7 @@ impl World {
         wall: Timestamp,
     ) -> Result<(), Broken> {
         self.hash(&effects, wall);
+        self.outcome.commits += u64::from(effects.wrote);
         self.acknowledge(&effects, &asked, wall);
         let deleted = deleted(&asked, &effects);
         let daemon = self.daemon.as_mut().expect("a turn was taken");

@@ -387,6 +387,7 @@ impl<'a> Sync<'a> {
         if is_same && self.skipped_up_to.is_none() && self.in_force_since.is_none() {
             return;
         }
+        self.plan.is_settled = self.skipped_up_to.is_none() && self.in_force_since.is_none();
         let mut cron_job = self.cron_job.clone();
         cron_job.status = Some(self.status);
         if let Some(slot) = self.skipped_up_to {

@@ -427,6 +427,8 @@ impl<'a> Sync<'a> {
             > self.spec.completions
             && self.spec.completions.is_some();
         self.plan.push(Action::Put(job.into()));
+        // After the end, `ttlSecondsAfterFinished` is to be looked at.
+        self.plan.is_settled = ended.is_none();
         if let Some(ended) = ended {
             tell(self.plan, &ended, too_many);
         }
