@@ -27,6 +27,18 @@ impl Engine {
             true => self.admit_own(node),
             false => self.put(node.into()),
         }
+        self.leave_earlier_names();
+    }
+
+    /// The host was called otherwise before, and was other Nodes.
+    fn leave_earlier_names(&mut self) {
+        for key in self.store.keys(Kind::Node) {
+            if *key.name != *self.settings.node_name
+                && let Some(Object::Node(node)) = self.store.get(&key)
+            {
+                self.put(host::left(Arc::unwrap_or_clone(node), self.turn.now).into());
+            }
+        }
     }
 
     fn admit_own(&mut self, node: Node) {

@@ -180,3 +180,31 @@ fn a_clock_that_was_set_back_while_nobody_looked_has_no_steps() {
         assert_eq!(passed(&engine), want, "{now}");
     }
 }
+
+#[test]
+fn a_host_that_is_called_otherwise_is_another_node() {
+    let (_folder, mut engine) = engine_with(vec![minutely("a")]);
+    let mut ready_as = |name: &str, now: &str| {
+        let settings = Settings { node_name: name.to_owned(), ..Settings::default() };
+        engine.handle(vec![Event::Settings(Box::new(settings))], at(now)).expect("a turn");
+        let nodes = engine.reader().list(Kind::Node, None).0.into_iter().map(|object| {
+            let Object::Node(node) = object else { unreachable!("Nodes were listed") };
+            let conditions = node.status.as_ref().and_then(|status| status.conditions.clone());
+            let [ready] = &conditions.unwrap_or_default()[..] else { panic!("one condition") };
+            let since = ready.last_transition_time.as_ref().map(|time| time.0);
+            (node.metadata.name.clone().unwrap_or_default(), ready.status.clone(), since)
+        });
+        nodes.collect::<Vec<_>>()
+    };
+    let node =
+        |name: &str, status: &str, since: &str| (name.into(), status.into(), Some(at(since)));
+    let (made, home, away) =
+        ("2026-01-15T00:00:30Z", "2026-01-15T00:00:31Z", "2026-01-15T00:00:32Z");
+    let first = Settings::default().node_name;
+    assert_eq!(ready_as(&first, home), [node(&first, "True", made)]);
+    let both = [node("away", "True", away), node(&first, "Unknown", away)];
+    assert_eq!(ready_as("away", away), both);
+    let back = "2026-01-15T00:00:33Z";
+    let again = [node("away", "Unknown", back), node(&first, "True", back)];
+    assert_eq!(ready_as(&first, back), again);
+}

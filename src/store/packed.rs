@@ -139,3 +139,17 @@ pub(super) fn likeness(new: &Object, old: &Object) -> Likeness {
     }
     kinds_with_status!(compare)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_with_a_status_are_those_whose_status_is_written_apart() {
+        for kind in Kind::ALL {
+            let object = kind.read_json(br#"{"metadata": {}, "status": {}}"#).expect("an object");
+            let is_apart = write_status(&object, &mut Vec::new());
+            assert_eq!(is_apart, kind.info().has_status, "{kind:?}");
+        }
+    }
+}

@@ -63,11 +63,31 @@ pub fn node(before: Option<Node>, settings: &Settings, now: Timestamp) -> Node {
     node.metadata.labels.get_or_insert_default().extend(labels);
     let status = node.status.get_or_insert_default();
     describe(status, settings);
-    let conditions = status.conditions.get_or_insert_default();
-    if conditions.is_empty() {
-        conditions.push(ready(now));
-    }
+    tell(status, ready(now));
     node
+}
+
+/// The Node of a name that this host had: nobody answers by it any more
+/// (`tryUpdateNodeHealth` of the node lifecycle controller).
+pub fn left(mut node: Node, now: Timestamp) -> Node {
+    let unknown = NodeCondition {
+        status: "Unknown".to_owned(),
+        reason: Some("NodeStatusUnknown".to_owned()),
+        message: Some("Kubelet stopped posting node status.".to_owned()),
+        ..ready(now)
+    };
+    tell(node.status.get_or_insert_default(), unknown);
+    node
+}
+
+/// A condition that is as it was keeps its times.
+fn tell(status: &mut NodeStatus, condition: NodeCondition) {
+    let conditions = status.conditions.get_or_insert_default();
+    match conditions.iter_mut().find(|one| one.type_ == condition.type_) {
+        Some(same) if same.status == condition.status => {}
+        Some(other) => *other = condition,
+        None => conditions.push(condition),
+    }
 }
 
 fn describe(status: &mut NodeStatus, settings: &Settings) {
