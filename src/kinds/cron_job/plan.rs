@@ -384,10 +384,11 @@ impl<'a> Sync<'a> {
         self.status.active = (!self.active.is_empty()).then_some(self.active);
         let before = self.cron_job.status.as_ref();
         let is_same = before.unwrap_or(&CronJobStatus::default()) == &self.status;
-        if is_same && self.skipped_up_to.is_none() && self.in_force_since.is_none() {
+        let writes_status_alone = self.skipped_up_to.is_none() && self.in_force_since.is_none();
+        if is_same && writes_status_alone {
             return;
         }
-        self.plan.is_settled = self.skipped_up_to.is_none() && self.in_force_since.is_none();
+        self.plan.is_settled = writes_status_alone;
         let mut cron_job = self.cron_job.clone();
         cron_job.status = Some(self.status);
         if let Some(slot) = self.skipped_up_to {
