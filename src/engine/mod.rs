@@ -466,9 +466,10 @@ impl Engine {
                 self.makers.remove(&key);
                 self.plan_one(&key);
             }
-            if self.quiet || !self.bind_pods() {
-                self.dirty = std::mem::take(&mut self.makers);
+            if !self.quiet && self.bind_pods() {
+                continue;
             }
+            self.dirty = std::mem::take(&mut self.makers);
             if self.dirty.is_empty() {
                 return;
             }

@@ -45,17 +45,17 @@ pub fn rate(runs: u64, commits: u64) -> f64 {
 /// A CronJob's status with the run and without it; a Job that is made, starts and ends; a pod that
 /// is made, starts, ends and is counted. What is deleted leaves nothing.
 fn write_run(Objects { cron_job, job, pod }: &Objects, row: &mut Vec<u8>) {
-    let made = (job.clone(), pod.clone(), cron_job.clone());
-    write(&made.0, row);
-    write(&made.1, row);
-    write(&made.2.status, row);
-    let begun = (made.0.clone(), made.1.clone());
-    write(&begun.0.status, row);
-    write(&begun.1.status, row);
-    let ended = (begun.0.clone(), begun.1.clone(), made.2.clone());
-    write(&ended.0.status, row);
-    write(&ended.1, row);
-    write(&ended.2.status, row);
+    let (cron_job, job, pod) = (cron_job.clone(), job.clone(), pod.clone());
+    write(&cron_job.status, row);
+    write(&job, row);
+    write(&pod, row);
+    let (job, pod) = (job.clone(), pod.clone());
+    write(&job.status, row);
+    write(&pod.status, row);
+    let (cron_job, job, pod) = (cron_job.clone(), job.clone(), pod.clone());
+    write(&cron_job.status, row);
+    write(&job.status, row);
+    write(&pod, row);
 }
 
 fn write(value: &impl Serialize, row: &mut Vec<u8>) {

@@ -80,15 +80,21 @@ fn check_services(seed: u64) -> Outcome {
     lived(&services(seed), "services_again")
 }
 
+/// What so many lives came to, from seed 0 on.
+fn all(lives: u64, check: fn(u64) -> Outcome) -> Outcome {
+    let mut all = Outcome::default();
+    for outcome in (0..lives).map(check) {
+        all.runs += outcome.runs;
+        all.turns += outcome.turns;
+        all.crashes += outcome.crashes;
+        all.skipped += outcome.skipped;
+    }
+    all
+}
+
 #[test]
 fn services_hold() {
-    let mut all = Outcome::default();
-    for seed in 0..if cfg!(debug_assertions) { 1 } else { 60 } {
-        let outcome = check_services(seed);
-        all.runs += outcome.runs;
-        all.crashes += outcome.crashes;
-        all.turns += outcome.turns;
-    }
+    let all = all(if cfg!(debug_assertions) { 1 } else { 60 }, check_services);
     println!("{} starts, {} crashes, {} turns with services", all.runs, all.crashes, all.turns);
     assert!(all.runs > 100 && all.crashes > 10, "{all:?}");
 }
@@ -106,14 +112,8 @@ fn check(seed: u64) -> Outcome {
 
 #[test]
 fn fixed_seeds_hold() {
-    let mut all = Outcome::default();
     // Unoptimised, a life takes twenty times as long: CI lives all of them in release.
-    for seed in 0..if cfg!(debug_assertions) { 4 } else { 60 } {
-        let outcome = check(seed);
-        all.runs += outcome.runs;
-        all.crashes += outcome.crashes;
-        all.skipped += outcome.skipped;
-    }
+    let all = all(if cfg!(debug_assertions) { 4 } else { 60 }, check);
     println!("{} runs, {} crashes, {} slots skipped on record", all.runs, all.crashes, all.skipped);
     // A simulation in which nothing happens proves nothing.
     assert!(all.runs > 500 && all.crashes > 50 && all.skipped > 0, "{all:?}");
@@ -122,11 +122,12 @@ fn fixed_seeds_hold() {
 #[test]
 fn the_same_seed_lives_the_same_life() {
     let seed = (0..).find(|seed| setup(*seed).mischief_per_hour == 60).expect("one in four");
-    let two_hours = |seed| lived(&Setup { seconds: 2 * 3600, ..setup(seed) }, "replay");
-    let life = two_hours(seed);
+    let hours = if cfg!(debug_assertions) { 2 } else { 12 };
+    let check = |seed| lived(&Setup { seconds: hours * 3600, ..setup(seed) }, "replay");
+    let life = check(seed);
     assert!(life.crashes > 5, "{life:?}");
-    assert_eq!(life, two_hours(seed));
-    assert_ne!(life.trace, two_hours(seed + 1).trace);
+    assert_eq!(life, check(seed));
+    assert_ne!(life.trace, check(seed + 1).trace);
 }
 
 #[test]
