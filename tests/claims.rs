@@ -1,5 +1,5 @@
-//! Claims on a real daemon: what they hold is told, outlives them unless the configuration says
-//! otherwise, and is limited where the file system can.
+//! Volumes on a real daemon: what claims hold is told, outlives them unless the configuration says
+//! otherwise, and is limited where the file system can; mounted files follow their objects.
 
 mod common;
 
@@ -88,6 +88,48 @@ fn a_claim_grows_with_its_manifest() {
     let refusal = "field can not be less than status.capacity";
     daemon.until("it is refused", || daemon.log().contains(refusal).then_some(()));
     assert_eq!(capacity(), "24Mi");
+}
+
+#[test]
+fn mounted_files_follow_their_objects() {
+    let text = |value: &str, optional: &str| {
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "live"},
+            "data": {"a": value}});
+        let late = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": optional},
+            "stringData": {"late": value}});
+        let script = "while :; do echo \"whole=$(cat /cm/a) part=$(cat /part/a) \
+                      late=$(cat /late/late)\" > /seen/next; mv /seen/next /seen/now; \
+                      sleep 0.05; done";
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "live"}, "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": "b", "command": ["sh", "-c", script],
+                "volumeMounts": [{"name": "v", "mountPath": "/cm"},
+                    {"name": "v", "mountPath": "/part/a", "subPath": "a"},
+                    {"name": "late", "mountPath": "/late"}, {"name": "seen", "mountPath": "/seen"}]
+            }],
+            "volumes": [{"name": "v", "configMap": {"name": "live"}},
+                {"name": "late", "secret": {"secretName": "late", "optional": true}},
+                {"name": "seen", "emptyDir": {}}]}});
+        format!("{map}\n---\n{late}\n---\n{pod}\n")
+    };
+    let mut daemon = Daemon::start_with(&[("live.yaml", &text("1", "other"))]);
+    let seen = |daemon: &Daemon, want: &str| {
+        daemon.until(want, || {
+            let uid = daemon.get(&["pod", "live"])["metadata"]["uid"].clone();
+            let pods = daemon.path("state").join("pods");
+            let folder = pods.join(uid.as_str()?).join("volumes/seen/now");
+            (std::fs::read_to_string(folder).ok()?.trim_end() == want).then_some(())
+        });
+    };
+    seen(&daemon, "whole=1 part=1 late=");
+    daemon.write_job("live.yaml", &text("2", "late"));
+    seen(&daemon, "whole=2 part=1 late=2");
+    // While no daemon is there the program sees what was; the next one catches up.
+    daemon.stop();
+    daemon.write_job("live.yaml", &text("3", "late"));
+    daemon.start();
+    seen(&daemon, "whole=3 part=1 late=3");
+    assert_eq!(daemon.get(&["pod", "live"])["status"]["containerStatuses"][0]["restartCount"], 0);
 }
 
 /// On a disk that counts, and a host that has a name which no Node may have: a pod writes more than

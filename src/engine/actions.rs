@@ -19,6 +19,7 @@ impl Engine {
         }
         if let Object::Pod(pod) = &object {
             self.watch_pod(pod);
+            self.mounts.watch(pod);
             if let Some(connected) = self.connect(pod) {
                 object = connected;
             }
@@ -189,11 +190,15 @@ impl Engine {
             }
             Order::Clean { pod_uid } => (pod_uid.clone(), String::new(), 0),
             Order::Reclaim { volume, .. } => (volume.clone(), String::new(), 0),
-            Order::Probe { pod_uid, .. } => {
+            Order::Probe { pod_uid, .. } | Order::Refresh { pod_uid, .. } => {
                 // The later one says all that the earlier did.
-                let same = |given: &Order| {
-                    matches!(given, Order::Probe { pod_uid: uid, .. }
-                    if uid == pod_uid)
+                let is_same_kind =
+                    |given: &Order| std::mem::discriminant(given) == std::mem::discriminant(&order);
+                let same = |given: &Order| match given {
+                    Order::Probe { pod_uid: uid, .. } | Order::Refresh { pod_uid: uid, .. } => {
+                        uid == pod_uid && is_same_kind(given)
+                    }
+                    _ => false,
                 };
                 self.turn.effects.orders.retain(|given| !same(given));
                 return self.turn.effects.orders.push(order);

@@ -111,6 +111,7 @@ impl Engine {
         // Its controller has one less; an owner that goes in the foreground waits for it.
         self.touch_owners(object, |_| true);
         self.touch_claims(object);
+        self.touch_mounting(object);
         self.touch_namespace(object);
         self.store.remove(&object.key());
         self.due.set(&object.key(), None);

@@ -23,6 +23,7 @@ impl Engine {
         if is_orphan(now) && !was_known {
             self.touch_adopters(now);
         }
+        self.touch_mounting(now);
         if now.kind() == Kind::Node {
             // Its labels and taints say which daemons run here.
             self.dirty.extend(self.store.keys(Kind::DaemonSet));
@@ -34,6 +35,13 @@ impl Engine {
         let Object::Pod(pod) = gone else { return };
         for claim in claims_of(pod) {
             self.dirty.insert(Key::new(Kind::PersistentVolumeClaim, gone.namespace(), claim));
+        }
+    }
+
+    /// The pods that mount a ConfigMap or Secret follow it.
+    pub(super) fn touch_mounting(&mut self, object: &Object) {
+        if matches!(object.kind(), Kind::ConfigMap | Kind::Secret) {
+            self.dirty.extend(self.mounts.pods(&object.key()).cloned());
         }
     }
 

@@ -29,6 +29,7 @@ mod garbage;
 mod history;
 mod home;
 mod kin;
+mod mounts;
 mod network;
 mod notes;
 mod observe;
@@ -161,6 +162,7 @@ pub struct Engine {
     node: Option<Arc<Node>>,
     queue: queue::RunQueue,
     network: network::Network,
+    mounts: mounts::Mounts,
     notes: notes::NoteLog,
     history_due: Option<Timestamp>,
     quiet: bool,
@@ -219,6 +221,7 @@ impl Engine {
             node: None,
             queue: queue::RunQueue::default(),
             network: network::Network::default(),
+            mounts: mounts::Mounts::default(),
             history_due: None,
             quiet: false,
             fresh: true,

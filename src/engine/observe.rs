@@ -66,6 +66,7 @@ impl Engine {
             Order::Start(launch) => self.seen.get_mut(&launch.pod_uid),
             Order::Stop { pod_uid, .. }
             | Order::Probe { pod_uid, .. }
+            | Order::Refresh { pod_uid, .. }
             | Order::Clean { pod_uid } => self.seen.get_mut(pod_uid),
             Order::Reclaim { .. } => None,
         };
@@ -78,6 +79,7 @@ impl Engine {
         self.queue.forget(&pod.key());
         self.turn.ordered.remove(pod.uid());
         self.disconnect(pod);
+        self.mounts.forget(pod);
         // A turn whose commit failed may have forgotten it already.
         let is_cleaned = self.seen.remove(pod.uid()).is_some_and(|seen| seen.observed.cleaned);
         if matches!(pod, Object::Pod(pod) if is_bound(pod)) && !is_cleaned {

@@ -208,3 +208,60 @@ fn a_host_that_is_called_otherwise_is_another_node() {
     let again = [node("away", "Unknown", back), node(&first, "True", back)];
     assert_eq!(ready_as(&first, back), again);
 }
+
+#[test]
+fn a_changed_config_map_concerns_the_pods_that_mount_it() {
+    let (folder, _) = engine_with(vec![minutely("a")]);
+    let mut engine = engine_in(&folder);
+    let map = |value: &str| -> Object {
+        let json = serde_json::json!({"metadata": {"name": "cm", "namespace": "default"},
+            "data": {"a": value}});
+        serde_json::from_value::<core::ConfigMap>(json).expect("a ConfigMap").into()
+    };
+    let pod = |name: &str, volume: serde_json::Value| -> Object {
+        let json = serde_json::json!({
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"volumes": [volume], "containers": [{"name": "main", "image": "x",
+                "command": ["run"], "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}});
+        serde_json::from_value::<core::Pod>(json).expect("a Pod").into()
+    };
+    let waits = pod("mounts", serde_json::json!({"name": "v", "configMap": {"name": "cm"}}));
+    let other = pod("other", serde_json::json!({"name": "v", "emptyDir": {}}));
+    let turn = |engine: &mut Engine, requests: Vec<Request>, reports: Vec<Report>| {
+        let asked = requests.into_iter().map(|request| Event::Request { id: 0, request });
+        let events = asked.chain(reports.into_iter().map(Event::Report)).collect();
+        let effects = engine.handle(events, at("2026-01-15T00:00:31Z")).expect("a turn");
+        let refused = effects.replies.iter().find_map(|(_, reply)| reply.as_ref().err());
+        assert!(refused.is_none(), "{refused:?}");
+        let planned = engine.turn.plans.keys().filter(|key| key.kind == Kind::Pod);
+        let mut planned: Vec<String> = planned.map(|key| key.name.to_string()).collect();
+        planned.sort();
+        (planned, effects.orders)
+    };
+    let started = |order: &Order| match order {
+        Order::Start(launch) => Some(Report {
+            pod_uid: launch.pod_uid.clone(),
+            container: launch.container.clone(),
+            attempt: 0,
+            news: crate::kinds::pod::observed::News::Started {
+                id: "cronlet://1".into(),
+                pid: 1,
+                at: at("2026-01-15T00:00:31Z"),
+                post_start: crate::kinds::pod::observed::HookState::Done,
+            },
+        }),
+        _ => None,
+    };
+    let both = vec![Request::Create(waits), Request::Create(other)];
+    let (_, orders) = turn(&mut engine, both, Vec::new());
+    let others: Vec<Report> = orders.iter().filter_map(started).collect();
+    assert_eq!(others.len(), 1, "one waits for its map");
+    turn(&mut engine, Vec::new(), others);
+    let (planned, orders) = turn(&mut engine, vec![Request::Create(map("1"))], Vec::new());
+    let reports: Vec<Report> = orders.iter().filter_map(started).collect();
+    assert_eq!((&planned[..], reports.len()), (&["mounts".to_owned()][..], 1));
+    turn(&mut engine, Vec::new(), reports);
+    let (planned, orders) = turn(&mut engine, vec![Request::Update(map("2"))], Vec::new());
+    assert_eq!(planned, ["mounts"]);
+    assert!(matches!(&orders[..], [Order::Refresh { .. }]), "{orders:?}");
+}

@@ -444,7 +444,7 @@ impl Runtime for SimRuntime {
                 self.prober.watch(&pod_uid, Arc::default());
             }
             // Its folders are no part of this host.
-            Order::Reclaim { .. } => {}
+            Order::Reclaim { .. } | Order::Refresh { .. } => {}
             Order::Probe { pod_uid, probes } => {
                 drop(host);
                 self.prober.watch(&pod_uid, probes);

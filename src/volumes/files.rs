@@ -5,6 +5,7 @@
 
 use super::{Error, set_access};
 use crate::kinds::pod::observed::File;
+use crate::time::Timestamp;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Component, Path};
@@ -29,7 +30,6 @@ pub fn write(folder: &Path, files: &[File], fs_group: Option<u32>) -> Result<(),
     if is_current(folder, files, fs_group) {
         return Ok(());
     }
-    let old = fs::read_link(folder.join(DATA)).ok();
     let name = fresh_name(folder);
     fill(&folder.join(&name), files, fs_group)?;
     let (data, next) = (folder.join(DATA), folder.join(DATA_NEXT));
@@ -37,21 +37,28 @@ pub fn write(folder: &Path, files: &[File], fs_group: Option<u32>) -> Result<(),
     symlink(&name, &next).map_err(Error::io("linking", &next))?;
     fs::rename(&next, &data).map_err(Error::io("linking", &data))?;
     link_names(folder, files)?;
-    if let Some(old) = old {
-        // What is left of it is a matter of room alone.
-        let _ = fs::remove_dir_all(folder.join(old));
-    }
+    remove_old(folder, &name);
     Ok(())
 }
 
+/// Returns a name that the volume never had: programs compare where `..data` leads to.
 fn fresh_name(folder: &Path) -> String {
-    let mut number = 0_u64;
     loop {
-        let name = format!("..v{number}");
+        let name = Timestamp::now().strftime("..%Y_%m_%d_%H_%M_%S.%9f").to_string();
         if fs::symlink_metadata(folder.join(&name)).is_err() {
             return name;
         }
-        number += 1;
+    }
+}
+
+/// Removes hidden folders but this one, a crash's among them. What stays takes room and no more.
+fn remove_old(folder: &Path, current: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_hidden = name.to_str().is_some_and(|name| name.starts_with(".."));
+        if is_hidden && name != current && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -136,7 +143,13 @@ mod tests {
         assert_eq!(fs::read_link(folder.join(DATA)).expect("a link"), data, "left alone");
         write(&folder, &[file("a", "3", 0o644)], None).expect("write");
         assert_eq!((read("a"), read("deep/b")), (Some("3".into()), None));
-        assert!(!folder.join(data).exists(), "the old ones are gone");
+        assert!(!folder.join(&data).exists(), "the old ones are gone");
+        let name = data.to_str().expect("UTF-8");
+        assert!(name.starts_with("..2") && name.len() == "..2026_01_02_03_04_05.".len() + 9);
+        // What a crash left goes with the next change.
+        fs::create_dir_all(folder.join("..left/deep")).expect("a folder");
+        write(&folder, &[file("a", "4", 0o644)], None).expect("write");
+        assert!(!folder.join("..left").exists() && read("a") == Some("4".into()));
         for bad in ["", "../x", "/x", "a/../b", "..data/x"] {
             assert!(write(&folder, &[file(bad, "", 0o644)], None).is_err(), "{bad:?}");
         }

@@ -1,8 +1,8 @@
 //! What a container sees of files: volumes of each type, their mount points, and the host behind
 //! them.
 
-use crate::world::{World, sh};
-use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource};
+use crate::world::{World, sh, until};
+use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource, Order, VolumeFiles};
 use std::path::Path;
 
 pub fn mount(at: &str, volume: &str, source: MountSource) -> Mount {
@@ -148,6 +148,43 @@ fn files_are_shown_read_only_and_secrets_stay_in_memory() {
             let volume = world.folder(&launch).join("volumes/conf");
             assert_eq!(std::fs::read_dir(volume).expect("the mount point").count(), 0);
         }
+    }
+}
+
+#[test]
+fn files_are_replaced_under_a_running_program() {
+    let mut world = World::new();
+    for secret in [false, true] {
+        let part = Mount { sub_path: Some("user".into()), ..mount("/one", "v", files(secret)) };
+        let script = "cat /v/user; until [ -e /v/new ]; do sleep 0.01; done; \
+                      cat /v/user /v/new; stat -Lc '%a %g' /v/new; \
+                      ls /v/deep 2>/dev/null; cat /one; ls /v/..data/";
+        let launch = Launch {
+            fs_group: Some(4321),
+            groups: vec![4321],
+            user: Some(1234),
+            ..with(vec![mount("/v", "v", files(secret)), part], script)
+        };
+        world.start(&launch);
+        world.started(&launch);
+        until(|| world.output(&launch) == "admin\n");
+        let file = |path: &str, content: &str, mode| File {
+            path: path.into(),
+            content: content.into(),
+            mode,
+        };
+        let files = vec![file("new", "3\n", 0o400), file("user", "2\n", 0o644)];
+        let volume = VolumeFiles { volume: "v".into(), files, secret };
+        // Of a volume that no container has: nothing is made.
+        let stranger = VolumeFiles { volume: "w".into(), ..volume.clone() };
+        world.order(Order::Refresh {
+            pod_uid: launch.pod_uid.clone(),
+            fs_group: launch.fs_group,
+            volumes: vec![stranger, volume],
+        });
+        assert_eq!(world.exited(&launch).code, 0);
+        assert_eq!(world.output(&launch), "admin\n2\n3\n440 4321\nadmin\nnew\nuser\n");
+        assert!(!world.folder(&launch).join("volumes/w").exists());
     }
 }
 

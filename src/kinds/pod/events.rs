@@ -139,11 +139,17 @@ pub fn of_warnings(member: &Member, warnings: Vec<String>, plan: &mut Plan) {
 
 /// May a report tell of something that leaves no trace in a status?
 pub fn may_be_of_report(report: &Report) -> bool {
-    matches!(report.news, News::PreStopFailed(_) | News::Probed(_))
+    matches!(report.news, News::PreStopFailed(_) | News::Probed(_) | News::NotRefreshed { .. })
 }
 
 /// What a report tells of that leaves no trace in a status.
 pub fn of_report(pod: &Pod, observed: &PodObserved, report: &Report) -> Option<Note> {
+    if let News::NotRefreshed { volume, message, .. } = &report.news {
+        let problem = Problem::mount(volume, message);
+        let (reason, message) = (problem.event, problem.message);
+        let field_path = String::new();
+        return Some(Note { severity: Severity::Warning, reason, message, field_path });
+    }
     let (reason, message) = match &report.news {
         News::PreStopFailed(_) => ("FailedPreStopHook", "PreStopHook failed".to_owned()),
         // What is said of a container that has ended meanwhile is no news.

@@ -128,7 +128,7 @@ pub fn launch(
         user,
         group: group(pod_security, own_security),
         groups: groups(pod_security),
-        fs_group: pod_security.and_then(|context| id(context.fs_group)),
+        fs_group: fs_group(spec),
         mounts,
         limits: limits(container)?,
         termination_message_path: container
@@ -236,6 +236,11 @@ fn user(
 fn group(shared: Option<&PodSecurityContext>, own: Option<&SecurityContext>) -> Option<u32> {
     let own = own.and_then(|own| own.run_as_group);
     id(own.or_else(|| shared.and_then(|shared| shared.run_as_group)))
+}
+
+/// `fsGroup`
+pub fn fs_group(spec: &PodSpec) -> Option<u32> {
+    spec.security_context.as_ref().and_then(|context| id(context.fs_group))
 }
 
 /// `supplementalGroups`, and `fsGroup`, which is one of them.

@@ -5,6 +5,7 @@ use super::ports::Port;
 use super::probe::{Probe, Probed, Verdicts};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// What is known of a pod's containers besides its status: kept in memory by the engine, rebuilt
@@ -18,6 +19,10 @@ pub struct PodObserved {
     pub cleaned: bool,
     /// The probes that were ordered of this daemon's prober; `None`: none were.
     pub probing: Option<Arc<[Probe]>>,
+    /// By volume: a hash of the files that were last ordered. Absent: unknown to this daemon.
+    pub files: BTreeMap<String, u64>,
+    /// When files could last not be brought up to date.
+    pub files_failed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -99,13 +104,26 @@ impl PodObserved {
                 }
             }
             Order::Probe { probes, .. } => self.probing = Some(probes.clone()),
+            Order::Refresh { volumes, .. } => {
+                volumes.iter().for_each(|one| self.note_files(&one.volume, &one.files));
+                self.files_failed_at = None;
+            }
             Order::Clean { .. } => self.probing = None,
             Order::Reclaim { .. } => {}
         }
     }
 
+    fn note_files(&mut self, volume: &str, files: &[File]) {
+        self.files.insert(volume.to_owned(), hash_of(files));
+    }
+
     fn started(&mut self, launch: &Launch) {
         self.cleaned = false;
+        for mount in &launch.mounts {
+            if let MountSource::Files { files, .. } = &mount.source {
+                self.note_files(&mount.volume, files);
+            }
+        }
         let seen = self.container(&launch.container, launch.attempt);
         if launch.attempt > seen.attempt {
             let last = match std::mem::replace(&mut seen.state, ContainerState::Starting) {
@@ -136,6 +154,10 @@ impl PodObserved {
     pub fn reported(&mut self, report: &Report) -> bool {
         if report.news == News::Cleaned {
             return !std::mem::replace(&mut self.cleaned, true);
+        }
+        if let News::NotRefreshed { volume, at, .. } = &report.news {
+            self.files.remove(volume);
+            return self.files_failed_at.replace(*at) != Some(*at);
         }
         let seen = self.container(&report.container, report.attempt);
         if report.attempt < seen.attempt {
@@ -229,7 +251,7 @@ impl ContainerObserved {
                     (matches!(self.state, ContainerState::Running { .. }), probed.kind);
                 return probed.verdict.is_some_and(|v| runs && self.verdicts.set(kind, v));
             }
-            News::PreStopFailed(_) | News::Cleaned => return false,
+            News::PreStopFailed(_) | News::NotRefreshed { .. } | News::Cleaned => return false,
         }
         true
     }
@@ -274,6 +296,12 @@ pub enum News {
     Exited(Exit),
     /// From the prober.
     Probed(Probed),
+    /// The files of a volume stay as they were (`container` is empty).
+    NotRefreshed {
+        volume: String,
+        message: String,
+        at: Timestamp,
+    },
     /// Answers `Order::Clean`: nothing of the pod is left (`container` is empty).
     Cleaned,
 }
@@ -290,6 +318,9 @@ pub enum Order {
     Stop { pod_uid: String, container: String, attempt: u32, grace_seconds: i64 },
     /// The probes that shall run from now on, all of this pod's: for the prober.
     Probe { pod_uid: String, probes: Arc<[Probe]> },
+    /// Brings the files of volumes up to date that running containers see. Answered only where that
+    /// fails (`News::NotRefreshed`).
+    Refresh { pod_uid: String, fs_group: Option<u32>, volumes: Vec<VolumeFiles> },
     /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned`
     /// always, also where the runtime knows nothing of the pod.
     Clean { pod_uid: String },
@@ -435,11 +466,33 @@ pub enum MountSource {
     Files { files: Vec<File>, secret: bool },
 }
 
-#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct File {
     /// Relative to the volume, without `..`.
     pub path: String,
     pub content: Vec<u8>,
     /// Permission bits, such as 0o644.
     pub mode: u32,
+}
+
+/// The files of one volume. Holds secrets: `Debug` is for tests alone.
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct VolumeFiles {
+    /// `spec.volumes[].name`
+    pub volume: String,
+    pub files: Vec<File>,
+    pub secret: bool,
+}
+
+impl std::fmt::Debug for VolumeFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VolumeFiles({}, {} files)", self.volume, self.files.len())
+    }
+}
+
+/// Returns what differs where the files differ, for this process alone.
+pub fn hash_of(files: &[File]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    hasher.finish()
 }

@@ -2,16 +2,19 @@
 //! containers.
 
 use super::crew::{Crew, Member};
-use super::launch::{Launched, launch};
+use super::launch::Launched;
 use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::standing::has_ended;
 use super::status::{self, Problems};
-use super::{events, ports, probe, restart};
+use super::{events, launch, ports, probe, restart, volumes};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Plan, View};
-use crate::time::Timestamp;
+use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
+
+/// A disk without room is not asked again at once.
+const REFRESH_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
 /// Decides for one pod. Called again in the same state of the world, it decides the same.
 ///
@@ -91,6 +94,23 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
         }));
     }
     watch(pod, observed, probe::wanted(pod, &crew, ending.is_some(), view.settings), plan);
+    if ending.is_none() {
+        refresh(&crew, observed, view, plan);
+    }
+}
+
+/// Brings mounted files up to date, as the kubelet does; what failed is tried again after a pause.
+fn refresh(crew: &Crew, observed: &PodObserved, view: &View, plan: &mut Plan) {
+    let volumes = volumes::changed_files(crew, observed, view);
+    if volumes.is_empty() {
+        return;
+    }
+    let again_at = observed.files_failed_at.map(|at| view.due(at, REFRESH_AGAIN_AFTER));
+    if let Some(again_at) = again_at.filter(|at| *at > view.now) {
+        return plan.wake(again_at);
+    }
+    let fs_group = launch::fs_group(crew.spec);
+    plan.push(Action::Order(Order::Refresh { pod_uid: uid(crew.pod), fs_group, volumes }));
 }
 
 /// Tells the prober when other probes shall run than before.
@@ -112,7 +132,7 @@ fn resolve<'c, 'a>(pod: &Pod, steps: &Steps<'c, 'a>, view: &View) -> Resolved<'c
     let mut resolved =
         Resolved { launched: Vec::new(), problems: Problems::new(), wakes: Vec::new() };
     for (member, attempt) in &steps.starts {
-        match launch(pod, member.container, *attempt, view) {
+        match launch::launch(pod, member.container, *attempt, view) {
             Ok(mut launched) => {
                 // That the last run failed for another's socket on localhost is a guess, so it
                 // holds the container back once and not for good.

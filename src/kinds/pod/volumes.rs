@@ -1,15 +1,17 @@
 //! The mounts of a container: its `volumeMounts` and what each volume holds.
 
+use super::crew::{Crew, State};
 use super::env::Resolved;
 use super::expand::{expand, unknown};
 use super::fields;
 use super::launch::{Problem, Sources};
-use super::observed::{File, Mount, MountSource};
+use super::observed::{File, Mount, MountSource, PodObserved, VolumeFiles, hash_of};
+use crate::kinds::action::View;
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{Key, Kind, Object, persistent_volume_claim};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
+    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, Pod, ProjectedVolumeSource,
     Volume, VolumeMount, VolumeProjection,
 };
 use std::collections::BTreeMap;
@@ -25,6 +27,68 @@ pub fn mounts(
 ) -> Result<Vec<Mount>, Problem> {
     let mounts = container.volume_mounts.iter().flatten();
     mounts.map(|mount| one(mount, container, sources, resolved)).collect()
+}
+
+/// The files of volumes that running containers see and that differ from what was last ordered. A
+/// volume whose sources are missing keeps what it has; a mount of a part of one never changes.
+pub fn changed_files(crew: &Crew, observed: &PodObserved, view: &View) -> Vec<VolumeFiles> {
+    let sources = Sources { pod: crew.pod, spec: crew.spec, view };
+    let mut changed: Vec<VolumeFiles> = Vec::new();
+    for member in crew.members.iter().filter(|one| matches!(one.state, State::Running { .. })) {
+        for mount in member.container.volume_mounts.iter().flatten().filter(|one| is_whole(one)) {
+            let volumes = crew.spec.volumes.iter().flatten();
+            let Some(volume) = volumes.into_iter().find(|volume| volume.name == mount.name) else {
+                continue;
+            };
+            if !has_files(volume) || changed.iter().any(|one| one.volume == volume.name) {
+                continue;
+            }
+            let Ok(MountSource::Files { files, secret }) =
+                source(volume, member.container, &sources)
+            else {
+                continue;
+            };
+            if observed.files.get(&volume.name) != Some(&hash_of(&files)) {
+                changed.push(VolumeFiles { volume: volume.name.clone(), files, secret });
+            }
+        }
+    }
+    changed
+}
+
+/// True if the mount shows the whole volume, and so the link by which its files are replaced.
+fn is_whole(mount: &VolumeMount) -> bool {
+    let is_empty = |path: &Option<String>| path.as_ref().is_none_or(String::is_empty);
+    is_empty(&mount.sub_path) && is_empty(&mount.sub_path_expr)
+}
+
+fn has_files(volume: &Volume) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || volume.projected.is_some()
+}
+
+/// The ConfigMaps, Secrets and claims among the volumes of a pod.
+pub fn mounted(pod: &Pod) -> impl Iterator<Item = Key> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let named = volumes.flat_map(|volume| {
+        let projected = volume.projected.iter().flat_map(|all| all.sources.iter().flatten());
+        let projected = projected.flat_map(|source| {
+            let map = source.config_map.as_ref().map(|map| (Kind::ConfigMap, &map.name));
+            let secret = source.secret.as_ref().map(|secret| (Kind::Secret, &secret.name));
+            map.into_iter().chain(secret)
+        });
+        let map = volume.config_map.as_ref().map(|map| (Kind::ConfigMap, &map.name));
+        let secret = volume.secret.as_ref().and_then(|secret| secret.secret_name.as_ref());
+        let claim = volume.persistent_volume_claim.as_ref().map(|claim| &claim.claim_name);
+        map.into_iter()
+            .chain(secret.map(|name| (Kind::Secret, name)))
+            .chain(claim.map(|name| (Kind::PersistentVolumeClaim, name)))
+            .chain(projected)
+    });
+    named.map(move |(kind, name)| Key::new(kind, namespace, name))
 }
 
 fn one(

@@ -253,6 +253,14 @@ impl Keeper {
                     self.clean_without(&pod_uid);
                 }
             }
+            // Without a shim nothing of the pod runs; what starts next is given its files.
+            Order::Refresh { pod_uid, fs_group, volumes } => {
+                if let Some(token) = self.shims.of(&pod_uid) {
+                    for volume in volumes {
+                        self.shims.send(token, &ToShim::Refresh { fs_group, volume });
+                    }
+                }
+            }
             Order::Reclaim { volume, kept_as } => {
                 let state = self.state_dir.clone();
                 // Nobody waits for it, and much may have to be removed.
@@ -360,6 +368,10 @@ impl Keeper {
             FromShim::PreStopFailed { container, attempt, message } => {
                 self.report(&uid, &container, attempt, News::PreStopFailed(message));
             }
+            FromShim::NotRefreshed { volume, message } => {
+                let news = News::NotRefreshed { volume, message, at: Timestamp::now() };
+                self.report(&uid, "", 0, news);
+            }
             FromShim::Cleaned { error } => {
                 if let Some(error) = error {
                     tracing::warn!(pod_uid = uid, error, "the pod's folder was not removed");
@@ -447,7 +459,11 @@ impl Keeper {
                 self.report(uid, "", 0, News::Cleaned);
             }
             // Nothing of these is kept to be tried again.
-            ToShim::Take(_) | ToShim::Move(_) | ToShim::NotBefore(_) | ToShim::Exec { .. } => {}
+            ToShim::Take(_)
+            | ToShim::Move(_)
+            | ToShim::NotBefore(_)
+            | ToShim::Refresh { .. }
+            | ToShim::Exec { .. } => {}
         }
     }
 

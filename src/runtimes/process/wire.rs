@@ -6,7 +6,7 @@
 use super::journal::Segment;
 use super::records::Record;
 use crate::host::cgroups::Layout;
-use crate::kinds::pod::observed::Launch;
+use crate::kinds::pod::observed::{Launch, VolumeFiles};
 use crate::probes::exec::Ran;
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
@@ -52,6 +52,11 @@ pub enum ToShim {
         attempt: u32,
         grace_seconds: i64,
     },
+    /// Brings the files of a volume up to date; answered by `NotRefreshed` where that fails.
+    Refresh {
+        fs_group: Option<u32>,
+        volume: VolumeFiles,
+    },
     Clean,
     /// Run a program in the container; answered by `Executed` of the same `id`.
     Exec {
@@ -71,6 +76,10 @@ pub enum FromShim {
     PreStopFailed {
         container: String,
         attempt: u32,
+        message: String,
+    },
+    NotRefreshed {
+        volume: String,
         message: String,
     },
     Cleaned {

@@ -23,6 +23,7 @@ mod folding;
 mod launching;
 mod probing;
 mod queueing;
+mod refreshing;
 mod restarting;
 mod starting;
 mod statuses;
@@ -234,6 +235,7 @@ impl World {
                         }
                         Order::Clean { .. } => "clean".to_owned(),
                         Order::Reclaim { .. } => "reclaim".to_owned(),
+                        Order::Refresh { .. } => "refresh".to_owned(),
                         Order::Probe { probes, .. } => show_probes(&probes),
                     }
                 }

@@ -13,7 +13,7 @@ use super::message::Message;
 use super::spawn::{Refusal, words};
 use super::view::{self, Show};
 use crate::host::mounts;
-use crate::kinds::pod::observed::{Launch, Mount, MountSource};
+use crate::kinds::pod::observed::{Launch, Mount, MountSource, VolumeFiles};
 use crate::runtimes::process::place::{self, Place};
 use crate::volumes::{self, claim, empty_dir, host_path, sub_path};
 use rustix::fd::OwnedFd;
@@ -150,6 +150,21 @@ impl Space {
             }
         }
         Ok(folder)
+    }
+
+    /// Brings the files of a volume up to date, if it was made for a container that may run.
+    pub fn refresh(
+        &self,
+        place: &Place,
+        volume: &VolumeFiles,
+        fs_group: Option<u32>,
+    ) -> Result<(), volumes::Error> {
+        let folder = place.folder.join("volumes").join(&volume.volume);
+        let is_made = match volume.secret {
+            true => self.tmpfs.contains(&volume.volume),
+            false => place::is_plain(&volume.volume) && folder.is_dir(),
+        };
+        if is_made { volumes::files::write(&folder, &volume.files, fs_group) } else { Ok(()) }
     }
 
     /// True: it was not mounted before.

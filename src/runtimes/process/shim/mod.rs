@@ -30,6 +30,7 @@ use super::records::{Record, Records};
 use super::wire::{FromShim, NewPod, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::{memory, process, signals};
+use crate::kinds::pod::observed::VolumeFiles;
 use crate::time::Timestamp;
 use container::Container;
 use files::Space;
@@ -292,11 +293,19 @@ impl Shim {
             ToShim::Stop { container, attempt, grace_seconds } => {
                 self.stop(&container, attempt, grace_seconds);
             }
+            ToShim::Refresh { fs_group, volume } => self.refresh(&volume, fs_group),
             ToShim::Clean => self.clean(),
             ToShim::Exec { id, container, attempt, command, timeout_milliseconds } => {
                 let timeout = Duration::from_millis(timeout_milliseconds);
                 self.exec(id, (&container, attempt), &command, timeout);
             }
+        }
+    }
+
+    fn refresh(&mut self, volume: &VolumeFiles, fs_group: Option<u32>) {
+        if let Err(error) = self.space.refresh(&self.place, volume, fs_group) {
+            let (volume, message) = (volume.volume.clone(), error.to_string());
+            self.link.tell(&FromShim::NotRefreshed { volume, message });
         }
     }
 

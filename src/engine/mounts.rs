@@ -1,0 +1,45 @@
+//! Pods by what they mount: a change of a ConfigMap concerns these alone.
+
+use crate::kinds::pod::standing::has_ended;
+use crate::kinds::pod::volumes::mounted;
+use crate::kinds::{Key, Map, Object};
+use k8s_openapi::api::core::v1::Pod;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Known from the pods themselves: each is entered when it is planned, all after a start.
+#[derive(Default)]
+pub(super) struct Mounts {
+    pods: Map<Key, BTreeSet<Key>>,
+}
+
+impl Mounts {
+    /// The pods that mount a ConfigMap, a Secret or a claim and have not ended.
+    pub fn pods(&self, mounted: &Key) -> impl Iterator<Item = &Key> {
+        self.pods.get(mounted).into_iter().flatten()
+    }
+
+    /// Enters a pod as it is now.
+    pub fn watch(&mut self, pod: &Arc<Pod>) {
+        let object = Object::Pod(pod.clone());
+        if has_ended(pod) {
+            return self.forget(&object);
+        }
+        for key in mounted(pod) {
+            let pods = self.pods.entry(key).or_default();
+            pods.insert(object.key());
+        }
+    }
+
+    /// Takes out a pod that is removed or has ended.
+    pub fn forget(&mut self, pod: &Object) {
+        let Object::Pod(spec) = pod else { return };
+        for key in mounted(spec) {
+            let Some(pods) = self.pods.get_mut(&key) else { continue };
+            pods.remove(&pod.key());
+            if pods.is_empty() {
+                self.pods.remove(&key);
+            }
+        }
+    }
+}
