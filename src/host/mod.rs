@@ -14,6 +14,8 @@ pub mod users;
 
 pub mod mounts;
 
+pub mod paths;
+
 pub mod memory;
 
 pub mod usage;

@@ -1,12 +1,13 @@
 //! Mount namespaces and mounts: a private view of files for one container.
 //!
-//! Needs Linux 5.12 (`mount_setattr`) for read-only mounts, 5.2 for the rest.
+//! Needs Linux 5.12 (`mount_setattr`) for read-only mounts, 5.6 (`openat2`) for the rest.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
 };
 use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
@@ -47,6 +48,17 @@ pub fn join(pid: Pid) -> Result<(), Errno> {
     }
     let kind = Some(LinkNameSpaceType::Mount);
     rustix::thread::move_into_link_name_space(namespace.as_fd(), kind)
+}
+
+/// Makes a tmpfs that is attached nowhere yet; `options` such as `("mode", "0755")`.
+pub fn new_tmpfs(options: &[(&str, String)]) -> Result<OwnedFd, Errno> {
+    let made = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        rustix::mount::fsconfig_set_string(made.as_fd(), *key, value.as_str())?;
+    }
+    rustix::mount::fsconfig_create(made.as_fd())?;
+    let flags = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    rustix::mount::fsmount(made.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags)
 }
 
 /// A copy of what `source` shows, with the mounts below it, attached nowhere yet.
@@ -90,22 +102,16 @@ pub fn set_read_only(tree: BorrowedFd<'_>, below: bool) -> io::Result<()> {
     if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Leaves the mount at `at` out where a folder above it is copied.
+pub fn set_unbindable(at: &Path) -> Result<(), Errno> {
+    rustix::mount::mount_change(at, MountPropagationFlags::UNBINDABLE)
+}
+
 /// Mounts a tmpfs; `options` such as `mode=0755,size=1000`.
 pub fn tmpfs(at: &Path, options: &str) -> Result<(), Errno> {
     let options = CString::new(options).map_err(|_| Errno::INVAL)?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID;
     rustix::mount::mount("tmpfs", at, "tmpfs", flags, options.as_c_str())
-}
-
-/// A tmpfs that is not copied along when a folder above it is bound.
-pub fn unbindable_tmpfs(at: &Path, options: &str) -> Result<(), Errno> {
-    tmpfs(at, options)?;
-    rustix::mount::mount_change(at, MountPropagationFlags::UNBINDABLE)
-}
-
-/// Shows `source`, with the mounts below it, at `at` too.
-pub fn bind(source: &Path, at: &Path) -> Result<(), Errno> {
-    rustix::mount::mount_bind_recursive(source, at)
 }
 
 /// Detaches what is mounted at `at`, at once for who looks and for good when no one uses it.
@@ -114,8 +120,8 @@ pub fn detach(at: &Path) -> Result<(), Errno> {
 }
 
 /// Makes `root` this namespace's root, and lets go of the old one.
-pub fn pivot(root: &Path) -> Result<(), Errno> {
-    rustix::process::chdir(root)?;
+pub fn pivot(root: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::process::fchdir(root)?;
     // The old root is stacked on the new one and taken off it: no folder is needed to put it.
     rustix::process::pivot_root(".", ".")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;

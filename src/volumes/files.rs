@@ -22,7 +22,7 @@ pub fn write(folder: &Path, files: &[File], fs_group: Option<u32>) -> Result<(),
         let path = Path::new(&file.path);
         let hidden = path.starts_with(DATA) || path.starts_with(DATA_NEXT);
         if file.path.is_empty() || hidden || !path.components().all(plain) {
-            return Err(Error::Path(file.path.clone()));
+            return Err(Error::Path(file.path.clone().into()));
         }
     }
     fs::create_dir_all(folder).map_err(Error::io("making", folder))?;

@@ -1,55 +1,49 @@
 //! `hostPath`: something of the host itself, checked by its `type` as the kubelet does.
 
 use super::Error;
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use crate::host::paths::{self, Leaf};
+use rustix::fd::OwnedFd;
+use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::path::Path;
 
-/// Makes what `kind` lets us make, and checks that the path is what it says. The empty kind checks
-/// nothing, and a path that is not there becomes a folder, as containerd does it.
-pub fn check(path: &Path, kind: &str) -> Result<(), Error> {
-    let missing = match fs::metadata(path) {
-        Ok(_) => false,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
-        Err(error) => return Err(Error::io("looking at", path)(error)),
+/// Opens the path, made if `kind` lets us, and checks that it is what `kind` says. The empty kind
+/// checks nothing, and a path that is not there becomes a folder, as containerd does it.
+pub fn open(path: &Path, kind: &str) -> Result<OwnedFd, Error> {
+    let leaf = match kind {
+        "" | "DirectoryOrCreate" => Some(Leaf::Folder),
+        "FileOrCreate" => Some(Leaf::File),
+        _ => None,
     };
-    if missing {
-        match kind {
-            "" | "DirectoryOrCreate" => make_folder(path)?,
-            "FileOrCreate" => make_file(path)?,
-            _ => {}
+    let found = match (paths::open(path), leaf) {
+        (Err(Errno::NOENT), Some(leaf)) => {
+            let made = paths::make_trusted(path, leaf);
+            Some(made.map_err(|e| Error::io("making", path)(e.into()))?)
         }
-    }
-    let found = fs::metadata(path).map(|m| m.file_type());
-    let is = |test: fn(&fs::FileType) -> bool| found.as_ref().is_ok_and(test);
-    let (right, wanted) = match kind {
-        "" => (true, ""),
-        "Directory" | "DirectoryOrCreate" => (is(fs::FileType::is_dir), "a directory"),
-        "File" | "FileOrCreate" => (is(fs::FileType::is_file), "a file"),
-        "Socket" => (is(FileTypeExt::is_socket), "a socket file"),
-        "CharDevice" => (is(FileTypeExt::is_char_device), "a character device"),
-        "BlockDevice" => (is(FileTypeExt::is_block_device), "a block device"),
-        // Admission lets no other type in.
-        _ => (false, "of a known type"),
+        (Err(Errno::NOENT), None) => None,
+        (found, _) => Some(found.map_err(|e| Error::io("looking at", path)(e.into()))?),
     };
-    if right { Ok(()) } else { Err(Error::HostPathType { path: path.into(), wanted }) }
-}
-
-fn make_folder(path: &Path) -> Result<(), Error> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o755).create(path).map_err(Error::io("making", path))
-}
-
-fn make_file(path: &Path) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    let made = options.write(true).create(true).truncate(false).mode(0o644).open(path);
-    made.map(drop).map_err(Error::io("making", path))
+    let (wanted, right) = match kind {
+        "" => ("there", None),
+        "Directory" | "DirectoryOrCreate" => ("a directory", Some(FileType::Directory)),
+        "File" | "FileOrCreate" => ("a file", Some(FileType::RegularFile)),
+        "Socket" => ("a socket file", Some(FileType::Socket)),
+        "CharDevice" => ("a character device", Some(FileType::CharacterDevice)),
+        "BlockDevice" => ("a block device", Some(FileType::BlockDevice)),
+        // Admission lets no other type in.
+        _ => ("of a known type", Some(FileType::Unknown)),
+    };
+    let wrong = || Error::HostPathType { path: path.into(), wanted };
+    let found = found.ok_or_else(wrong)?;
+    let stat = rustix::fs::fstat(&found).map_err(|e| Error::io("looking at", path)(e.into()))?;
+    let is = FileType::from_raw_mode(stat.st_mode);
+    if right.is_none_or(|right| is == right) { Ok(found) } else { Err(wrong()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn types_are_checked_and_made() {
@@ -59,7 +53,7 @@ mod tests {
         std::os::unix::net::UnixListener::bind(at("socket")).expect("bind");
         std::os::unix::fs::symlink("/no/such/target", at("dangling")).expect("symlink");
         let check = |path: &Path, kind: &str, want: Option<&str>| {
-            let got = super::check(path, kind).err().map(|e| e.to_string());
+            let got = open(path, kind).err().map(|e| e.to_string());
             let want = want.map(|wanted| {
                 format!("hostPath type check failed: {} is not {wanted}", path.display())
             });
@@ -79,6 +73,6 @@ mod tests {
         check(&at("c"), "", None);
         check(&at("file"), "DirectoryOrCreate", Some("a directory"));
         assert!(at("a/b").is_dir() && at("made").is_file() && at("c").is_dir());
-        assert!(super::check(&at("dangling"), "FileOrCreate").is_err());
+        assert!(open(&at("dangling"), "FileOrCreate").is_err());
     }
 }

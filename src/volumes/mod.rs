@@ -23,7 +23,7 @@ pub enum Error {
     #[error("hostPath type check failed: {path} is not {wanted}")]
     HostPathType { path: PathBuf, wanted: &'static str },
     #[error("path {0:?} leaves the volume")]
-    Path(String),
+    Path(PathBuf),
 }
 
 impl Error {
@@ -31,6 +31,11 @@ impl Error {
         let path = path.to_owned();
         move |source| Error::Io { doing, path, source }
     }
+}
+
+/// Opens a volume that was made in the state folder.
+pub fn open(folder: &Path) -> Result<rustix::fd::OwnedFd, Error> {
+    crate::host::paths::open(folder).map_err(|e| Error::io("opening", folder)(e.into()))
 }
 
 /// Sets permission bits whatever the umask, and gives the group where there is one.

@@ -1,70 +1,45 @@
 //! `subPath`: a part of a volume, found without ever leaving it whatever symlinks the volume holds.
 
 use super::Error;
-use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use crate::host::paths::{self, Leaf};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
-/// Opens the volume, or the part of it. A part that is missing is made a folder, as the kubelet
-/// does.
-pub fn open(volume: &Path, sub_path: Option<&str>) -> Result<OwnedFd, Error> {
-    let error = |e: Errno| Error::io("opening", volume)(e.into());
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, volume, flags, Mode::empty()).map_err(error)?;
-    let Some(sub_path) = sub_path.filter(|part| !part.is_empty()) else { return Ok(root) };
-    let mut at = std::path::PathBuf::new();
-    for component in Path::new(sub_path).components() {
-        match component {
-            Component::Normal(name) => at.push(name),
-            Component::CurDir => continue,
-            _ => return Err(Error::Path(sub_path.into())),
-        }
-        let full = volume.join(&at);
-        let error = |e: Errno| Error::io("opening", &full)(e.into());
-        match inside(&root, &at) {
-            Err(Errno::NOENT) => {
-                let parent = at.parent().filter(|parent| *parent != Path::new(""));
-                let parent = match parent {
-                    Some(parent) => inside(&root, parent).map_err(error)?,
-                    None => rustix::io::dup(&root).map_err(error)?,
-                };
-                let made = rustix::fs::mkdirat(&parent, component.as_os_str(), MODE);
-                // A dangling symlink is there, and leads nowhere: the open below says so.
-                made.or_else(|e| if e == Errno::EXIST { Ok(()) } else { Err(e) }).map_err(error)?;
-            }
-            other => drop(other.map_err(error)?),
-        }
-    }
-    inside(&root, &at).map_err(|e| Error::io("opening", &volume.join(&at))(e.into()))
+/// Opens the part of a volume that `root` is, and `volume` is called. A part that is missing is
+/// made a folder, as the kubelet does.
+pub fn open(root: BorrowedFd<'_>, volume: &Path, sub_path: Option<&str>) -> Result<OwnedFd, Error> {
+    open_as(root, volume, Path::new(sub_path.unwrap_or_default()), Leaf::Folder)
 }
 
-/// Opens a file in the volume as [`open`] does a folder; one that is missing is made, empty.
-pub fn open_file(volume: &Path, path: &str) -> Result<OwnedFd, Error> {
-    let (parent, name) = match path.rsplit_once('/') {
-        Some((parent, name)) => (Some(parent), name),
-        None => (None, path),
-    };
-    if name.is_empty() || name == ".." {
-        return Err(Error::Path(path.into()));
+/// As [`open`]; a part that is missing is made what `leaf` says.
+pub fn open_as(
+    root: BorrowedFd<'_>,
+    volume: &Path,
+    part: &Path,
+    leaf: Leaf,
+) -> Result<OwnedFd, Error> {
+    let mut at = PathBuf::new();
+    let whole = rustix::io::fcntl_dupfd_cloexec(root, 3);
+    let mut folder = whole.map_err(about(volume))?;
+    let mut names = part.components().filter(|c| *c != Component::CurDir).peekable();
+    while let Some(name) = names.next() {
+        let Component::Normal(name) = name else { return Err(Error::Path(part.into())) };
+        at.push(name);
+        let made = if names.peek().is_some() { Leaf::Folder } else { leaf };
+        folder = match paths::open_in(root, &at) {
+            // A dangling symlink is there, and leads nowhere: that is an error.
+            Err(Errno::NOENT) => paths::make_name(folder.as_fd(), name, made),
+            found => found,
+        }
+        .map_err(about(&volume.join(&at)))?;
     }
-    let folder = open(volume, parent)?;
-    let error = |e: Errno| Error::io("opening", &volume.join(path))(e.into());
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    match rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) | Err(Errno::EXIST) => {}
-        Err(e) => return Err(error(e)),
-    }
-    let root = open(volume, None)?;
-    inside(&root, Path::new(path)).map_err(error)
+    Ok(folder)
 }
 
-const MODE: Mode = Mode::from_raw_mode(0o755);
-
-fn inside(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
+fn about(path: &Path) -> impl FnOnce(Errno) -> Error {
+    let path = path.to_owned();
+    move |error| Error::io("opening", &path)(error.into())
 }
 
 #[cfg(test)]
@@ -88,7 +63,8 @@ mod tests {
             std::os::unix::fs::symlink(target, volume.join(name)).expect("symlink");
         }
         let check = |part: &str, want: Option<&str>| {
-            let found = open(&volume, Some(part)).ok().map(|fd| {
+            let root = paths::open(&volume).expect("a volume");
+            let found = open(root.as_fd(), &volume, Some(part)).ok().map(|fd| {
                 fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).expect("a path")
             });
             assert_eq!(found, want.map(|want| volume.join(want)), "{part}");

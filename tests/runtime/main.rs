@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 mod ordinary;
 mod survives;
+mod swaps;
 mod version_2;
 mod volumes;
 mod world;

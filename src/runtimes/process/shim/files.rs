@@ -16,7 +16,7 @@ use crate::host::mounts;
 use crate::kinds::pod::observed::{Launch, Mount, MountSource, VolumeFiles};
 use crate::runtimes::process::place::{self, Place};
 use crate::volumes::{self, claim, empty_dir, host_path, sub_path};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::Pid;
 use std::collections::BTreeSet;
 use std::fs;
@@ -255,7 +255,10 @@ impl Files {
             Err(_) if self.optional => return Ok(()),
             Err(error) => return Err(no_namespace(error)),
         }
-        view::make(self.shows(message)?, self.read_only_root, &self.scratch)?;
+        match view::make(self.shows(message)?, self.read_only_root, &self.scratch) {
+            Err(_) if self.optional => return Ok(()),
+            made => made?,
+        }
         if let Some(message) = &self.message {
             message.open_to_all();
         }
@@ -272,10 +275,13 @@ impl Files {
         for ready in &self.mounts {
             let mount = &ready.mount;
             let files = matches!(mount.source, MountSource::Files { .. });
-            if let MountSource::HostPath { kind, .. } = &mount.source {
-                host_path::check(&ready.source, kind).map_err(|e| about(mount, &e))?;
-            }
-            let source = sub_path::open(&ready.source, mount.sub_path.as_deref())
+            let volume = match &mount.source {
+                MountSource::HostPath { kind, .. } => host_path::open(&ready.source, kind),
+                _ => volumes::open(&ready.source),
+            };
+            let part = mount.sub_path.as_deref();
+            let source = volume
+                .and_then(|volume| sub_path::open(volume.as_fd(), &ready.source, part))
                 .map_err(|e| about(mount, &e))?;
             // The kubelet mounts volumes of files read-only always.
             shows.push(Show::new(mount.at.as_ref(), source, mount.read_only || files)?);
