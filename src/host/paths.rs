@@ -128,16 +128,20 @@ const LINKS_MAX: u32 = 40;
 /// process makes something.
 pub fn make_trusted(path: &Path, leaf: Leaf) -> Result<OwnedFd, Errno> {
     let (mut at, mut links) = (vec![root()?], 0);
-    // Names still to come, the next one last.
+    // Names still to come, the next one last: those of `path`, then those of a symlink.
     let mut ahead = names(path);
+    let mut own = ahead.len();
     while let Some(name) = ahead.pop() {
+        let is_own = ahead.len() < own;
+        own = own.min(ahead.len());
         let folder = at.last().expect("the root stays").as_fd();
         if name == ".." {
             at.truncate(at.len().saturating_sub(1).max(1));
             continue;
         }
         let found = match open_name(folder, &name) {
-            Err(Errno::NOENT) => {
+            // A symlink that leads nowhere stays so.
+            Err(Errno::NOENT) if is_own => {
                 let made = if ahead.is_empty() { leaf } else { Leaf::Folder };
                 make_name(folder, &name, made)?
             }
@@ -229,6 +233,8 @@ mod tests {
         check("link/new/folder", Ok("real/deep/new/folder"));
         check("link/../up", Ok("real/up"));
         check("loop/x", Err(Errno::LOOP));
+        symlink("nowhere", at("dangling")).expect("symlink");
+        check("dangling", Err(Errno::NOENT));
         check("theirs/link/mine", Ok("real/mine"));
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(at("theirs"), Some(1234), Some(1234)).expect("chown");
