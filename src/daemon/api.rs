@@ -5,7 +5,7 @@ use super::{DaemonError, make_folder, spawn, watch};
 use crate::host::usage;
 use crate::kinds::node::usage::HostUsage;
 use crate::runtimes::process;
-use crate::server::{self, Ask, Gate, Metrics, Usage};
+use crate::server::{self, Ask, Gate, Metrics, PatchLocks, Usage};
 use crate::startup::Startup;
 use crate::store::Reader;
 use crate::volumes::claim;
@@ -61,7 +61,8 @@ impl Api {
         let state = startup.state.clone();
         let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
         let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
-        let gate = Gate { reader, asks, pods_folder, metrics, usage };
+        let patches = PatchLocks::default();
+        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
         let socket = server::bind(&startup.socket)?;

@@ -126,6 +126,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         watchdog: systemd::watchdog_period(),
         disk_faults: BTreeSet::new(),
         reports: 0,
+        requests: pump::Requests::default(),
     };
     let ended = pump.run().map_err(|error| DaemonError::Host("to wait", error.into()));
     let _ = std::fs::remove_file(&startup.socket);

@@ -7,7 +7,7 @@ use super::inbox::{Inbox, Message};
 use super::report;
 use super::systemd::Notifier;
 use super::wake::{Ahead, Wake};
-use crate::engine::{Effects, Engine, Event, FileOutcome};
+use crate::engine::{Effects, Engine, Event, FileOutcome, Request};
 use crate::host::memory;
 use crate::kinds::Object;
 use crate::kinds::pod::observed::{News as RuntimeNews, Order};
@@ -45,14 +45,41 @@ pub struct Pump<R, P> {
     pub disk_faults: BTreeSet<String>,
     /// Reports that the engine took in and did not commit yet: 0 at first.
     pub reports: usize,
+    pub requests: Requests,
+}
+
+/// Requests that the engine has not answered yet, by the number that it knows them by.
+#[derive(Default)]
+pub struct Requests {
+    last_id: u64,
+    waiting: BTreeMap<u64, Reply<Object>>,
+}
+
+impl Requests {
+    fn event(&mut self, request: Request, reply: Reply<Object>) -> Event {
+        self.last_id += 1;
+        self.waiting.insert(self.last_id, reply);
+        Event::Request { id: self.last_id, request }
+    }
+
+    fn answer(&mut self, id: u64, reply: Result<Object, Refused>) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            // Whoever asked may be gone, and no longer cares.
+            let _ = waiting.send(reply);
+        }
+    }
+
+    fn refuse_all(&mut self, refused: &Refused) {
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            let _ = waiting.send(Err(refused.clone()));
+        }
+    }
 }
 
 /// What one look into the inbox brings.
 #[derive(Default)]
 struct News {
     events: Vec<Event>,
-    /// Who waits for the answers to requests.
-    waiting: BTreeMap<u64, Reply<Object>>,
     /// Who waits for what becomes of files: one thread, which sends no more meanwhile.
     folder: Option<SyncSender<Vec<FileOutcome>>>,
     dump: bool,
@@ -163,7 +190,6 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
 
     fn read_inbox(&mut self) -> News {
         let mut news = News::default();
-        let mut next_id = 0;
         for message in self.inbox.take() {
             match message {
                 Message::Events(events) => news.events.extend(events),
@@ -172,9 +198,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                     news.folder = Some(done);
                 }
                 Message::Ask(Ask::Change { request, reply }) => {
-                    next_id += 1;
-                    news.events.push(Event::Request { id: next_id, request });
-                    news.waiting.insert(next_id, reply);
+                    news.events.push(self.requests.event(request, reply));
                 }
                 Message::Ask(Ask::Reload { .. }) => unreachable!("the folder's thread reloads"),
                 Message::Ask(Ask::Dump { reply }) => drop(reply.send(Ok(self.engine.dump()))),
@@ -237,7 +261,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             }
         }
         for (id, reply) in effects.replies {
-            news.answer(id, reply);
+            self.requests.answer(id, reply);
         }
         if let Some(folder) = news.folder.take() {
             let _ = folder.send(effects.files);
@@ -253,10 +277,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         let words = report::chain(error);
         let what = "the state cannot be written: nothing is started until it can";
         self.tell_once(what, &words);
-        let ids: Vec<u64> = news.waiting.keys().copied().collect();
-        for id in ids {
-            news.answer(id, Err(Refused::Internal(words.clone())));
-        }
+        self.requests.refuse_all(&Refused::Internal(words));
         // It sees by the end without an answer that nothing was committed.
         news.folder = None;
         if let Err(error) = self.engine.recover_disk() {
@@ -285,13 +306,4 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
 /// A report that is the runtime's, not the prober's.
 fn is_of_runtime(event: &Event) -> bool {
     matches!(event, Event::Report(report) if !matches!(report.news, RuntimeNews::Probed(_)))
-}
-
-impl News {
-    fn answer(&mut self, id: u64, reply: Result<Object, Refused>) {
-        if let Some(waiting) = self.waiting.remove(&id) {
-            // Whoever asked may be gone, and no longer cares.
-            let _ = waiting.send(reply);
-        }
-    }
 }

@@ -99,6 +99,8 @@ pub struct DeleteOptions {
     pub propagation: Option<String>,
     /// Delete only if the uid is this one.
     pub uid: Option<String>,
+    /// Delete only if the object is as this version left it.
+    pub resource_version: Option<String>,
     pub dry_run: bool,
 }
 
@@ -115,6 +117,8 @@ pub struct Told {
 #[derive(Debug, Default)]
 pub struct Effects {
     pub orders: Vec<Order>,
+    /// Answers to requests, of this turn or of one before; the object is as this turn's commit
+    /// left it.
     pub replies: Vec<(u64, Result<Object, Refused>)>,
     pub files: Vec<FileOutcome>,
     /// Runs that changed, for the log line of each.
@@ -173,6 +177,8 @@ pub struct Engine {
     uncommitted: Vec<Event>,
     /// Events whose commit failed, to be taken in again.
     unsettled: Vec<Event>,
+    /// Requests that wait for a commit, because their object changed since the last one.
+    deferred: Vec<(u64, Request)>,
     committed_at: Timestamp,
     /// The last turn was not committed yet: what it decided waits in `turn`.
     waits: bool,
@@ -191,6 +197,8 @@ struct Turn {
     steps_before: Option<ClockSteps>,
     /// Those that are in force once this turn is committed.
     defaults: Option<Defaults>,
+    /// Requests whose answer is no object of the store, by their id.
+    rehearsed: BTreeSet<u64>,
 }
 
 const STEPS_FACT: &str = "clock-steps";
@@ -228,6 +236,7 @@ impl Engine {
             turn: Turn::default(),
             uncommitted: Vec::new(),
             unsettled: Vec::new(),
+            deferred: Vec::new(),
             committed_at: Timestamp::MIN,
             waits: false,
             store,
@@ -256,6 +265,10 @@ impl Engine {
     /// again. The events are kept, but not what someone or a file asked for: whoever did is to be
     /// told of the error.
     ///
+    /// Between two commits at most one request changes an object: one that comes later is carried
+    /// out by the next turn, which `wake_at` asks for at once. So each resourceVersion is seen by
+    /// the requests after it, and each answer has the version of its own write.
+    ///
     /// What a turn decided that is not urgent may come with the effects of the next: `wake_at` says
     /// when that is due.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
@@ -266,7 +279,10 @@ impl Engine {
             self.keep_home();
             self.keep_steps(|steps| steps.set_back_unseen(now));
         }
-        for event in std::mem::take(&mut self.unsettled).into_iter().chain(events) {
+        let deferred = std::mem::take(&mut self.deferred).into_iter();
+        let deferred = deferred.map(|(id, request)| Event::Request { id, request });
+        let before = std::mem::take(&mut self.unsettled).into_iter().chain(deferred);
+        for event in before.chain(events) {
             // Who asked for something is told when it fails, and a file is read again.
             if !matches!(event, Event::Request { .. } | Event::File(_)) {
                 self.uncommitted.push(event.clone());
@@ -350,6 +366,7 @@ impl Engine {
     /// happened.
     fn unsettle(&mut self) {
         self.unsettled = std::mem::take(&mut self.uncommitted);
+        self.deferred.clear();
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
@@ -386,13 +403,15 @@ impl Engine {
             self.note_ordered(order);
         }
         effects.committed = true;
+        self.read_back(&mut effects.replies);
         self.with_wake(effects)
     }
 
     fn with_wake(&self, effects: Effects) -> Effects {
         let commit_at =
             self.waits.then(|| self.committed_at.checked_add(COMMIT_EVERY).ok()).flatten();
-        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at];
+        let deferred_at = (!self.deferred.is_empty()).then_some(self.turn.now);
+        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at, deferred_at];
         let wake_at = wakes.into_iter().flatten().min();
         Effects { wake_at, runs_at_wake: self.runs_at(wake_at), ..effects }
     }
@@ -406,10 +425,7 @@ impl Engine {
 
     fn absorb(&mut self, event: Event) {
         match event {
-            Event::Request { id, request } => {
-                let reply = self.request(request);
-                self.turn.effects.replies.push((id, reply));
-            }
+            Event::Request { id, request } => self.take_request(id, request),
             Event::Report(report) => self.observe(report),
             Event::ClockStepped(step) => {
                 self.keep_steps(|steps| {

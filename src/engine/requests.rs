@@ -18,9 +18,63 @@ pub(super) struct Applied {
     pub new: Object,
 }
 
+impl Request {
+    /// The object that it replaces; `None` where that is left to the engine.
+    fn key(&self) -> Option<Key> {
+        let mut key = match self {
+            Request::Create(object) if object.name().is_empty() => return None,
+            Request::Create(object)
+            | Request::Update(object)
+            | Request::UpdateStatus(object)
+            | Request::Apply { object, .. } => object.key(),
+            Request::Delete { key, .. } => return Some(key.clone()),
+            Request::Trigger { .. } => return None,
+        };
+        if key.namespace.is_empty() && !key.kind.info().is_cluster_scoped {
+            key.namespace = DEFAULT_NAMESPACE.into();
+        }
+        Some(key)
+    }
+
+    fn is_dry_run(&self) -> bool {
+        match self {
+            Request::Apply { dry_run, .. } => *dry_run,
+            Request::Delete { options, .. } => options.dry_run,
+            _ => false,
+        }
+    }
+}
+
 impl Engine {
+    /// Carries out the request and answers it, unless its object changed since the last commit:
+    /// then it waits for the next one.
+    pub(super) fn take_request(&mut self, id: u64, request: Request) {
+        if request.key().is_some_and(|key| self.store.is_staged(&key)) {
+            return self.deferred.push((id, request));
+        }
+        if request.is_dry_run() {
+            self.turn.rehearsed.insert(id);
+        }
+        let reply = self.request(request);
+        self.turn.effects.replies.push((id, reply));
+    }
+
+    /// After the commit: answers have the objects as they are now, with their resourceVersions; one
+    /// that is deleted is as it last was.
+    pub(super) fn read_back(&self, replies: &mut [(u64, Result<Object, Refused>)]) {
+        for (id, reply) in replies {
+            if let Ok(object) = reply
+                && !self.turn.rehearsed.contains(id)
+                && let Some(committed) = self.store.get(&object.key())
+                && committed.uid() == object.uid()
+            {
+                *object = committed;
+            }
+        }
+    }
+
     /// Carries out one request, or leaves everything as it was.
-    pub(super) fn request(&mut self, request: Request) -> Result<Object, Refused> {
+    fn request(&mut self, request: Request) -> Result<Object, Refused> {
         match request {
             Request::Create(object) => self.request_create(object),
             Request::Update(object) => self.request_update(object),
@@ -73,13 +127,7 @@ impl Engine {
 
     fn request_delete(&mut self, key: &Key, options: &DeleteOptions) -> Result<Object, Refused> {
         let object = self.current(key)?;
-        if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != object.uid()) {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                object.uid()
-            );
-            return Err(Refused::Conflict { key: key.clone(), why });
-        }
+        check_delete_preconditions(&object, options)?;
         if *key == Key::new(Kind::Namespace, "", DEFAULT_NAMESPACE) {
             let why = "namespaces \"default\" is forbidden: this namespace may not be deleted";
             return Err(Refused::Forbidden(why.to_owned()));
@@ -178,6 +226,24 @@ impl Engine {
     fn current(&self, key: &Key) -> Result<Object, Refused> {
         self.store.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
     }
+}
+
+/// `BeforeDelete`
+fn check_delete_preconditions(object: &Object, options: &DeleteOptions) -> Result<(), Refused> {
+    let uid = object.uid();
+    let version = object.meta().resource_version.as_deref().unwrap_or_default();
+    let why = match (&options.uid, &options.resource_version) {
+        (Some(wanted), _) if wanted != uid => format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). The \
+             object might have been deleted and then recreated"
+        ),
+        (_, Some(wanted)) if wanted != version => format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the \
+             ResourceVersion in record ({version}). The object might have been modified"
+        ),
+        _ => return Ok(()),
+    };
+    Err(Refused::Precondition { key: object.key(), why })
 }
 
 fn check_preconditions(old: &Object, new: &Object) -> Result<(), Refused> {

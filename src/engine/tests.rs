@@ -5,6 +5,7 @@ use crate::kinds::action::{Note, Severity};
 use crate::store::FileDisk;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 fn minutely(name: &str) -> Object {
     let text = serde_json::json!({
@@ -264,4 +265,75 @@ fn a_changed_config_map_concerns_the_pods_that_mount_it() {
     let (planned, orders) = turn(&mut engine, vec![Request::Update(map("2"))], Vec::new());
     assert_eq!(planned, ["mounts"]);
     assert!(matches!(&orders[..], [Order::Refresh { .. }]), "{orders:?}");
+}
+
+fn labelled(object: &Object, label: &str) -> Object {
+    let mut object = object.clone();
+    object.meta_mut().labels = Some([(label.to_owned(), String::new())].into());
+    object
+}
+
+/// Carries out the requests in one turn and those that it asks for at once: the numbers of those
+/// that each turn granted, and of those that it refused.
+fn granted(engine: &mut Engine, requests: Vec<Request>) -> Vec<(Vec<u64>, Vec<u64>)> {
+    let now = at("2026-01-15T00:00:31Z");
+    let mut events: Vec<Event> =
+        (0..).zip(requests).map(|(id, request)| Event::Request { id, request }).collect();
+    let mut turns = Vec::new();
+    loop {
+        let effects = engine.handle(std::mem::take(&mut events), now).expect("a turn");
+        for (_, reply) in &effects.replies {
+            let Ok(object) = reply else { continue };
+            let committed = engine.reader().get(&object.key());
+            assert!(committed.is_none_or(|committed| committed == *object));
+        }
+        let (yes, no): (Vec<_>, Vec<_>) = effects.replies.iter().partition(|(_, r)| r.is_ok());
+        let ids = |replies: Vec<&(u64, _)>| replies.into_iter().map(|(id, _)| *id).collect();
+        turns.push((ids(yes), ids(no)));
+        if effects.wake_at != Some(now) {
+            return turns;
+        }
+    }
+}
+
+#[test]
+fn requests_see_the_versions_of_those_before_them() {
+    let (_folder, mut engine) = engine_with(vec![minutely("a"), minutely("b")]);
+    let [a, b] = ["a", "b"].map(|name| engine.reader().get(&minutely(name).key()).expect("it is"));
+    let free = |object: &Object, label: &str| {
+        let mut object = labelled(object, label);
+        object.meta_mut().resource_version = None;
+        object
+    };
+    let status = |object: &Object| {
+        let Object::CronJob(mut cron_job) = object.clone() else { unreachable!("it is one") };
+        let status = Arc::make_mut(&mut cron_job).status.get_or_insert_default();
+        status.last_successful_time = Some(Time(at("2026-01-15T00:00:00Z")));
+        Object::CronJob(cron_job)
+    };
+    let delete = |object: &Object| {
+        let resource_version = object.meta().resource_version.clone();
+        let options = DeleteOptions { resource_version, ..DeleteOptions::default() };
+        Request::Delete { key: object.key(), options }
+    };
+    let requests = vec![
+        Request::Update(labelled(&a, "first")),
+        Request::Update(labelled(&a, "second")),
+        Request::UpdateStatus(status(&a)),
+        Request::Update(labelled(&b, "first")),
+        Request::Apply { object: free(&a, "third"), dry_run: false },
+        delete(&a),
+        Request::Update(free(&a, "fourth")),
+        Request::Update(b.clone()),
+    ];
+    let turns = granted(&mut engine, requests);
+    let want = [(vec![0, 3], vec![]), (vec![4], vec![1, 2, 7]), (vec![6], vec![5])];
+    assert_eq!(turns, want);
+    // What a turn decided and did not write yet counts, too; and what changes nothing is no change.
+    let a = engine.reader().get(&a.key()).expect("it is there");
+    engine.store.put(labelled(&a, "plan"));
+    assert_eq!(granted(&mut engine, vec![delete(&a)]), [(vec![], vec![]), (vec![], vec![0])]);
+    let a = engine.reader().get(&a.key()).expect("it is there");
+    let same = vec![Request::Update(a.clone()), Request::Update(a.clone())];
+    assert_eq!(granted(&mut engine, same), [(vec![0, 1], vec![])]);
 }

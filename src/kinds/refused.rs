@@ -32,6 +32,9 @@ pub enum Refused {
         resource(.key.kind.info()), .key.name
     )]
     Conflict { key: Key, why: String },
+    /// 409 on delete: another resourceVersion, or another uid than its preconditions name.
+    #[error("Operation cannot be fulfilled on {} {:?}: {why}", kind(.key.kind.info()), .key.name)]
+    Precondition { key: Key, why: String },
     /// 410: a watch from a version that is no longer remembered.
     #[error("too old resource version: {0}")]
     Gone(u64),
@@ -50,10 +53,15 @@ pub enum Refused {
 }
 
 fn resource(info: &KindInfo) -> String {
-    match info.group {
-        "" => info.plural.to_owned(),
-        group => format!("{}.{group}", info.plural),
-    }
+    grouped(info.plural, info.group)
+}
+
+fn kind(info: &KindInfo) -> String {
+    grouped(info.kind, info.group)
+}
+
+fn grouped(name: &str, group: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 
 fn invalid_message(kind: &KindInfo, name: &str, causes: &[Cause]) -> String {
@@ -66,8 +74,7 @@ fn invalid_message(kind: &KindInfo, name: &str, causes: &[Cause]) -> String {
         }
     }
     let causes = if each.len() == 1 { each[0].clone() } else { format!("[{}]", each.join(", ")) };
-    let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
-    format!("{}{group} {name:?} is invalid: {causes}", kind.kind)
+    format!("{} {name:?} is invalid: {causes}", self::kind(kind))
 }
 
 impl From<BodyError> for Refused {
@@ -91,7 +98,9 @@ impl Refused {
             Refused::Forbidden(_) => 403,
             Refused::NotFound(_) | Refused::NoSuchPath => 404,
             Refused::MethodNotAllowed => 405,
-            Refused::AlreadyExists(_) | Refused::Conflict { .. } => 409,
+            Refused::AlreadyExists(_) | Refused::Conflict { .. } | Refused::Precondition { .. } => {
+                409
+            }
             Refused::Gone(_) => 410,
             Refused::TooLarge(_) => 413,
             Refused::UnsupportedMediaType(_) => 415,
@@ -108,7 +117,7 @@ impl Refused {
             Refused::NotFound(_) | Refused::NoSuchPath => "NotFound",
             Refused::MethodNotAllowed => "MethodNotAllowed",
             Refused::AlreadyExists(_) => "AlreadyExists",
-            Refused::Conflict { .. } => "Conflict",
+            Refused::Conflict { .. } | Refused::Precondition { .. } => "Conflict",
             Refused::Gone(_) => "Expired",
             Refused::TooLarge(_) => "RequestEntityTooLarge",
             Refused::UnsupportedMediaType(_) => "UnsupportedMediaType",
@@ -133,7 +142,8 @@ impl Refused {
         let (info, name, causes) = match self {
             Refused::NotFound(key)
             | Refused::AlreadyExists(key)
-            | Refused::Conflict { key, .. } => (key.kind.info(), &*key.name, &[][..]),
+            | Refused::Conflict { key, .. }
+            | Refused::Precondition { key, .. } => (key.kind.info(), &*key.name, &[][..]),
             Refused::Invalid { kind, name, causes } => (*kind, name.as_str(), causes.as_slice()),
             _ => return None,
         };
@@ -145,8 +155,10 @@ impl Refused {
                 reason: Some(cause.reason.name().to_owned()),
             })
             .collect();
-        // Kubernetes names the kind for an invalid object and the resource for the others.
-        let kind = if causes.is_empty() { info.plural } else { info.kind };
+        // Kubernetes names the kind for an invalid object and a precondition, and the resource for
+        // the others.
+        let names_kind = matches!(self, Refused::Precondition { .. }) || !causes.is_empty();
+        let kind = if names_kind { info.kind } else { info.plural };
         Some(StatusDetails {
             causes: (!causes.is_empty()).then_some(causes),
             group: (!info.group.is_empty()).then(|| info.group.to_owned()),

@@ -4,12 +4,14 @@
 use super::metrics::Metrics;
 use super::usage::Usage;
 use crate::engine::Request;
+use crate::kinds::Key;
 use crate::kinds::Object;
 use crate::kinds::refused::Refused;
 use crate::store::Reader;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 /// The server's view of the rest of the daemon.
 pub struct Gate {
@@ -21,6 +23,29 @@ pub struct Gate {
     pub pods_folder: PathBuf,
     pub metrics: Arc<Metrics>,
     pub usage: Usage,
+    pub patches: PatchLocks,
+}
+
+/// At most this many patches are under way at once; two objects that share a lock only wait for
+/// each other.
+const PATCH_LOCKS: usize = 64;
+
+/// Locks for reading an object, changing it and writing it, so that no patch loses to another one.
+/// The key's hash chooses the lock.
+pub struct PatchLocks([Mutex<()>; PATCH_LOCKS]);
+
+impl Default for PatchLocks {
+    fn default() -> PatchLocks {
+        PatchLocks(std::array::from_fn(|_| Mutex::default()))
+    }
+}
+
+impl PatchLocks {
+    pub async fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let at = hash % PATCH_LOCKS as u64;
+        self.0[at as usize].lock().await
+    }
 }
 
 /// Where an answer goes. A receiver that is gone no longer cares.
@@ -45,17 +70,7 @@ pub enum Ask {
 impl Gate {
     /// Asks for a change; the answer is the object as it was committed.
     pub async fn submit(&self, request: Request) -> Result<Object, Refused> {
-        let changes = match &request {
-            Request::Apply { dry_run, .. } => !dry_run,
-            Request::Delete { options, .. } => !options.dry_run,
-            _ => true,
-        };
-        let answered = self.ask(|reply| Ask::Change { request, reply }).await?;
-        // The engine answers with what it decided; the commit, which came before the answer, gave
-        // it its resourceVersion.
-        let committed = self.reader.get(&answered.key()).filter(|_| changes);
-        let committed = committed.filter(|object| object.uid() == answered.uid());
-        Ok(committed.unwrap_or(answered))
+        self.ask(|reply| Ask::Change { request, reply }).await
     }
 
     pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {

@@ -4,7 +4,7 @@
 //! [`Gate`]. It runs on one thread of its own; every queue, body, header and connection count is
 //! bounded, and a slow client is cut off.
 
-pub use gate::{Ask, Gate, Reply};
+pub use gate::{Ask, Gate, PatchLocks, Reply};
 pub use metrics::Metrics;
 pub use usage::Usage;
 
@@ -87,6 +87,7 @@ pub(in crate::server) fn metrics_only(gate: &Gate, path: &str) -> Answer {
 }
 
 async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
+    refuse_impersonation(&head.headers)?;
     let route = Route::parse(head.uri.path())?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let call = Call { method: head.method, query, headers: head.headers };
@@ -111,6 +112,19 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Description2 => Ok(openapi::version_2(call.header(ACCEPT))),
         Route::Descriptions => Ok(openapi::index()),
         Route::Description { group } => Ok(openapi::of_group(&group)),
+    }
+}
+
+/// A request in another user's name (`kubectl --as`) has no less power here, because nothing is
+/// authorised yet: it would succeed where a cluster refuses it.
+fn refuse_impersonation(headers: &HeaderMap) -> Result<(), Refused> {
+    let names = headers.keys().map(HeaderName::as_str);
+    match names.into_iter().find(|name| name.starts_with("impersonate-")) {
+        Some(name) => Err(Refused::Forbidden(format!(
+            "impersonation is forbidden: the header \"{name}\" is refused, because this server has \
+             no authorization; send the request without --as, --as-group and --as-uid"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -19,8 +19,9 @@ pub fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
 pub async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let unread = |e| Refused::BadRequest(format!("error decoding Scale: {e}"));
     let scale: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
-    let object = scaled(current(gate, key)?, &scale)?;
-    let object = write::submit(gate, Request::Update(object), sent.query.dry_run()?).await?;
+    let scaled = |old: &Object| scaled(old.clone(), &scale);
+    let dry_run = sent.query.dry_run()?;
+    let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
     Ok(answer::value(StatusCode::OK, &shown(&object)))
 }
 
@@ -28,22 +29,10 @@ pub async fn patch(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Ref
     let style = Style::parse(sent.content_type)?;
     let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
     let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
+    let scaled = |old: &Object| scaled(old.clone(), &style.merged(shown(old), &patch)?);
     let dry_run = sent.query.dry_run()?;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let old = current(gate, key)?;
-        let before = shown(&old);
-        let after = style.merged(before.clone(), &patch)?;
-        // A patch that names a version wants that one; any other follows what won a race.
-        let is_free = after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"];
-        let object = scaled(old, &after)?;
-        match write::submit(gate, Request::Update(object), dry_run).await {
-            Err(Refused::Conflict { .. }) if is_free && tries < write::PATCH_TRIES_MAX => continue,
-            Err(refused) => return Err(refused),
-            Ok(object) => return Ok(answer::value(StatusCode::OK, &shown(&object))),
-        }
-    }
+    let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
+    Ok(answer::value(StatusCode::OK, &shown(&object)))
 }
 
 fn current(gate: &Gate, key: &Key) -> Result<Object, Refused> {
@@ -100,7 +89,8 @@ fn text(selector: &LabelSelector) -> String {
     labels.chain(expressions).collect::<Vec<String>>().join(",")
 }
 
-/// The object with the number of pods that the Scale wants, in the version that it speaks of.
+/// The object with the number of pods that the Scale wants, in the version and with the uid that it
+/// names.
 fn scaled(mut object: Object, scale: &Value) -> Result<Object, Refused> {
     let wanted = scale["spec"]["replicas"].as_i64().unwrap_or(0);
     let wanted = i32::try_from(wanted).map_err(|_| {
@@ -118,7 +108,12 @@ fn scaled(mut object: Object, scale: &Value) -> Result<Object, Refused> {
         }
         _ => unreachable!("no other kind has this part"),
     }
-    let version = scale["metadata"]["resourceVersion"].as_str().filter(|text| !text.is_empty());
-    object.meta_mut().resource_version = version.map(str::to_owned);
+    let named = |field: &str| {
+        let text = scale["metadata"][field].as_str().filter(|text| !text.is_empty());
+        text.map(str::to_owned)
+    };
+    let meta = object.meta_mut();
+    (meta.resource_version, meta.uid) =
+        (named("resourceVersion"), named("uid").or(meta.uid.take()));
     Ok(object)
 }

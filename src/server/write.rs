@@ -94,8 +94,40 @@ fn warned(mut answer: Answer, warnings: &[String]) -> Answer {
     answer
 }
 
-/// A patch that loses a race is applied again to what won, so often.
-pub const PATCH_TRIES_MAX: u32 = 5;
+/// At most this many times a change is applied to what won a race. Patches never race each other;
+/// against a stream of other writes, losing each of these is out of all likelihood.
+const REWRITES_MAX: u32 = 64;
+
+/// Reads the object, changes it and writes it. Where another write came between, all three are done
+/// again (`GuaranteedUpdate`), unless the change itself names a resourceVersion or uid.
+pub async fn rewrite(
+    gate: &Gate,
+    key: &Key,
+    write: impl Fn(Object) -> Request,
+    dry_run: bool,
+    mut change: impl FnMut(&Object) -> Result<Object, Refused>,
+) -> Result<Object, Refused> {
+    let _turn = gate.patches.lock(key).await;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let old = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+        let mut object = change(&old)?;
+        let meta = object.meta_mut();
+        meta.resource_version.take_if(|version| version.is_empty());
+        let version = meta.resource_version.get_or_insert_with(|| version_of(&old));
+        let is_free =
+            *version == version_of(&old) && [None, Some(old.uid())].contains(&meta.uid.as_deref());
+        match submit(gate, write(object), dry_run).await {
+            Err(Refused::Conflict { .. }) if is_free && tries < REWRITES_MAX => continue,
+            answered => return answered,
+        }
+    }
+}
+
+fn version_of(object: &Object) -> String {
+    object.meta().resource_version.clone().unwrap_or_default()
+}
 
 pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
@@ -106,24 +138,15 @@ pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result
     let strictness = body::strictness(sent.query)?;
     let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
     let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let old = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
-        let patched = style.applied(&old, &patch)?;
+    let mut warnings = Vec::new();
+    let patched = |old: &Object| {
+        let patched = style.applied(old, &patch)?;
         let decoded = body::decode(key.kind, &patched, "", strictness)?;
-        let object = placed(decoded.object, &key.namespace, Some(&key.name))?;
-        // The patch itself may name the version it wants; then there is no second try.
-        let same = object.meta().resource_version == old.meta().resource_version;
-        match submit(gate, change(part, object), dry_run).await {
-            Err(Refused::Conflict { .. }) if same && tries < PATCH_TRIES_MAX => continue,
-            Err(refused) => return Err(refused),
-            Ok(object) => {
-                let answer = answer::object(StatusCode::OK, &object);
-                return Ok(warned(answer, &decoded.warnings));
-            }
-        }
-    }
+        warnings = decoded.warnings;
+        placed(decoded.object, &key.namespace, Some(&key.name))
+    };
+    let object = rewrite(gate, key, |object| change(part, object), dry_run, patched).await?;
+    Ok(warned(answer::object(StatusCode::OK, &object), &warnings))
 }
 
 /// Server-side apply with one manager: the object becomes as the manifest says.
@@ -134,6 +157,8 @@ async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused
         return Err(Refused::BadRequest(why.to_owned()));
     }
     let Decoded { object, warnings } = sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    // Of several that come at once, one makes the object.
+    let _turn = gate.patches.lock(key).await;
     let is_new = gate.reader.get(key).is_none();
     let dry_run = sent.query.dry_run()?;
     let applied = gate.submit(Request::Apply { object, dry_run }).await?;
@@ -192,7 +217,7 @@ pub async fn delete(
     query: &Query,
     bytes: &Bytes,
 ) -> Result<Answer, Refused> {
-    let options = delete_options(gate, key, query, bytes)?;
+    let options = delete_options(query, bytes)?;
     let dry_run = options.dry_run;
     let deleted = gate.submit(Request::Delete { key: key.clone(), options }).await?;
     // As the API server: a Pod comes back as it was, and so does what a finalizer still holds.
@@ -226,9 +251,9 @@ pub async fn delete_collection(
     let selector = read::selector(kind, query)?;
     let (mut objects, version) = gate.reader.list(kind, Some(namespace));
     objects.retain(|object| selector.matches(object));
+    let options = delete_options(query, bytes)?;
     for object in &objects {
-        let key = object.key();
-        let options = delete_options(gate, &key, query, bytes)?;
+        let (key, options) = (object.key(), options.clone());
         match gate.submit(Request::Delete { key, options }).await {
             Ok(_) | Err(Refused::NotFound(_)) => {}
             Err(refused) => return Err(refused),
@@ -239,25 +264,13 @@ pub async fn delete_collection(
 }
 
 /// From the body where there is one, else from the query.
-fn delete_options(
-    gate: &Gate,
-    key: &Key,
-    query: &Query,
-    bytes: &Bytes,
-) -> Result<DeleteOptions, Refused> {
+fn delete_options(query: &Query, bytes: &Bytes) -> Result<DeleteOptions, Refused> {
     let unread = |e| Refused::BadRequest(format!("error decoding DeleteOptions: {e}"));
     let body: meta::DeleteOptions = match bytes.is_empty() {
         true => meta::DeleteOptions::default(),
         false => serde_json::from_slice(bytes).map_err(unread)?,
     };
     let preconditions = body.preconditions.unwrap_or_default();
-    if let Some(wanted) = preconditions.resource_version
-        && let Some(object) = gate.reader.get(key)
-        && object.meta().resource_version.as_deref() != Some(&wanted)
-    {
-        let why = "the ResourceVersion in the precondition does not match".to_owned();
-        return Err(Refused::Conflict { key: key.clone(), why });
-    }
     let orphan = body.orphan_dependents.unwrap_or(false) || query.flag("orphanDependents");
     let propagation = body
         .propagation_policy
@@ -279,6 +292,7 @@ fn delete_options(
         grace_seconds: grace_seconds.map(|seconds| seconds.max(0)),
         propagation,
         uid: preconditions.uid,
+        resource_version: preconditions.resource_version,
         dry_run: query.dry_run()?
             || body.dry_run.is_some_and(|list| list.iter().any(|d| d == "All")),
     })

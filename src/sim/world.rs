@@ -5,10 +5,12 @@ use super::disk::SimDisk;
 use super::mischief::{self, Mischief};
 use super::rollouts::Rollouts;
 use super::rules::owners::Deleted;
+use super::rules::writes::Counter;
 use super::runtime::{Host, SimRuntime, milliseconds_up};
 use super::{Broken, Outcome, Setup, finale, services};
 use crate::engine::{DeleteOptions, Effects, Engine, Event, Request};
 use crate::kinds::action::{Outcome as RunOutcome, Settings};
+use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object};
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
@@ -21,6 +23,9 @@ use std::rc::Rc;
 
 /// A turn that answers itself for so long makes no progress.
 const TURNS_AT_ONE_INSTANT_MAX: u32 = 500;
+
+/// Makes the counter's seed another than the life's.
+const COUNTER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// So many true milliseconds without news, and the daemon rests.
 const REST_AFTER: i64 = 5000;
@@ -46,7 +51,14 @@ pub(super) struct World {
     pub outcome: Outcome,
     trace: DefaultHasher,
     names: u64,
+    counter: Counter,
+    /// What the daemon was asked and has not answered, by number.
+    asked: BTreeMap<u64, Request>,
+    last_request: u64,
 }
+
+/// A request and its answer.
+type Answered = (Request, Result<Object, Refused>);
 
 struct Daemon {
     engine: Engine,
@@ -77,6 +89,9 @@ impl World {
             outcome: Outcome::default(),
             trace: DefaultHasher::new(),
             names: 0,
+            counter: Counter::new(Seed::new(setup.seed ^ COUNTER)),
+            asked: BTreeMap::new(),
+            last_request: 0,
         };
         world.plan_mischief();
         world.boot()?;
@@ -179,6 +194,9 @@ impl World {
                 Mischief::StepClock(milliseconds) => return self.step_clock(milliseconds),
                 Mischief::Done => {}
             }
+            if let Some(reader) = self.reader() {
+                requests.extend(self.counter.draw(&reader));
+            }
         }
         self.turn(requests)
     }
@@ -195,7 +213,6 @@ impl World {
     pub fn turn(&mut self, requests: Vec<Request>) -> Result<(), Broken> {
         self.turn_ahead()?;
         let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
-        let asked = requests.clone();
         let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
         self.outcome.turns += 1;
         if daemon.retry_at.take().is_some() && daemon.engine.recover_disk().is_err() {
@@ -203,12 +220,15 @@ impl World {
         }
         let mut events: Vec<Event> =
             self.host.borrow_mut().take_news().into_iter().map(Event::Report).collect();
-        let request = |(id, request)| Event::Request { id: id as u64, request };
-        events.extend(requests.into_iter().enumerate().map(request));
+        for request in requests {
+            self.last_request += 1;
+            self.asked.insert(self.last_request, request.clone());
+            events.push(Event::Request { id: self.last_request, request });
+        }
         match daemon.engine.handle(events, wall) {
-            Ok(effects) => self.carry_out(effects, asked, wall),
+            Ok(effects) => self.carry_out(effects, wall),
             Err(_) => {
-                self.doubt(&asked);
+                self.doubt();
                 self.disk_failed(now)
             }
         }
@@ -216,8 +236,12 @@ impl World {
 
     /// Where the power failed amid a commit, what was asked for in it may be so, though nobody was
     /// told.
-    fn doubt(&mut self, asked: &[Request]) {
-        for request in asked.iter().filter(|_| self.disk.is_dead()) {
+    fn doubt(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        for request in asked.values().filter(|_| self.disk.is_dead()) {
+            if Counter::is_asked(request) {
+                self.counter.doubt();
+            }
             let key = match request {
                 Request::Delete { key, .. } => key.clone(),
                 Request::Create(object) | Request::Update(object) => object.key(),
@@ -243,8 +267,11 @@ impl World {
             }
             match daemon.engine.handle_ahead(wall) {
                 Ok(None) => return Ok(()),
-                Ok(Some(effects)) => self.carry_out(effects, Vec::new(), wall)?,
-                Err(_) => return self.disk_failed(now),
+                Ok(Some(effects)) => self.carry_out(effects, wall)?,
+                Err(_) => {
+                    self.doubt();
+                    return self.disk_failed(now);
+                }
             }
         }
     }
@@ -265,16 +292,14 @@ impl World {
         self.rollouts.disturbed(self.host.borrow().now);
     }
 
-    fn carry_out(
-        &mut self,
-        effects: Effects,
-        asked: Vec<Request>,
-        wall: Timestamp,
-    ) -> Result<(), Broken> {
+    fn carry_out(&mut self, mut effects: Effects, wall: Timestamp) -> Result<(), Broken> {
         self.hash(&effects, wall);
         self.outcome.commits += u64::from(effects.wrote);
-        self.acknowledge(&effects, &asked, wall);
-        let deleted = deleted(&asked, &effects);
+        let replies = std::mem::take(&mut effects.replies).into_iter();
+        let mut asked = |id| self.asked.remove(&id).expect("each request is answered once");
+        let answered: Vec<Answered> = replies.map(|(id, reply)| (asked(id), reply)).collect();
+        self.acknowledge(&answered, wall).map_err(|what| self.broken(&what))?;
+        let deleted = deleted(&answered);
         let daemon = self.daemon.as_mut().expect("a turn was taken");
         let version = std::mem::replace(&mut daemon.version, daemon.reader.version());
         // A crash between the commit and the orders: some are given, some are not.
@@ -329,6 +354,7 @@ impl World {
         if let Some(broken) = host.broken.first() {
             return Err(broken.clone());
         }
+        self.counter.check(reader)?;
         self.books.check_slots(runs, wall, late)?;
         if let Ok((changes, _)) = reader.changes_since(version, Kind::Job, None) {
             for change in changes.iter().filter(|change| change.verb() != ChangeVerb::Deleted) {
@@ -352,14 +378,17 @@ impl World {
     }
 
     /// Takes note of what the daemon said is so.
-    fn acknowledge(&mut self, effects: &Effects, asked: &[Request], wall: Timestamp) {
-        for (id, reply) in &effects.replies {
+    fn acknowledge(&mut self, answered: &[Answered], wall: Timestamp) -> Result<(), String> {
+        for (asked, reply) in answered {
             let Ok(object) = reply else { continue };
             let key = object.key();
+            if Counter::is_asked(asked) {
+                self.counter.acknowledge(asked, object)?;
+            }
             if key.kind != Kind::CronJob && !services::KINDS.contains(&key.kind) {
                 continue;
             }
-            let is_there = !matches!(asked[*id as usize], Request::Delete { .. });
+            let is_there = !matches!(asked, Request::Delete { .. });
             if object.is_going() {
                 // It goes when what it owns is gone, or let go.
                 self.acknowledged.remove(&key);
@@ -373,11 +402,13 @@ impl World {
             }
             self.acknowledged.insert(key, is_there);
         }
+        Ok(())
     }
 
     /// The daemon dies; with `power`, the disk tears and every process dies too.
     fn crash(&mut self, power: bool) -> Result<(), Broken> {
         self.outcome.crashes += 1;
+        self.asked.clear();
         self.disk.kill();
         self.daemon = None;
         if power {
@@ -407,8 +438,9 @@ impl World {
         let step = ClockStep { from, by_milliseconds: milliseconds };
         let wall = self.host.borrow().wall();
         match daemon.engine.handle(vec![Event::ClockStepped(step)], wall) {
-            Ok(effects) => self.carry_out(effects, Vec::new(), wall),
+            Ok(effects) => self.carry_out(effects, wall),
             Err(_) => {
+                self.doubt();
                 self.rollouts.clock_was_set(milliseconds, now, false);
                 self.disk_failed(now)
             }
@@ -433,6 +465,7 @@ impl World {
         let engine = Engine::new(store, Settings::default(), seed, recovered);
         let engine = engine.map_err(|error| self.broken(&error.to_string()))?;
         self.check_acknowledged(&reader)?;
+        self.counter.check(&reader).map_err(|what| self.broken(&what))?;
         if self.has_services() {
             self.rollouts.reload(&reader, self.host.borrow().now);
         }
@@ -527,9 +560,9 @@ fn disk(setup: &Setup) -> SimDisk {
 }
 
 /// What was asked to be deleted, and is or will be.
-fn deleted(asked: &[Request], effects: &Effects) -> Deleted {
-    let done = effects.replies.iter().filter(|(_, reply)| reply.is_ok());
-    done.filter_map(|(id, _)| match &asked[*id as usize] {
+fn deleted(answered: &[Answered]) -> Deleted {
+    let done = answered.iter().filter(|(_, reply)| reply.is_ok());
+    done.filter_map(|(asked, _)| match asked {
         Request::Delete { key, options } => Some((key.clone(), options.propagation.clone())),
         _ => None,
     })

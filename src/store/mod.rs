@@ -94,6 +94,14 @@ impl Store {
         }
     }
 
+    /// True if the object was put or removed since the last commit.
+    pub fn is_staged(&self, key: &Key) -> bool {
+        let number = Some(key).filter(|key| key.kind == Kind::Event);
+        let number = number.and_then(|key| Noted::number_in(&key.name));
+        self.staged.objects.get(key).is_some()
+            || number.is_some_and(|number| self.staged.notes.get(&number).is_some())
+    }
+
     fn get_event(&self, key: &Key) -> Option<Object> {
         let number = Noted::number_in(&key.name);
         match number.and_then(|number| self.staged.notes.get(&number)) {

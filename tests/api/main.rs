@@ -313,11 +313,46 @@ fn refusals_are_kubernetes_status() {
     }
     let exact = format!("{CONFIG_MAPS}?resourceVersion=999999&resourceVersionMatch=Exact");
     check("GET", &exact, "", 410, "Expired", "too old resource version");
-    let precondition = r#"{"preconditions":{"uid":"another"}}"#;
-    check("DELETE", &there, precondition, 409, "Conflict", "Precondition failed");
+    for (precondition, words) in [
+        (r#"{"preconditions":{"uid":"another"}}"#, "does not match the UID in record ("),
+        (
+            r#"{"preconditions":{"resourceVersion":"1"}}"#,
+            "Operation cannot be fulfilled on ConfigMap \"there\": the ResourceVersion in the \
+             precondition (1) does not match the ResourceVersion in record (",
+        ),
+    ] {
+        check("DELETE", &there, precondition, 409, "Conflict", words);
+    }
     check("DELETE", &there, r#"{"propagationPolicy":"Maybe"}"#, 400, "BadRequest", "propagation");
     let wrong = server.send("POST", CONFIG_MAPS, "text/csv", b"a,b");
     assert_eq!((wrong.code, &wrong.json()["reason"]), (415, &json!("UnsupportedMediaType")));
+}
+
+#[test]
+fn nobody_acts_in_the_name_of_another() {
+    let server = Server::start();
+    let check = |method: &str, path: &str, header: &str, code: u16| {
+        let head = format!("application/json\r\n{header}: x");
+        let answer = server.send(method, path, &head, config_map("a", "1").to_string().as_bytes());
+        assert_eq!(answer.code, code, "{header}: {}", answer.text());
+        if code == 403 {
+            let status = answer.json();
+            assert_eq!(
+                (&status["kind"], &status["reason"]),
+                (&json!("Status"), &json!("Forbidden"))
+            );
+        }
+    };
+    for header in
+        ["Impersonate-User", "impersonate-group", "Impersonate-Uid", "Impersonate-Extra-a"]
+    {
+        check("POST", CONFIG_MAPS, header, 403);
+        check("GET", CONFIG_MAPS, header, 403);
+        check("GET", "/version", header, 403);
+        check("GET", "/api/v1/nonsense", header, 403);
+    }
+    check("GET", &format!("{CONFIG_MAPS}/a"), "x-impersonate", 404);
+    check("POST", CONFIG_MAPS, "impersonated", 201);
 }
 
 #[test]

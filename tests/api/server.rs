@@ -4,7 +4,7 @@
 use cronlet::engine::{Engine, Event};
 use cronlet::kinds::action::Settings;
 use cronlet::seed::Seed;
-use cronlet::server::{self, Ask, Gate, Metrics, Usage};
+use cronlet::server::{self, Ask, Gate, Metrics, PatchLocks, Usage};
 use cronlet::store::{FileDisk, Store};
 use cronlet::time::{Clock, SystemClock};
 use serde_json::Value;
@@ -53,6 +53,7 @@ impl Server {
             pods_folder: folder.path().join("pods"),
             metrics: Arc::new(Metrics::default()),
             usage: Usage::new(|_| Vec::new(), || None),
+            patches: PatchLocks::default(),
         });
         let (tell, told) = std::sync::mpsc::channel();
         let pass_on = tell.clone();

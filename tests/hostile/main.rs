@@ -9,3 +9,4 @@ mod clients;
 mod files;
 mod host;
 mod jobs;
+mod writers;
