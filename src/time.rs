@@ -19,12 +19,32 @@ impl Clock for SystemClock {
     }
 }
 
+/// Any clock that reads less is wrong: this program was not written yet.
+pub const WRITTEN_AT: Timestamp = Timestamp::constant(1_793_491_200, 0);
+
+/// The present boot of the host, and how its wall clock stands to the time since that boot: the
+/// difference changes when the clock is set, and at no other time.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BootClock {
+    pub id: String,
+    pub wall_minus_boot_milliseconds: i64,
+}
+
+/// The time in which no daemon ran, by the present clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Down {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// True if the daemon was stopped at `from`. Else it was last known to run then.
+    pub was_stopped: bool,
+}
+
 /// Jumps of the wall clock, so that a duration (a backoff, a deadline) is measured by what really
 /// passed.
 ///
 /// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and
 /// learns the date from NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are
-/// kept newest last, at most `STEPS_MAX`.
+/// kept newest last, at most `STEPS_MAX`; beyond that the smallest is forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockSteps {
     steps: Vec<ClockStep>,
@@ -58,10 +78,17 @@ const STEPS_MAX: usize = 32;
 
 impl ClockSteps {
     pub fn push(&mut self, step: ClockStep) {
-        if self.steps.len() == STEPS_MAX {
-            self.steps.remove(0);
-        }
         self.steps.push(step);
+        if self.steps.len() > STEPS_MAX {
+            let size = |step: &ClockStep| step.by_milliseconds.unsigned_abs();
+            let smallest = (0..self.steps.len()).min_by_key(|at| size(&self.steps[*at]));
+            self.steps.remove(smallest.expect("it is longer than its limit"));
+        }
+    }
+
+    /// What the clock read right after its last known step.
+    pub fn last_set_to(&self) -> Option<Timestamp> {
+        self.steps.last().map(ClockStep::to)
     }
 
     /// A clock that reads less than right after its last step was set back since, while nobody
@@ -101,6 +128,16 @@ impl ClockSteps {
         passed.max(SignedDuration::ZERO)
     }
 
+    /// What the clock as it is set at `now` would have read at the instant of the stamp. The stamp
+    /// itself if it lies ahead of every known reading.
+    pub fn as_set_now(&self, stamp: Timestamp, now: Timestamp) -> Timestamp {
+        let passed = self.elapsed(stamp, now);
+        if stamp > now && passed.is_zero() {
+            return stamp;
+        }
+        now.checked_sub(passed).unwrap_or(stamp)
+    }
+
     /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier
     /// when it has.
     pub fn due(&self, since: Timestamp, wait: SignedDuration, now: Timestamp) -> Timestamp {
@@ -131,6 +168,33 @@ mod tests {
         assert!(steps.set_back_unseen(at(98)));
         assert_eq!(passed(&steps), 40);
         assert!(!steps.set_back_unseen(at(98)), "nothing is left to forget");
+    }
+
+    #[test]
+    fn a_stamp_is_read_as_the_clock_is_set_now() {
+        let check = |steps: &[(i64, i64)], stamp: i64, now: i64, want: i64| {
+            let mut known = ClockSteps::default();
+            for (from, by) in steps {
+                known.push(ClockStep { from: at(*from), by_milliseconds: by * 1000 });
+            }
+            let found = known.as_set_now(at(stamp), at(now));
+            assert_eq!(found, at(want), "{steps:?} {stamp} {now}");
+        };
+        check(&[], 90, 100, 90);
+        check(&[], 110, 100, 110);
+        check(&[(100, 5000)], 90, 5200, 5090);
+        check(&[(100, 5000)], 5150, 5200, 5150);
+        check(&[(5000, -4900)], 4990, 105, 90);
+        check(&[(5000, -4900), (110, 4900)], 4990, 5020, 4990);
+        check(&[(100, -50)], 500, 60, 500);
+        // Many small steps do not make the great one unknown.
+        let small = (0..40).map(|number| (100_000 + number, 1));
+        let steps: Vec<(i64, i64)> = [(100, 90_000)].into_iter().chain(small).collect();
+        let mut known = ClockSteps::default();
+        for (from, by) in steps {
+            known.push(ClockStep { from: at(from), by_milliseconds: by * 1000 });
+        }
+        assert!(known.as_set_now(at(90), at(100_100)) > at(90_000));
     }
 
     #[test]

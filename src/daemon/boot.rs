@@ -1,9 +1,9 @@
 //! When the host's present boot began, which is the slot of `@reboot`: told once for each boot,
-//! since what the kernel says of it moves when the clock is set.
+//! since what the kernel says of it moves when the clock is set. And how the clock stands to it.
 
 use crate::host::process::boot_id;
 use crate::store::{DiskError, Store};
-use crate::time::{SignedDuration, Timestamp};
+use crate::time::{BootClock, SignedDuration, Timestamp};
 
 const FACT: &str = "boot";
 
@@ -22,6 +22,15 @@ pub fn began_at(store: &mut Store) -> Result<Option<Timestamp>, DiskError> {
         (id, Some(began_at)) => settle(store, Boot { id: id.to_owned(), began_at }).map(Some),
         (_, None) => Ok(None),
     }
+}
+
+/// `None` where a container hides the boot's id.
+pub fn clock() -> Option<BootClock> {
+    let id = Some(boot_id()).filter(|id| !id.is_empty())?.to_owned();
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let since_boot = since_boot.tv_sec * 1000 + since_boot.tv_nsec / 1_000_000;
+    let wall_minus_boot_milliseconds = Timestamp::now().as_millisecond() - since_boot;
+    Some(BootClock { id, wall_minus_boot_milliseconds })
 }
 
 fn settle(store: &mut Store, now: Boot) -> Result<Timestamp, DiskError> {

@@ -137,6 +137,8 @@ impl Config {
             claims_are_limited: defaults.claims_are_limited,
             host_ip: defaults.host_ip,
             booted_at: defaults.booted_at,
+            boot_clock: defaults.boot_clock,
+            down: defaults.down,
             host_cpu_millis: cores * 1000,
             host_memory_bytes: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
             host_user: rustix::process::geteuid().as_raw(),

@@ -85,7 +85,8 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let prober = start_prober(&runtime, inbox.clone());
     let recovered = runtime.recover().map_err(|error| DaemonError::Runtime(error.into()))?;
     let claims_are_limited = claim::is_limited(&startup.state);
-    let settings = Settings { booted_at, claims_are_limited, ..config.settings() };
+    let boot_clock = boot::clock();
+    let settings = Settings { booted_at, boot_clock, claims_are_limited, ..config.settings() };
     let state_error = |source| DaemonError::State { path: state_file(&startup.state), source };
     let engine =
         Engine::new(store, settings.clone(), Seed::from_host(), recovered).map_err(state_error)?;

@@ -15,12 +15,13 @@ use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Map, Object, cron_job};
 use crate::seed::Seed;
 use crate::store::{DiskError, Reader, SourceRecord, Store};
-use crate::time::{ClockStep, ClockSteps, SignedDuration, Timestamp};
+use crate::time::{BootClock, ClockStep, ClockSteps, SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod actions;
+mod alive;
 mod defaults;
 mod due;
 mod dump;
@@ -152,6 +153,8 @@ pub struct Engine {
     settings: Settings,
     seed: Seed,
     steps: ClockSteps,
+    /// As last written; `None` before the first turn that ever was.
+    alive: Option<alive::Alive>,
     /// `None` before the first turn that ever was.
     defaults: Option<Defaults>,
     due: Due,
@@ -193,12 +196,14 @@ struct Turn {
     /// The pods, by uid, that orders are about.
     ordered: BTreeMap<String, Key>,
     plans: Map<Key, u32>,
-    /// The clock's steps before this turn added one.
-    steps_before: Option<ClockSteps>,
+    /// The clock's steps and the boot's clock before this turn added a step.
+    clock_before: Option<(ClockSteps, Option<BootClock>)>,
     /// Those that are in force once this turn is committed.
     defaults: Option<Defaults>,
     /// Requests whose answer is no object of the store, by their id.
     rehearsed: BTreeSet<u64>,
+    /// As the commit of this turn will write it.
+    alive: Option<alive::Alive>,
 }
 
 const STEPS_FACT: &str = "clock-steps";
@@ -215,10 +220,9 @@ impl Engine {
         seed: Seed,
         recovered: Vec<(String, PodObserved)>,
     ) -> Result<Engine, DiskError> {
-        let steps = store.fact(STEPS_FACT)?;
-        let steps = steps.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        let defaults = store.fact(defaults::FACT)?;
-        let defaults = defaults.and_then(|json| serde_json::from_slice(&json).ok());
+        let steps = read_fact(&store, STEPS_FACT)?.unwrap_or_default();
+        let alive = read_fact(&store, alive::FACT)?;
+        let defaults = read_fact(&store, defaults::FACT)?;
         let mut engine = Engine {
             notes: notes::NoteLog::default(),
             due: Due::default(),
@@ -243,6 +247,7 @@ impl Engine {
             settings,
             seed,
             steps,
+            alive,
             defaults,
         };
         engine.find_home();
@@ -277,7 +282,7 @@ impl Engine {
         if self.fresh {
             self.clean_strangers();
             self.keep_home();
-            self.keep_steps(|steps| steps.set_back_unseen(now));
+            self.follow_downtime();
         }
         let deferred = std::mem::take(&mut self.deferred).into_iter();
         let deferred = deferred.map(|(id, request)| Event::Request { id, request });
@@ -333,6 +338,7 @@ impl Engine {
             self.waits = true;
             return Ok(self.with_wake(Effects::default()));
         }
+        self.stay_alive();
         match self.store.commit() {
             Ok(wrote) => Ok(Effects { wrote, ..self.settle() }),
             Err(error) => {
@@ -371,8 +377,8 @@ impl Engine {
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
         self.network = network::Network::default();
-        if let Some(steps) = self.turn.steps_before.take() {
-            self.steps = steps;
+        if let Some(before) = self.turn.clock_before.take() {
+            (self.steps, self.settings.boot_clock) = before;
         }
         self.store.roll_back();
     }
@@ -398,6 +404,7 @@ impl Engine {
         self.committed_at = self.turn.now;
         let mut effects = std::mem::take(&mut self.turn.effects);
         self.defaults = self.turn.defaults.take().or_else(|| self.defaults.take());
+        self.alive = self.turn.alive.take().or_else(|| self.alive.take());
         self.expect_reports();
         for order in &effects.orders {
             self.note_ordered(order);
@@ -429,13 +436,15 @@ impl Engine {
             Event::Report(report) => self.observe(report),
             Event::ClockStepped(step) => {
                 self.keep_steps(|steps| {
-                    steps.push(step);
+                    steps.push(step.clone());
                     true
                 });
+                self.move_boot_clock(&step);
                 self.everything_is_dirty();
             }
             Event::Settings(settings) => {
-                self.settings = *settings;
+                let Settings { boot_clock, down, .. } = std::mem::take(&mut self.settings);
+                self.settings = Settings { boot_clock, down, ..*settings };
                 self.keep_home();
                 self.everything_is_dirty();
             }
@@ -450,9 +459,9 @@ impl Engine {
 
     /// What is known of the clock's steps is changed, if it is, on the disk too.
     fn keep_steps(&mut self, change: impl FnOnce(&mut ClockSteps) -> bool) {
-        let before = self.steps.clone();
+        let before = (self.steps.clone(), self.settings.boot_clock.clone());
         if change(&mut self.steps) {
-            self.turn.steps_before.get_or_insert(before);
+            self.turn.clock_before.get_or_insert(before);
             let json = serde_json::to_vec(&self.steps).expect("plain data always serializes");
             self.store.put_fact(STEPS_FACT, json);
         }
@@ -494,4 +503,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// A durable fact; `None` if there is none that this program can read.
+fn read_fact<T: serde::de::DeserializeOwned>(
+    store: &Store,
+    name: &str,
+) -> Result<Option<T>, DiskError> {
+    Ok(store.fact(name)?.and_then(|json| serde_json::from_slice(&json).ok()))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::kinds::action::{Note, Severity};
 use crate::store::FileDisk;
+use crate::time::Down;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -336,4 +337,64 @@ fn requests_see_the_versions_of_those_before_them() {
     let a = engine.reader().get(&a.key()).expect("it is there");
     let same = vec![Request::Update(a.clone()), Request::Update(a.clone())];
     assert_eq!(granted(&mut engine, same), [(vec![0, 1], vec![])]);
+}
+
+#[test]
+fn a_start_finds_out_how_long_no_daemon_ran_and_how_the_clock_was_set() {
+    let clock = |id: &str, wall_minus_boot_seconds: i64| BootClock {
+        id: id.to_owned(),
+        wall_minus_boot_milliseconds: wall_minus_boot_seconds * 1000,
+    };
+    // A life of the daemon: its boot, its first turn, its last one; then what it finds: since when
+    // none had run, whether that one was stopped, and how far the clock was set, in seconds.
+    type Life<'a> = (BootClock, &'a str, &'a str, Option<(&'a str, bool)>, i64);
+    let check = |lives: &[Life]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sum = 0;
+        for (boot_clock, first, last, down, step) in lives {
+            let mut engine = engine_in(&folder);
+            engine.settings.boot_clock = Some(boot_clock.clone());
+            engine.handle(Vec::new(), at(first)).expect("a turn");
+            let want =
+                down.map(|(from, was_stopped)| Down { from: at(from), to: at(first), was_stopped });
+            assert_eq!(engine.settings.down, want, "{first}");
+            let steps = serde_json::to_value(&engine.steps).expect("plain data");
+            let all = steps["steps"].as_array().expect("an array").iter();
+            let by: i64 = all.filter_map(|step| step["by_milliseconds"].as_i64()).sum();
+            assert_eq!(by - sum, step * 1000, "{first}");
+            sum = by;
+            if !last.is_empty() {
+                engine.handle(vec![Event::Quiesce], at(last)).expect("a turn");
+            }
+        }
+    };
+    let day = "2026-12-01T10:00:00Z";
+    let stopped = "2026-12-01T10:05:00Z";
+    check(&[
+        (clock("a", 0), day, stopped, None, 0),
+        (clock("a", 0), "2026-12-01T10:07:00Z", "", Some((stopped, true)), 0),
+        // Killed, and another boot of the host.
+        (clock("b", 500), "2026-12-01T11:00:00Z", "", Some(("2026-12-01T10:07:00Z", false)), 0),
+    ]);
+    // Within one boot: the clock was set by an hour, which is no time that passed.
+    check(&[
+        (clock("a", 0), day, stopped, None, 0),
+        (clock("a", 3600), "2026-12-01T11:07:00Z", "", Some(("2026-12-01T11:05:00Z", true)), 3600),
+    ]);
+    // A year in which this program was not written yet, and another boot.
+    check(&[
+        (clock("a", 0), "2020-01-01T00:00:00Z", "", None, 0),
+        (
+            clock("b", 0),
+            "2026-12-01T00:00:00Z",
+            "",
+            Some(("2026-12-01T00:00:00Z", false)),
+            218_246_400,
+        ),
+    ]);
+    // Set back over a boot: nobody can know by how much.
+    check(&[
+        (clock("a", 0), day, stopped, None, 0),
+        (clock("b", 0), "2026-12-01T09:00:00Z", "", None, 0),
+    ]);
 }

@@ -4,7 +4,7 @@
 use super::{Key, Kind, Object};
 use crate::kinds::pod::observed::Order;
 use crate::kinds::pod::ports::Port;
-use crate::time::{ClockSteps, SignedDuration, Timestamp};
+use crate::time::{BootClock, ClockSteps, Down, SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Everything that a plan may know besides the object itself.
@@ -40,6 +40,11 @@ impl View<'_> {
     /// What really passed since the stamp.
     pub fn elapsed(&self, since: Timestamp) -> SignedDuration {
         self.steps.elapsed(since, self.now)
+    }
+
+    /// The stamp by the clock as it is set now.
+    pub fn as_set_now(&self, stamp: Timestamp) -> Timestamp {
+        self.steps.as_set_now(stamp, self.now)
     }
 
     /// The wall time at which `wait` will have passed since the stamp; `now` when it has.
@@ -188,6 +193,10 @@ pub struct Settings {
     /// When the host started, for `@reboot`; the same for every start of the daemon until the
     /// host's next.
     pub booted_at: Option<Timestamp>,
+    /// How the clock stood when the daemon started; `None` if the host does not say.
+    pub boot_clock: Option<BootClock>,
+    /// The time before the daemon's present start in which none ran. The engine sets it.
+    pub down: Option<Down>,
     /// What containers without limits of their own may use, found at start.
     pub host_cpu_millis: u64,
     pub host_memory_bytes: u64,
@@ -306,6 +315,8 @@ impl Default for Settings {
             claims_are_limited: false,
             host_ip: "127.0.0.1".into(),
             booted_at: None,
+            boot_clock: None,
+            down: None,
             host_cpu_millis: 1000,
             host_memory_bytes: 1 << 30,
             host_user: 0,

@@ -7,7 +7,7 @@ use crate::kinds::action::{Dst, Outcome, Run};
 use crate::kinds::cron_job::schedule::{Schedule, Zone};
 use crate::kinds::{Kind, Object};
 use crate::store::Reader;
-use crate::time::Timestamp;
+use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,23 @@ struct Account {
     forbid: bool,
     /// Has a deadline, so that late slots may be skipped.
     deadline: bool,
+    /// When its schedule came into force, by the clock of that moment, and by the present one.
+    stamp: Timestamp,
+    in_force: Span,
     /// The next slot that must be accounted for.
     expected: Option<Timestamp>,
     /// What the times of its runs follow from; an edit of anything else moves no slot.
     timing: (String, String, bool),
     /// Slots that are due and wait for a run before them to end (`Forbid`).
     open: BTreeSet<Timestamp>,
+}
+
+/// An instant by the present clock; from the first to the last that the engine may take it for
+/// where the clock was set and no daemon saw it.
+#[derive(Clone, Copy)]
+struct Span {
+    first: Timestamp,
+    last: Timestamp,
 }
 
 #[derive(Default)]
@@ -66,6 +77,8 @@ impl Books {
             dst: Dst::Once,
             forbid: spec.concurrency_policy.as_deref() == Some("Forbid"),
             deadline: spec.starting_deadline_seconds.is_some(),
+            stamp: now,
+            in_force: Span { first: now, last: now },
             expected: None,
             timing,
             open: BTreeSet::new(),
@@ -88,6 +101,42 @@ impl Books {
         }
     }
 
+    /// What was before the clock was set is at another time by the present clock: no slot counts
+    /// that a step jumped over before the CronJob was there.
+    pub fn clock_was_set(&mut self, milliseconds: i64, is_known: bool) {
+        let by = SignedDuration::from_millis(milliseconds);
+        let moved = |at: Timestamp| at.checked_add(by).unwrap_or(at);
+        for (name, account) in &mut self.accounts {
+            let Span { first, last } = account.in_force;
+            account.in_force = match is_known {
+                true => Span { first: moved(first), last: moved(last) },
+                false => Span {
+                    first: first.min(moved(first)).min(account.stamp),
+                    last: last.max(moved(last)).max(account.stamp),
+                },
+            };
+            let Some(slot) = account.expected.filter(|slot| *slot <= account.in_force.last) else {
+                continue;
+            };
+            account.expected = account.next_after(account.in_force.last);
+            self.due.remove(&(slot, name.clone()));
+            self.due.extend(account.expected.map(|slot| (slot, name.clone())));
+        }
+    }
+
+    /// No run is of a slot from before its schedule was in force. Objects keep whole seconds.
+    fn check_in_force(&self, run: &Run) -> Result<(), String> {
+        let is_new = !run.manual && !self.closed.contains(&(run.cron_job.clone(), run.scheduled));
+        let Some(account) = self.accounts.get(&run.cron_job).filter(|_| is_new) else {
+            return Ok(());
+        };
+        let Span { first, .. } = account.in_force;
+        if first.duration_since(run.scheduled) > SignedDuration::from_secs(1) {
+            return Err(format!("slot {} of {} was before {first}", run.scheduled, run.cron_job));
+        }
+        Ok(())
+    }
+
     /// After a turn that was committed: every slot that is due is accounted for.
     pub fn check_slots(
         &mut self,
@@ -96,6 +145,7 @@ impl Books {
         late: Option<bool>,
     ) -> Result<(), String> {
         for run in runs {
+            self.check_in_force(run)?;
             if run.outcome == Outcome::Skipped {
                 self.skipped += 1;
             } else if !run.manual {

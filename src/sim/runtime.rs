@@ -11,7 +11,7 @@ use crate::kinds::pod::probe::{Probe, ProbeKind};
 use crate::probes::Prober;
 use crate::runtimes::Runtime;
 use crate::seed::Seed;
-use crate::time::Timestamp;
+use crate::time::{BootClock, Timestamp};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -83,6 +83,8 @@ pub struct Host {
     pub now: i64,
     /// What the wall clock shows is `now + offset`.
     pub offset: i64,
+    /// How often the host was switched on again.
+    boots: u64,
     pods: BTreeMap<String, BTreeMap<String, Process>>,
     ends: BTreeSet<(i64, String, String)>,
     news: Vec<Report>,
@@ -104,6 +106,10 @@ pub struct Host {
 impl Host {
     pub fn new(offset: i64) -> Host {
         Host { offset, ..Host::default() }
+    }
+
+    pub fn boot_clock(&self) -> BootClock {
+        BootClock { id: self.boots.to_string(), wall_minus_boot_milliseconds: self.offset }
     }
 
     pub fn wall(&self) -> Timestamp {
@@ -145,6 +151,7 @@ impl Host {
 
     /// Power cut: nothing runs any more, the next daemon finds the folders.
     pub fn reboot(&mut self) {
+        self.boots += 1;
         let running: Vec<_> = std::mem::take(&mut self.ends).into_iter().collect();
         for (_, uid, container) in running {
             self.end(&uid, &container, Some((137, "ContainerStatusUnknown")));

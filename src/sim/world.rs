@@ -431,6 +431,7 @@ impl World {
         self.disturbed();
         let now = self.host.borrow().now;
         self.rollouts.clock_was_set(milliseconds, now, true);
+        self.books.clock_was_set(milliseconds, self.daemon.is_some());
         let Some(daemon) = self.daemon.as_mut() else {
             self.rollouts.clock_was_set(milliseconds, now, false);
             return Ok(());
@@ -442,6 +443,7 @@ impl World {
             Err(_) => {
                 self.doubt();
                 self.rollouts.clock_was_set(milliseconds, now, false);
+                self.books.clock_was_set(-milliseconds, false);
                 self.disk_failed(now)
             }
         }
@@ -462,7 +464,9 @@ impl World {
         let reader = store.reader();
         let Ok(recovered) = runtime.recover();
         let seed = Seed::new(self.seed.draw());
-        let engine = Engine::new(store, Settings::default(), seed, recovered);
+        let boot_clock = Some(self.host.borrow().boot_clock());
+        let settings = Settings { boot_clock, ..Settings::default() };
+        let engine = Engine::new(store, settings, seed, recovered);
         let engine = engine.map_err(|error| self.broken(&error.to_string()))?;
         self.check_acknowledged(&reader)?;
         self.counter.check(&reader).map_err(|what| self.broken(&what))?;

@@ -3,7 +3,7 @@
 use crate::world::check;
 use serde_json::{Value, json};
 
-fn cron_job(spec: Value) -> Value {
+pub fn cron_job(spec: Value) -> Value {
     let mut cron_job = json!({
         "kind": "CronJob",
         "metadata": {"name": "c"},
@@ -28,7 +28,7 @@ fn cron_job(spec: Value) -> Value {
     cron_job
 }
 
-fn annotated(mut cron_job: Value, annotation: &str, value: &str) -> Value {
+pub fn annotated(mut cron_job: Value, annotation: &str, value: &str) -> Value {
     cron_job["metadata"]["annotations"][format!("cronlet.dev/{annotation}")] = json!(value);
     cron_job
 }

@@ -3,7 +3,7 @@
 use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, View};
 use cronlet::kinds::{Key, Kind, Object, cron_job, job};
 use cronlet::seed::Seed;
-use cronlet::time::{ClockSteps, SignedDuration, Timestamp};
+use cronlet::time::{ClockStep, ClockSteps, Down, SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -59,6 +59,7 @@ pub struct World {
     pub now: Timestamp,
     start: Timestamp,
     settings: Settings,
+    steps: ClockSteps,
     quiet: bool,
     seed: Seed,
     dirty: BTreeSet<Key>,
@@ -92,6 +93,7 @@ impl World {
             now: start,
             start,
             settings: Settings::default(),
+            steps: ClockSteps::default(),
             quiet: false,
             seed: Seed::new(1),
             dirty: BTreeSet::new(),
@@ -168,11 +170,10 @@ impl World {
     }
 
     fn plan(&self, object: &Object) -> Plan {
-        let (steps, owned, others) =
-            (ClockSteps::default(), self.owned(object), Map(&self.objects));
+        let (owned, others) = (self.owned(object), Map(&self.objects));
         let view = View {
             now: self.now,
-            steps: &steps,
+            steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
             others: &others,
@@ -328,6 +329,10 @@ impl World {
             }
             ["quiet"] => self.quiet = true,
             ["wait", time] => self.wait(time),
+            ["step", by] => self.step(by, true),
+            ["step", by, "unseen"] => self.step(by, false),
+            ["down", time] => self.down(time, true),
+            ["crash", time] => self.down(time, false),
             ["set", target, patch] => self.set(target, patch),
             _ => panic!("no such command: {command}"),
         }
@@ -336,11 +341,10 @@ impl World {
     fn trigger(&mut self, name: &str, force: bool) {
         let cron_job = self.cron_job(name);
         let object = Object::from(cron_job.clone());
-        let (steps, owned, others) =
-            (ClockSteps::default(), self.owned(&object), Map(&self.objects));
+        let (owned, others) = (self.owned(&object), Map(&self.objects));
         let view = View {
             now: self.now,
-            steps: &steps,
+            steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
             others: &others,
@@ -373,6 +377,28 @@ impl World {
             .map(|(key, _)| key.clone())
             .collect();
         self.dirty.extend(due);
+    }
+
+    /// The clock is set; unseen, by a clock that began again elsewhere.
+    fn step(&mut self, by: &str, is_seen: bool) {
+        let by: SignedDuration = by.parse().expect("a duration");
+        let by_milliseconds = by.as_millis().try_into().expect("it is short");
+        if is_seen {
+            self.steps.push(ClockStep { from: self.now, by_milliseconds });
+        }
+        self.now += by;
+        if !is_seen {
+            self.steps.set_back_unseen(self.now);
+        }
+        self.dirty.extend(self.objects.keys().cloned());
+    }
+
+    /// No daemon runs for so long.
+    fn down(&mut self, time: &str, was_stopped: bool) {
+        let from = self.now;
+        self.now += time.parse::<SignedDuration>().expect("a duration");
+        self.settings.down = Some(Down { from, to: self.now, was_stopped });
+        self.dirty.extend(self.objects.keys().cloned());
     }
 
     /// `set job/x {"suspend":true}`: a patch of the spec; of the annotations where it begins with

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clocks;
 mod disk;
 mod files;
 mod kills;

@@ -21,9 +21,27 @@ pub const JITTER: &str = "cronlet.dev/jitter";
 pub const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
 /// cronlet's own record: the last slot that was told of as skipped, so that it is told of once.
 pub const SKIPPED_UP_TO: &str = "cronlet.dev/skipped-up-to";
+/// cronlet's own record: where the schedule started anew after the clock was set by more than a
+/// day. Slots up to there do not count.
+pub const STARTED_ANEW_AT: &str = "cronlet.dev/started-anew-at";
+/// cronlet's own record: what was settled when the clock was set back by more than a day. It holds
+/// again once the clock is beyond it.
+pub const SETTLED_BEFORE: &str = "cronlet.dev/settled-before";
+
+/// cronlet's own records: no manifest says them.
+pub const RECORDS: [&str; 4] = [IN_FORCE_SINCE, SKIPPED_UP_TO, STARTED_ANEW_AT, SETTLED_BEFORE];
 
 /// All that a CronJob may carry.
-pub const KNOWN: &[&str] = &[CATCH_UP, DST, JITTER, SCHEDULE, IN_FORCE_SINCE, SKIPPED_UP_TO];
+pub const KNOWN: &[&str] = &[
+    CATCH_UP,
+    DST,
+    JITTER,
+    SCHEDULE,
+    IN_FORCE_SINCE,
+    SKIPPED_UP_TO,
+    STARTED_ANEW_AT,
+    SETTLED_BEFORE,
+];
 
 /// Starts are spread over a day at most.
 const JITTER_HOURS_MAX: i64 = 24;

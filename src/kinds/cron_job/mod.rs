@@ -5,6 +5,7 @@ pub mod check;
 pub mod columns;
 pub mod defaults;
 mod jobs;
+mod origin;
 pub mod plan;
 mod runs;
 pub mod schedule;

@@ -4,14 +4,15 @@
 //! that are there: a Job's name follows from its slot, so the same slot cannot make two, and
 //! `status` is written once the Job exists and has a uid.
 
-use super::annotations::CatchUp;
+use super::annotations::{CatchUp, SKIPPED_UP_TO};
 use super::jobs;
+use super::origin::{Moved, Origin};
 use super::runs::{delete, new_run, replace};
 use super::timing::{self, Timing};
 use crate::kinds::action::{Action, Outcome, Plan, Run, Severity, View};
 use crate::kinds::job::conditions;
 use crate::kinds::{Key, Kind, Object};
-use crate::time::{SignedDuration, Timestamp};
+use crate::time::{Down, SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, CronJobStatus, Job};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -20,9 +21,6 @@ pub use super::trigger::trigger;
 
 /// No more missed slots than this are made up for, or told of one by one.
 const MISSED_MAX: usize = 100;
-
-/// No clock is set back by more and yet was right before.
-const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// Does its next run begin whatever becomes of its runs until then?
 pub fn begins_regardless(cron_job: &CronJob) -> bool {
@@ -35,7 +33,7 @@ pub fn begins_regardless(cron_job: &CronJob) -> bool {
 pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
     let mut plan = Plan::default();
     let mut sync = Sync::new(cron_job, view, &mut plan);
-    sync.doubt_the_future();
+    sync.follow_clock();
     sync.follow_jobs();
     sync.note_missing();
     let stopped =
@@ -58,8 +56,7 @@ struct Sync<'a> {
     active: Vec<ObjectReference>,
     /// The last slot that this plan tells of as skipped.
     skipped_up_to: Option<Timestamp>,
-    /// Where the schedule starts anew.
-    in_force_since: Option<Timestamp>,
+    origin: Origin<'a>,
 }
 
 impl<'a> Sync<'a> {
@@ -69,7 +66,7 @@ impl<'a> Sync<'a> {
         Sync {
             spec: &cron_job.spec,
             skipped_up_to: None,
-            in_force_since: None,
+            origin: Origin::read(&cron_job.metadata, view),
             cron_job,
             view,
             plan,
@@ -78,25 +75,16 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// A host that boots with a clock years ahead runs what seems due, and then learns the date:
-    /// the last slot lies in a future that the schedule would wait for. Then it starts anew.
-    fn doubt_the_future(&mut self) {
-        let meta = &self.cron_job.metadata;
-        let last = self.status.last_schedule_time.as_ref();
-        let created = meta.creation_timestamp.as_ref();
-        let since = last.or(created).map(|time| time.0);
-        let is_known = last.is_none() && self.believed(timing::in_force_since(meta)).is_some();
-        if since.is_none() || self.believed(since).is_some() || is_known {
-            return;
-        }
-        self.status.last_schedule_time = None;
-        self.in_force_since = Some(self.view.now);
-        let message = "The clock was set back by more than a day: the schedule starts anew";
-        self.plan.event(Severity::Warning, "ClockSetBack", message);
-    }
-
-    fn believed(&self, at: Option<Timestamp>) -> Option<Timestamp> {
-        at.filter(|at| at.duration_since(self.view.now) <= AHEAD_MAX)
+    /// A host may boot with a clock that is years behind or ahead, and learn the date later.
+    fn follow_clock(&mut self) {
+        let (reason, way) = match self.origin.follow_clock(&mut self.status.last_schedule_time) {
+            Some(Moved::Back) => ("ClockSetBack", "back"),
+            Some(Moved::Forward) => ("ClockSetForward", "forward"),
+            None => return,
+        };
+        let message =
+            format!("The clock was set {way} by more than a day: the schedule starts anew");
+        self.plan.event(Severity::Warning, reason, message);
     }
 
     fn jobs(&self) -> impl Iterator<Item = &'a Job> + use<'a> {
@@ -121,7 +109,7 @@ impl<'a> Sync<'a> {
                 (None, None) => self.meet(job),
                 _ => {}
             }
-            if let Some(slot) = self.believed(jobs::slot(self.cron_job, job)) {
+            if let Some(slot) = self.origin.believed(jobs::slot(self.cron_job, job)) {
                 let last = self.status.last_schedule_time.take().max(Some(Time(slot)));
                 self.status.last_schedule_time = last;
             }
@@ -197,10 +185,10 @@ impl<'a> Sync<'a> {
         {
             self.plan.wake(at);
         }
-        if let Some(latest) = missed.latest
-            && !self.view.quiet
-        {
-            self.decide(&timing, floor, latest, missed.count);
+        let Some(latest) = missed.latest.filter(|_| !self.view.quiet) else { return };
+        match self.catch_up_at(&timing, floor) {
+            Some(at) => self.plan.wake(at),
+            None => self.decide(&timing, floor, latest, missed.count),
         }
     }
 
@@ -218,28 +206,22 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// Slots up to here are settled, or were before the schedule was in force.
     fn floor(&self, timing: &Timing) -> Timestamp {
-        let meta = &self.cron_job.metadata;
-        let in_force = self.in_force_since.or(timing::in_force_since(meta));
-        // An edit that seems older than the object was made after the clock had been set back.
-        let made = meta.creation_timestamp.as_ref().map(|time| time.0);
-        let made = made.map(|made| in_force.map_or(made, |edited| made.min(edited)));
         let last = self.status.last_schedule_time.as_ref().map(|time| time.0);
-        let last = self.believed(last.or(made));
-        let in_force = self.believed(in_force);
-        let other = match timing.catch_up {
-            CatchUp::None => in_force,
-            CatchUp::Latest => None,
-            CatchUp::All => self.believed(timing::skipped_up_to(meta)),
-        };
-        last.max(other).or(in_force).unwrap_or(self.view.now)
+        self.origin.floor(last, timing.catch_up)
+    }
+
+    /// When a slot may start that was missed before anybody could see it. Jitter spreads such
+    /// starts too: else all CronJobs of a host would start at once after it was down.
+    fn catch_up_at(&self, timing: &Timing, floor: Timestamp) -> Option<Timestamp> {
+        let seen = self.origin.missed_seen_at(timing.catch_up)?;
+        let first = timing.next_after(floor)?.checked_add(timing.jitter).ok()?;
+        seen.checked_add(timing.jitter).ok().filter(|at| first <= seen && *at > self.view.now)
     }
 
     /// Slots after `floor` up to `latest` are due: which one runs, and what becomes of the others?
     fn decide(&mut self, timing: &Timing, floor: Timestamp, latest: Timestamp, count: u32) {
-        let told = self.believed(timing::skipped_up_to(&self.cron_job.metadata));
-        let told = told.unwrap_or(Timestamp::MIN);
+        let told = self.origin.skipped_up_to().unwrap_or(Timestamp::MIN);
         let mut slots = match count {
             1 => vec![latest],
             _ => timing.last_slots(floor.max(told), latest, MISSED_MAX + 1),
@@ -288,12 +270,8 @@ impl<'a> Sync<'a> {
     fn skip_missed(&mut self, timing: &Timing, slots: &[Timestamp], too_many: bool) {
         let Some(last) = slots.last() else { return };
         for slot in slots {
-            let why = if self.is_too_late(timing, *slot) {
-                "missed: startingDeadlineSeconds had passed"
-            } else {
-                "missed: a later slot was due as well"
-            };
-            let run = self.run(*slot, Outcome::Skipped, why);
+            let why = self.why_missed(timing, *slot);
+            let run = self.run(*slot, Outcome::Skipped, &why);
             self.plan.push(Action::Record(run));
         }
         if too_many {
@@ -309,6 +287,21 @@ impl<'a> Sync<'a> {
         let message = format!("Missed scheduled time to start a job: {at}{more}");
         self.plan.event(Severity::Warning, "MissSchedule", message);
         self.skipped_up_to = Some(*last);
+    }
+
+    fn why_missed(&self, timing: &Timing, slot: Timestamp) -> String {
+        let then = match self.is_too_late(timing, slot) {
+            true => "startingDeadlineSeconds had passed",
+            false => "a later slot was due as well",
+        };
+        let due = slot.checked_add(timing.jitter).unwrap_or(slot);
+        match self.view.settings.down.filter(|down| (down.from..=down.to).contains(&due)) {
+            Some(Down { from, to, was_stopped }) => {
+                let known = if was_stopped { "" } else { " (when it last wrote)" };
+                format!("missed: the daemon was down from {from:.0}{known} to {to:.0}; {then}")
+            }
+            None => format!("missed: {then}"),
+        }
     }
 
     /// Under `Forbid` a slot waits for the run before it. When that ends, the latest of those that
@@ -384,7 +377,7 @@ impl<'a> Sync<'a> {
         self.status.active = (!self.active.is_empty()).then_some(self.active);
         let before = self.cron_job.status.as_ref();
         let is_same = before.unwrap_or(&CronJobStatus::default()) == &self.status;
-        let writes_status_alone = self.skipped_up_to.is_none() && self.in_force_since.is_none();
+        let writes_status_alone = self.skipped_up_to.is_none() && !self.origin.is_changed();
         if is_same && writes_status_alone {
             return;
         }
@@ -392,11 +385,9 @@ impl<'a> Sync<'a> {
         let mut cron_job = self.cron_job.clone();
         cron_job.status = Some(self.status);
         if let Some(slot) = self.skipped_up_to {
-            timing::set_skipped_up_to(&mut cron_job.metadata, slot);
+            timing::set_record(&mut cron_job.metadata, SKIPPED_UP_TO, slot);
         }
-        if let Some(since) = self.in_force_since {
-            timing::set_in_force_since(&mut cron_job.metadata, since);
-        }
+        self.origin.write(&mut cron_job.metadata);
         self.plan.push(Action::Put(cron_job.into()));
     }
 }

@@ -9,9 +9,6 @@ use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// cronlet's own records: no manifest says them.
-const RECORDS: [&str; 2] = [annotations::IN_FORCE_SINCE, annotations::SKIPPED_UP_TO];
-
 pub struct Timing {
     pub schedule: Schedule,
     pub zone: Zone,
@@ -118,7 +115,7 @@ impl Timing {
 /// Kubernetes has no such record: a schedule that is edited at noon to `0 11 * * *` runs at once
 /// there, and so does a CronJob that is resumed, for its latest missed slot.
 pub fn keep_records(old: &CronJob, new: &mut CronJob, now: Timestamp) {
-    for name in RECORDS {
+    for name in annotations::RECORDS {
         write(&mut new.metadata, name, annotation(&old.metadata, name).map(str::to_owned));
     }
     let suspended = |cron_job: &CronJob| cron_job.spec.suspend == Some(true);
@@ -128,20 +125,17 @@ pub fn keep_records(old: &CronJob, new: &mut CronJob, now: Timestamp) {
     }
 }
 
-pub fn in_force_since(meta: &ObjectMeta) -> Option<Timestamp> {
-    annotation(meta, annotations::IN_FORCE_SINCE)?.parse().ok()
-}
-
 pub fn set_in_force_since(meta: &mut ObjectMeta, since: Timestamp) {
-    write(meta, annotations::IN_FORCE_SINCE, Some(since.to_string()));
+    set_record(meta, annotations::IN_FORCE_SINCE, since);
 }
 
-pub fn skipped_up_to(meta: &ObjectMeta) -> Option<Timestamp> {
-    annotation(meta, annotations::SKIPPED_UP_TO)?.parse().ok()
+/// An instant that one of [`annotations::RECORDS`] names.
+pub fn record(meta: &ObjectMeta, name: &str) -> Option<Timestamp> {
+    annotation(meta, name)?.parse().ok()
 }
 
-pub fn set_skipped_up_to(meta: &mut ObjectMeta, slot: Timestamp) {
-    write(meta, annotations::SKIPPED_UP_TO, Some(slot.to_string()));
+pub fn set_record(meta: &mut ObjectMeta, name: &str, at: Timestamp) {
+    write(meta, name, Some(at.to_string()));
 }
 
 /// Which defaults of the configuration the times of runs follow from.
