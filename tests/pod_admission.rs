@@ -131,10 +131,38 @@ fn plugins_refuse_what_this_cluster_lacks() {
     check(json!({"priority": 0}), None);
     check(json!({"priority": 7}), Some("must not be provided in pod spec"));
     check(json!({"priorityClassName": "system-node-critical"}), None);
-    check(json!({"priorityClassName": "gold"}), Some("no PriorityClass with name gold was found"));
+    check(
+        json!({"priorityClassName": "system-node-critical", "priority": 7}),
+        Some("computed 2000001000"),
+    );
+    // The classes of a cluster are not known here: any name is taken.
+    check(json!({"priorityClassName": "gold"}), None);
+    check(json!({"priorityClassName": "gold", "priority": 7, "preemptionPolicy": "Never"}), None);
     check(json!({"preemptionPolicy": "Never"}), Some("must not be provided in pod spec"));
     check(json!({"overhead": {"cpu": "1"}}), Some("Pod Overhead set without"));
-    check(json!({"runtimeClassName": "gvisor"}), Some("RuntimeClass \"gvisor\" not found"));
+    check(json!({"runtimeClassName": "gvisor"}), None);
+    check(json!({"runtimeClassName": "gvisor", "overhead": {"cpu": "1"}}), None);
+}
+
+#[test]
+fn a_projected_token_is_of_an_account() {
+    let check = |account: Value, source: Value, want: Value| {
+        let volume = json!({"name": "t", "projected": {"sources": [source]}});
+        let mut spec = json!({"containers": [{"name": "a", "image": "b"}], "volumes": [volume]});
+        spec.as_object_mut().expect("a map").extend(account.as_object().expect("a map").clone());
+        let json = json!({"metadata": {"name": "a"}, "spec": spec});
+        let mut pod: Pod = serde_json::from_value(json).expect("a Pod");
+        defaults::pod(&mut pod);
+        let pod = serde_json::to_value(&pod).expect("a Pod is JSON");
+        for field in ["serviceAccountName", "serviceAccount"] {
+            assert_eq!(pod["spec"][field], want, "{account} {source}");
+        }
+    };
+    let token = || json!({"serviceAccountToken": {"path": "token"}});
+    check(json!({}), token(), json!("default"));
+    check(json!({"serviceAccountName": "mine"}), token(), json!("mine"));
+    check(json!({"serviceAccount": "mine"}), token(), json!("mine"));
+    check(json!({}), json!({"configMap": {"name": "c"}}), json!(null));
 }
 
 #[test]

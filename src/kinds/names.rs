@@ -248,9 +248,9 @@ pub fn port_number(value: i64) -> Faults {
     within(1, 65535, value)
 }
 
-/// A uid or gid of Linux.
+/// A uid or gid (`IsValidUserID`): Linux has twice as many, Kubernetes takes the lower half.
 pub fn user_or_group_id(value: i64) -> Faults {
-    within(0, u32::MAX.into(), value)
+    within(0, i32::MAX.into(), value)
 }
 
 /// A number between two others, both inclusive.
@@ -456,6 +456,6 @@ mod tests {
         check(cidr, 1, &["010.0.0.0/8", "::ffff:1.2.3.4/128", "10.0.0.0/", "::1/64"]);
         assert!(port_number(1).is_empty() && port_number(65535).is_empty());
         assert_eq!(port_number(0), ["must be between 1 and 65535, inclusive"]);
-        assert_eq!(user_or_group_id(-1), ["must be between 0 and 4294967295, inclusive"]);
+        assert_eq!(user_or_group_id(-1), ["must be between 0 and 2147483647, inclusive"]);
     }
 }

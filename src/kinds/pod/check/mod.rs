@@ -91,9 +91,6 @@ fn whole_pod(spec: &PodSpec, metadata: &ObjectMeta, causes: &mut Causes) {
     let metadata_at = Path::root("metadata");
     annotations::check(metadata, spec, &metadata_at.child("annotations"), causes);
     spec::check(&Scope::of_pod(spec, text(&metadata.name)), &at, causes);
-    if text(&spec.service_account_name).is_empty() {
-        volumes::forbid_tokens(items(&spec.volumes), &at.child("volumes"), causes);
-    }
     containers::check_image_space(&spec.containers, &at.child("containers"), causes);
     let init_containers = items(&spec.init_containers);
     containers::check_image_space(init_containers, &at.child("initContainers"), causes);

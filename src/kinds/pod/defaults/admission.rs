@@ -1,7 +1,9 @@
-//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority`
-//! and `RuntimeClass`.
+//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority`,
+//! `RuntimeClass` and `ServiceAccount`.
 //!
-//! This host has the two built-in priority classes and no runtime class.
+//! PriorityClasses and RuntimeClasses are not served, so a name of one is taken as it is (a warning
+//! says that it has no effect): manifests name classes that a cluster has, and a pod that is
+//! refused for that would never run here. The two built-in priority classes are known.
 
 use crate::kinds::pod::zero::{items, text};
 use crate::kinds::refused::Refused;
@@ -15,7 +17,7 @@ const PREEMPTION_POLICY: &str = "PreemptLowerPriority";
 pub fn refusal(pod: &Pod) -> Option<Refused> {
     let spec = pod.spec.as_ref()?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let why = wrong_priority(spec).or_else(|| missing_runtime_class(spec))?;
+    let why = wrong_priority(spec).or_else(|| overhead_without_class(spec))?;
     Some(Refused::Forbidden(format!("pods {name:?} is forbidden: {why}")))
 }
 
@@ -38,12 +40,25 @@ pub fn add_tolerations(spec: &mut PodSpec) {
     }
 }
 
+/// A projected token is a service account's: that of the namespace's `default`, unless the Pod names
+/// another.
+pub fn add_service_account(spec: &mut PodSpec) {
+    let sources = items(&spec.volumes).iter().filter_map(|volume| volume.projected.as_ref());
+    let mut sources = sources.flat_map(|projected| items(&projected.sources));
+    let names = [&spec.service_account_name, &spec.service_account];
+    let is_unnamed = names.into_iter().all(|name| text(name).is_empty());
+    if is_unnamed && sources.any(|source| source.service_account_token.is_some()) {
+        spec.service_account_name = Some("default".into());
+    }
+}
+
 pub fn add_priority(spec: &mut PodSpec) {
     let priority = class_priority(text(&spec.priority_class_name)).unwrap_or_default();
     spec.priority.get_or_insert(priority);
     spec.preemption_policy.get_or_insert_with(|| PREEMPTION_POLICY.into());
 }
 
+/// The priority of a class; `None` if only a cluster would know it.
 fn class_priority(class: &str) -> Option<i32> {
     match class {
         "" => Some(0),
@@ -54,10 +69,7 @@ fn class_priority(class: &str) -> Option<i32> {
 }
 
 fn wrong_priority(spec: &PodSpec) -> Option<String> {
-    let class = text(&spec.priority_class_name);
-    let Some(priority) = class_priority(class) else {
-        return Some(format!("no PriorityClass with name {class} was found"));
-    };
+    let priority = class_priority(text(&spec.priority_class_name))?;
     if let Some(written) = spec.priority.filter(|written| *written != priority) {
         return Some(format!(
             "the integer value of priority ({written}) must not be provided in pod spec; priority \
@@ -73,12 +85,9 @@ fn wrong_priority(spec: &PodSpec) -> Option<String> {
     ))
 }
 
-fn missing_runtime_class(spec: &PodSpec) -> Option<String> {
-    if let Some(class) = &spec.runtime_class_name {
-        return Some(format!("pod rejected: RuntimeClass {class:?} not found"));
-    }
+fn overhead_without_class(spec: &PodSpec) -> Option<String> {
     let has_overhead = spec.overhead.as_ref().is_some_and(|overhead| !overhead.is_empty());
-    has_overhead.then(|| {
+    (has_overhead && spec.runtime_class_name.is_none()).then(|| {
         "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".into()
     })
 }

@@ -23,6 +23,7 @@ use k8s_openapi::api::core::v1::{
 pub fn pod(pod: &mut Pod) {
     let spec = pod.spec.get_or_insert_default();
     default_only_in_pods(spec);
+    admission::add_service_account(spec);
     spec::default(spec);
     admission::add_tolerations(spec);
     admission::add_priority(spec);

@@ -65,22 +65,6 @@ pub fn sound<'a>(scope: &Scope<'a>) -> BTreeMap<&'a str, &'a Volume> {
     sound
 }
 
-/// A token is a service account's, so a pod without one has none.
-pub fn forbid_tokens(volumes: &[Volume], at: &Path<'_>, causes: &mut Causes) {
-    for (i, volume) in volumes.iter().enumerate() {
-        let Some(projected) = &volume.projected else { continue };
-        let at = at.index(i);
-        let at = at.child("projected");
-        for (j, source) in items(&projected.sources).iter().enumerate() {
-            if source.service_account_token.is_some() {
-                let why = "must not be specified when serviceAccountName is not set";
-                let sources_at = at.child("sources");
-                causes.forbidden(&sources_at.index(j).child("serviceAccountToken"), why);
-            }
-        }
-    }
-}
-
 fn check_volume(volume: &Volume, scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     check_source(volume, scope, at, causes);
     let name_at = at.child("name");
