@@ -366,6 +366,32 @@ fn volumes_of_several_sources_and_of_others() {
     );
 }
 
+/// Linux has twice as many.
+#[test]
+fn ids_of_users_and_groups() {
+    let context = |context: Value| json!({"securityContext": context});
+    let at = "spec.securityContext";
+    let (most, more) = (2_147_483_647_i64, 2_147_483_648_i64);
+    let ids = |id: i64| {
+        context(
+            json!({"runAsUser": id, "runAsGroup": id, "fsGroup": id, "supplementalGroups": [id]}),
+        )
+    };
+    spec(ids(most), &[]);
+    spec(
+        ids(more),
+        &["fsGroup", "runAsUser", "runAsGroup", "supplementalGroups[0]"]
+            .map(|field| format!("{at}.{field} Invalid"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    container(context(json!({"runAsUser": most, "runAsGroup": most})), &[]);
+    container(
+        context(json!({"runAsUser": more, "runAsGroup": 4_294_967_295_i64})),
+        &["securityContext.runAsUser Invalid", "securityContext.runAsGroup Invalid"],
+    );
+}
+
 #[test]
 fn security() {
     let context = |context: Value| json!({"securityContext": context});
@@ -397,25 +423,6 @@ fn security() {
             &format!("{at}.supplementalGroups[1] Invalid"),
             &format!("{at}.fsGroupChangePolicy NotSupported"),
         ],
-    );
-    let (most, more) = (2_147_483_647_i64, 2_147_483_648_i64);
-    let ids = |id: i64| {
-        context(
-            json!({"runAsUser": id, "runAsGroup": id, "fsGroup": id, "supplementalGroups": [id]}),
-        )
-    };
-    spec(ids(most), &[]);
-    spec(
-        ids(more),
-        &["fsGroup", "runAsUser", "runAsGroup", "supplementalGroups[0]"]
-            .map(|field| format!("{at}.{field} Invalid"))
-            .each_ref()
-            .map(String::as_str),
-    );
-    container(context(json!({"runAsUser": most, "runAsGroup": most})), &[]);
-    container(
-        context(json!({"runAsUser": more, "runAsGroup": 4_294_967_295_i64})),
-        &["securityContext.runAsUser Invalid", "securityContext.runAsGroup Invalid"],
     );
     spec(
         context(json!({"sysctls": [{"name": "A", "value": "1"}, {"name": "a", "value": "1"},

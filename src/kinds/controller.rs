@@ -1,12 +1,15 @@
 //! What controllers have in common: they own what they make, take in what matches their selector
 //! and no one owns, and let go what no longer matches.
 
-use super::action::{Action, Plan, View};
+use super::action::{Action, Plan, Severity, View};
 use super::admission::{self, Identity};
+use super::tally::{self, Tally};
 use super::{Key, Kind, Object, selector};
 use crate::seed::Seed;
+use crate::time::SignedDuration;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
 /// A generated name leaves room for its five letters.
@@ -135,13 +138,79 @@ impl Controller<'_> {
     }
 }
 
-/// Whether the API server would take a new object, and if not, why.
-pub fn admitted(object: Object) -> Result<(), String> {
+/// Admits a new object as the API server would; the error is its answer, with the generated name
+/// left out, so that the same refusal is the same text at each try.
+pub fn admitted(object: &Object) -> Result<(), String> {
     let identity = Identity { uid: "00000000-0000-4000-8000-000000000000", suffix: "" };
-    let namespace = object.namespace().to_owned();
-    match admission::create(object, &namespace, &identity) {
-        Ok(_) => Ok(()),
-        Err(refused) => Err(refused.to_string()),
+    let Err(refused) = admission::create(object.clone(), object.namespace(), &identity) else {
+        return Ok(());
+    };
+    let why = refused.to_string();
+    match &object.meta().generate_name {
+        Some(base) => Err(why.replace(object.name(), base)),
+        None => Err(why),
+    }
+}
+
+/// The annotation of an object whose pods admission refuses: how often, and when last.
+pub const REFUSED: &str = "cronlet.dev/refused-pods";
+
+/// The first wait before a refused pod is tried again (`DefaultJobApiBackOff`). The other
+/// controllers of Kubernetes begin with milliseconds, as their API server may be out of reach for
+/// one; what is refused here is refused for what it says.
+const TRY_AGAIN_MIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// The longest wait of the controllers of `apps` (`DefaultTypedControllerRateLimiter`).
+pub const TRY_AGAIN_MAX: SignedDuration = SignedDuration::from_secs(1000);
+
+/// The pods of one object that admission has refused since it took the last.
+///
+/// A plan that makes pods asks admission each time, so they are made as soon as they may. Between
+/// two tries it says nothing: a try is an event and a count, and the waits double.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusals {
+    before: Option<Tally>,
+    now: Option<Tally>,
+    longest: SignedDuration,
+}
+
+impl Refusals {
+    pub fn of(meta: &ObjectMeta, longest: SignedDuration) -> Refusals {
+        Refusals { before: Tally::read(meta, REFUSED), now: None, longest }
+    }
+
+    /// Notes a pod that is refused, with the event `Error creating`.
+    pub fn note(&mut self, why: &str, view: &View, plan: &mut Plan) {
+        if self.is_try(view, plan) {
+            plan.event(Severity::Warning, "FailedCreate", format!("Error creating: {why}"));
+        }
+    }
+
+    /// Counts a refusal, and asks for the next try; true if this one was due, and is to be told.
+    pub fn is_try(&mut self, view: &View, plan: &mut Plan) -> bool {
+        let next = |tally: &Tally| tally.next_try(TRY_AGAIN_MIN, self.longest, view);
+        let waits = self.before.filter(|before| next(before) > view.now);
+        let tally = waits.unwrap_or_else(|| Tally::and(self.before, view.now));
+        plan.wake(next(&tally));
+        self.now = Some(tally);
+        waits.is_none()
+    }
+
+    /// Keeps what is known where no pod was tried.
+    pub fn keep(&mut self) {
+        self.now = self.before;
+    }
+
+    /// The object's metadata as it shall be written.
+    pub fn written<'a>(&self, meta: &'a ObjectMeta) -> Cow<'a, ObjectMeta> {
+        let mut written = Cow::Borrowed(meta);
+        if self.now != self.before {
+            match self.now {
+                Some(tally) => tally.write(written.to_mut(), REFUSED),
+                None => tally::clear(written.to_mut(), REFUSED),
+            }
+        }
+        written
     }
 }
 

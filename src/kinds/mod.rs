@@ -35,6 +35,7 @@ pub mod selector;
 pub mod service;
 pub mod shown;
 pub mod stateful_set;
+pub mod tally;
 pub mod template;
 
 /// How a kind is named in URLs, in manifests and on the command line.

@@ -13,6 +13,8 @@ mod nodes;
 
 mod replica_sets;
 
+mod refusals;
+
 mod stateful_sets;
 
 mod recorded;

@@ -1,6 +1,7 @@
 //! Rules of the CronJob controller, each in a script that fails without it.
 
-use crate::world::check;
+use crate::world::{World, check};
+use cronlet::kinds::Kind;
 use serde_json::{Value, json};
 
 pub fn cron_job(spec: Value) -> Value {
@@ -17,7 +18,7 @@ pub fn cron_job(spec: Value) -> Value {
                 "parallelism": 1,
                 "backoffLimit": 0,
                 "template": {"spec": {
-                    "containers": [{"name": "main", "command": ["true"]}],
+                    "containers": [{"name": "main", "image": "i", "command": ["true"]}],
                     "restartPolicy": "Never",
                 }},
             }},
@@ -829,6 +830,61 @@ fn a_name_that_is_taken_skips_the_slot() {
           > job c-29923869: active=1 start=+118s
     "#,
     );
+}
+
+/// The labels of a Job's template are looked at only when the Job is made. The slot runs when they
+/// are mended before the next.
+#[test]
+fn a_job_that_is_refused_skips_the_slot() {
+    let mut refused = cron_job(json!({}));
+    refused["spec"]["jobTemplate"]["metadata"] = json!({"labels": {"a": "b c"}});
+    check(
+        &[refused],
+        r#"
+          > cronjob c:
+        wait due
+          > after 58s
+          > Warning FailedCreate: Error creating job: Job.batch "c-29923868" is invalid:
+          >   metadata.labels: Invalid value: "b c": a valid label must be an empty
+          >   string or consist of alphanumeric characters, '-', '_' or '.', and must
+          >   start and end with an alphanumeric character (e.g. 'MyValue',  or
+          >   'my_value',  or '12345', regex used for validation is
+          >   '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')
+          > run 11:08:00 Skipped: its Job is refused
+        trigger c
+          > refused: its Job is refused: Job.batch "c-manual-1795432080" is invalid:
+          >   metadata.labels: Invalid value: "b c": a valid label must be an empty
+          >   string or consist of alphanumeric characters, '-', '_' or '.', and must
+          >   start and end with an alphanumeric character (e.g. 'MyValue',  or
+          >   'my_value',  or '12345', regex used for validation is
+          >   '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')
+        patch cronjob/c {"spec":{"jobTemplate":{"metadata":null}}}
+          > run 11:08:00 Running
+          > SuccessfulCreate: Created job c-29923868
+          > SuccessfulCreate: Created pod: #1
+          > cronjob c: active=c-29923868 last=11:08:00
+          > job c-29923868: active=1 start=+58s
+    "#,
+    );
+}
+
+/// A Job's name becomes a label of its pods, which has 63 characters at most.
+#[test]
+fn a_run_by_hand_has_a_name_that_fits() {
+    let name = "a-name-of-fifty-two-characters-which-is-the-longest-";
+    let mut long = cron_job(json!({"suspend": true}));
+    long["metadata"]["name"] = json!(&name[..52].replace("longest-", "longest0"));
+    let mut world = World::new("2026-11-23T11:07:02Z".parse().expect("an instant"));
+    world.add(long.clone());
+    world.settle();
+    world.obey(&format!("trigger {}", long["metadata"]["name"].as_str().expect("a name")));
+    world.settle();
+    let jobs: Vec<&str> =
+        world.objects.keys().filter(|key| key.kind == Kind::Job).map(|key| &*key.name).collect();
+    assert_eq!(jobs, ["a-name-of-fifty-two-characters-which-is--manual-1795432022"]);
+    assert!(jobs[0].len() <= 63, "{jobs:?}");
+    let pods = world.objects.keys().filter(|key| key.kind == Kind::Pod).count();
+    assert_eq!(pods, 1);
 }
 
 /// As recorded in `cron-history.jsonl`: the CronJob does not take part in it, but counts its

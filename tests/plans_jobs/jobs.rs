@@ -12,7 +12,7 @@ fn job_of(restart_policy: &str, spec: Value) -> Value {
         "kind": "Job",
         "metadata": {"name": "j"},
         "spec": {"template": {"spec": {
-            "containers": [{"name": "main", "command": ["true"]}],
+            "containers": [{"name": "main", "image": "i", "command": ["true"]}],
             "restartPolicy": restart_policy,
         }}},
     });
@@ -44,6 +44,68 @@ fn a_job_completes() {
           > Completed: Job completed
           > job j: succeeded=1 start=+0s end=+4s SuccessCriteriaMet:CompletionsReached
           >   Complete:CompletionsReached
+    "#,
+    );
+}
+
+/// A finalizer of a template is looked at only when the pod is made.
+fn refused(spec: Value) -> Value {
+    let mut job = job(spec);
+    job["spec"]["template"]["metadata"] = json!({"finalizers": ["mine"]});
+    job
+}
+
+/// As Kubernetes' queue: 1 s, doubling up to a minute (`MaxJobApiBackOff`).
+#[test]
+fn a_pod_that_is_refused_is_tried_again() {
+    check(
+        &[refused(json!({"activeDeadlineSeconds": 200}))],
+        r#"
+          > Warning FailedCreate: Error creating: Pod "j-" is invalid:
+          >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
+          >   finalizer name nor is it fully qualified
+          > job j: start=+0s
+        wait due
+          > after 1s
+          > Warning FailedCreate: Error creating: Pod "j-" is invalid:
+          >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
+          >   finalizer name nor is it fully qualified
+        wait due
+          > after 2s
+          > Warning FailedCreate: Error creating: Pod "j-" is invalid:
+          >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
+          >   finalizer name nor is it fully qualified
+        set job/j {"parallelism":2}
+        set job/j {"suspend":true}
+          > Suspended: Job suspended
+          > job j: Suspended:JobSuspended
+        set job/j {"suspend":false}
+          > Warning FailedCreate: Error creating: Pod "j-" is invalid:
+          >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
+          >   finalizer name nor is it fully qualified
+          > Resumed: Job resumed
+          > job j: start=+3s !Suspended:JobResumed
+        wait 200s
+          > Warning DeadlineExceeded: Job was active longer than specified deadline
+          > job j: start=+3s !Suspended:JobResumed FailureTarget:DeadlineExceeded
+          >   Failed:DeadlineExceeded
+    "#,
+    );
+}
+
+#[test]
+fn a_pod_that_is_no_longer_refused_is_made_at_once() {
+    check(
+        &[refused(json!({}))],
+        r#"
+          > Warning FailedCreate: Error creating: Pod "j-" is invalid:
+          >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
+          >   finalizer name nor is it fully qualified
+          > job j: start=+0s
+        patch job/j {"spec":{"template":{"metadata":null}}}
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        wait 3600s
     "#,
     );
 }
@@ -86,7 +148,7 @@ fn failures_are_retried_up_to_the_backoff_limit() {
 }
 
 #[test]
-fn the_backoff_doubles_up_to_six_minutes() {
+fn the_backoff_doubles_up_to_ten_minutes() {
     check(
         &[job(json!({"backoffLimit": 20}))],
         r#"
@@ -145,7 +207,7 @@ fn the_backoff_doubles_up_to_six_minutes() {
            > after 2s
            > job j: failed=7 start=+0s
          wait due
-           > after 358s
+           > after 598s
            > SuccessfulCreate: Created pod: #8
            > job j: active=1 failed=7 start=+0s
         "#,
@@ -554,9 +616,9 @@ fn suspending_stops_the_pods_and_resuming_starts_the_clock_anew() {
           > SuccessfulDelete: Deleted pod: #1
           > delete #1
           > Suspended: Job suspended
-          > job j: terminating=1 start=+0s Suspended:JobSuspended
+          > job j: terminating=1 Suspended:JobSuspended
         stopped #1
-          > job j: start=+0s Suspended:JobSuspended
+          > job j: Suspended:JobSuspended
         wait 100s
         set job/j {"suspend":false}
           > SuccessfulCreate: Created pod: #2

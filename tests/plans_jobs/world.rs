@@ -288,7 +288,8 @@ impl World {
 
     /// One line of a script.
     pub fn obey(&mut self, command: &str) {
-        let words: Vec<&str> = match command.starts_with("set ") {
+        let has_json = command.starts_with("set ") || command.starts_with("patch ");
+        let words: Vec<&str> = match has_json {
             true => command.splitn(3, ' ').collect(),
             false => command.split(' ').collect(),
         };
@@ -334,6 +335,7 @@ impl World {
             ["down", time] => self.down(time, true),
             ["crash", time] => self.down(time, false),
             ["set", target, patch] => self.set(target, patch),
+            ["patch", target, patch] => self.edit(target, |json| merge(json, parse(patch))),
             _ => panic!("no such command: {command}"),
         }
     }
@@ -404,20 +406,32 @@ impl World {
     /// `set job/x {"suspend":true}`: a patch of the spec; of the annotations where it begins with
     /// `@`.
     fn set(&mut self, target: &str, patch: &str) {
-        let (kind, name) = target.split_once('/').expect("kind/name");
-        let kind = Kind::from_name(kind).expect("a known kind");
-        let old = self.objects.get(&Key::new(kind, "default", name)).expect("an object").clone();
-        let mut json = serde_json::to_value(&old).expect("JSON");
         let (part, patch) = match patch.strip_prefix('@') {
             Some(patch) => ("/metadata", json!({"annotations": parse(patch)})),
             None => ("/spec", parse(patch)),
         };
-        let part = json.pointer_mut(part).and_then(Value::as_object_mut).expect("an object");
-        part.extend(patch.as_object().expect("an object").clone());
+        self.edit(target, |json| {
+            let part = json.pointer_mut(part).and_then(Value::as_object_mut).expect("an object");
+            part.extend(patch.as_object().expect("an object").clone());
+        });
+    }
+
+    /// `target` is `job/x`, or `pod/#1`.
+    fn edit(&mut self, target: &str, change: impl FnOnce(&mut Value)) {
+        let (kind, name) = target.split_once('/').expect("kind/name");
+        let kind = Kind::from_name(kind).expect("a known kind");
+        let key = match kind {
+            Kind::Pod => self.pod_key(name),
+            _ => Key::new(kind, "default", name),
+        };
+        let old = self.objects.get(&key).expect("an object").clone();
+        let mut json = serde_json::to_value(&old).expect("JSON");
+        change(&mut json);
         let mut new = kind.read_json(&serde_json::to_vec(&json).expect("JSON")).expect("an object");
         if let (Object::CronJob(old), Object::CronJob(new)) = (&old, &mut new) {
             cron_job::keep_records(old, std::sync::Arc::make_mut(new), self.now);
         }
+        self.touch(&old);
         self.put(new);
     }
 
@@ -440,6 +454,17 @@ impl World {
         json["status"] = status;
         let json = serde_json::to_vec(&json).expect("JSON");
         self.put(Kind::Pod.read_json(&json).expect("a pod"));
+    }
+}
+
+/// JSON Merge Patch: null takes a field away.
+fn merge(value: &mut Value, patch: Value) {
+    let Value::Object(fields) = patch else { return *value = patch };
+    for (name, patch) in fields {
+        match patch {
+            Value::Null => drop(value.as_object_mut().expect("an object").remove(&name)),
+            patch => merge(&mut value[name], patch),
+        }
     }
 }
 

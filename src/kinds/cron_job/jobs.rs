@@ -2,6 +2,7 @@
 //! slot.
 
 use super::schedule::Zone;
+use crate::kinds::controller::admitted;
 use crate::kinds::job::record::{self, INSTANTIATE, SCHEDULED};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
@@ -45,11 +46,13 @@ fn number_of_name(cron_job: &CronJob, job: &str) -> Option<i64> {
 /// What a Job's name alone says of its slot, and whether it was triggered by hand. The seconds of a
 /// slot are lost where the name counts minutes; only `@every` has any.
 pub fn slot_of_name(cron_job: &CronJob, job: &str) -> Option<(Timestamp, bool)> {
-    let of_cron_job = job.strip_prefix(cron_job.metadata.name.as_deref()?)?.strip_prefix('-')?;
-    let manual = of_cron_job.strip_prefix("manual-");
+    let manual = job.strip_prefix(&manual_base(cron_job));
     // A further manual run of the same second is numbered.
     let manual = manual.map(|rest| rest.split_once('-').map_or(rest, |(second, _)| second));
-    let number: i64 = manual.unwrap_or(of_cron_job).parse().ok()?;
+    let number: i64 = match manual {
+        Some(second) => second.parse().ok()?,
+        None => number_of_name(cron_job, job)?,
+    };
     let seconds = if number < SECONDS_MIN { number.checked_mul(60)? } else { number };
     let at = Timestamp::from_second(seconds).ok()?;
     Some(if manual.is_some() { (record::asked_at(job, at), true) } else { (at, false) })
@@ -104,6 +107,25 @@ pub fn triggered(cron_job: &CronJob, name: String, force: bool) -> Job {
     let annotations = job.metadata.annotations.get_or_insert_default();
     annotations.insert(TRIGGERED.to_owned(), how.to_owned());
     job
+}
+
+/// Why admission refuses the Job. The template's spec was admitted with the CronJob; its labels and
+/// annotations were not.
+pub fn refusal(cron_job: &CronJob, job: &Job) -> Option<String> {
+    let template = cron_job.spec.job_template.metadata.as_ref()?;
+    let mut marks = [&template.labels, &template.annotations].into_iter().flatten();
+    if marks.all(|map| map.is_empty()) {
+        return None;
+    }
+    admitted(&job.clone().into()).err()
+}
+
+/// The beginning of the name of a Job that was triggered. With the second and a number at its end
+/// the name is no longer than a label's value, which it becomes.
+pub fn manual_base(cron_job: &CronJob) -> String {
+    const OWN_LENGTH_MAX: usize = 40;
+    let name = cron_job.metadata.name.as_deref().unwrap_or_default();
+    format!("{}-manual-", name.get(..OWN_LENGTH_MAX).unwrap_or(name))
 }
 
 fn from_template(cron_job: &CronJob, name: String, block_owner_deletion: Option<bool>) -> Job {

@@ -46,6 +46,12 @@ pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
     plan
 }
 
+/// What keeps the Job of a slot from being made: the API server's words, and those of the history.
+struct Obstacle {
+    why: String,
+    note: &'static str,
+}
+
 /// One look at a CronJob.
 struct Sync<'a> {
     cron_job: &'a CronJob,
@@ -253,10 +259,11 @@ impl<'a> Sync<'a> {
         }
         let fine = timing.schedule.is_finer_than_minutes();
         let name = jobs::name_of_slot(self.cron_job, slot, fine);
-        if !self.is_taken(&name) {
-            self.start(slot, name);
-        } else if is_new {
-            self.give_up(slot, &name);
+        let job = jobs::scheduled(self.cron_job, slot, name);
+        match self.obstacle(&job) {
+            None => self.start(slot, job),
+            Some(obstacle) if is_new => self.give_up(slot, obstacle),
+            Some(_) => {}
         }
     }
 
@@ -316,30 +323,39 @@ impl<'a> Sync<'a> {
         self.skipped_up_to = Some(slot);
     }
 
-    /// Ours would have settled the slot, so it is someone else's.
-    fn is_taken(&self, name: &str) -> bool {
+    /// Why the Job of a slot cannot be made.
+    fn obstacle(&self, job: &Job) -> Option<Obstacle> {
         let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
-        self.view.others.get(&Key::new(Kind::Job, namespace, name)).is_some()
+        let key = Key::new(Kind::Job, namespace, jobs::name(job));
+        if self.view.others.get(&key).is_some() {
+            // Ours would have settled the slot, so it is someone else's.
+            let why = format!("jobs.batch {:?} already exists", jobs::name(job));
+            return Some(Obstacle { why, note: "another Job has the name of its Job" });
+        }
+        let why = jobs::refusal(self.cron_job, job)?;
+        Some(Obstacle { why, note: "its Job is refused" })
     }
 
-    /// Kubernetes says nothing when the name of a slot's Job is taken.
-    fn give_up(&mut self, slot: Timestamp, name: &str) {
-        let message = format!("Error creating job: jobs.batch {name:?} already exists");
+    /// Kubernetes says nothing when the name of a slot's Job is taken, and tries a Job that is
+    /// refused again until the next slot. Either is told of here, once for each slot.
+    fn give_up(&mut self, slot: Timestamp, Obstacle { why, note }: Obstacle) {
+        let message = format!("Error creating job: {why}");
         self.plan.event(Severity::Warning, "FailedCreate", message);
-        let run = self.run(slot, Outcome::Skipped, "another Job has the name of its Job");
+        let run = self.run(slot, Outcome::Skipped, note);
         self.plan.push(Action::Record(run));
         self.skipped_up_to = Some(slot);
     }
 
-    fn start(&mut self, slot: Timestamp, name: String) {
+    fn start(&mut self, slot: Timestamp, job: Job) {
         if self.spec.concurrency_policy.as_deref() == Some("Replace") {
             replace(&self.active, self.view, self.plan);
             self.active.clear();
         }
-        let run = self.run(slot, Outcome::Running, "");
-        self.plan.push(Action::Record(Run { job: name.clone(), ..run }));
+        let name = jobs::name(&job).to_owned();
         let message = format!("Created job {name}");
-        self.plan.push(Action::Create(jobs::scheduled(self.cron_job, slot, name).into()));
+        let run = self.run(slot, Outcome::Running, "");
+        self.plan.push(Action::Record(Run { job: name, ..run }));
+        self.plan.push(Action::Create(job.into()));
         self.plan.event(Severity::Normal, "SuccessfulCreate", message);
         // The Job settles every slot up to its own.
         self.skipped_up_to = None;

@@ -22,10 +22,13 @@ pub fn trigger(
     force: bool,
 ) -> Result<(String, Vec<Action>), String> {
     let mut plan = Plan::default();
-    let own = cron_job.metadata.name.as_deref().unwrap_or_default();
     let namespace = cron_job.metadata.namespace.as_deref().unwrap_or_default();
     let is_taken = |name: &str| view.others.get(&Key::new(Kind::Job, namespace, name)).is_some();
-    let name = free_name(own, view.now, is_taken)?;
+    let name = free_name(&jobs::manual_base(cron_job), view.now, is_taken)?;
+    let job = jobs::triggered(cron_job, name.clone(), force);
+    if let Some(why) = jobs::refusal(cron_job, &job) {
+        return Err(format!("its Job is refused: {why}"));
+    }
     let active = cron_job.status.as_ref().and_then(|status| status.active.as_deref());
     let active = active.unwrap_or_default();
     let policy = cron_job.spec.concurrency_policy.as_deref();
@@ -47,7 +50,7 @@ pub fn trigger(
     let asked_at = record::asked_at(&name, view.now);
     let run = new_run(cron_job, asked_at, Outcome::Running, "");
     plan.push(Action::Record(Run { job: name.clone(), manual: true, ..run }));
-    plan.push(Action::Create(jobs::triggered(cron_job, name.clone(), force).into()));
+    plan.push(Action::Create(job.into()));
     plan.event(Severity::Normal, "SuccessfulCreate", format!("Created job {name}"));
     Ok((name, plan.actions))
 }
@@ -55,11 +58,11 @@ pub fn trigger(
 /// The second's own name, then numbered ones. One whose place in the history another run of this
 /// second has is passed over.
 fn free_name(
-    cron_job: &str,
+    base: &str,
     now: Timestamp,
     is_taken: impl Fn(&str) -> bool,
 ) -> Result<String, String> {
-    let first = format!("{cron_job}-manual-{}", now.as_second());
+    let first = format!("{base}{}", now.as_second());
     let mut places = Vec::new();
     for number in 1..=PER_SECOND_MAX {
         let name = if number == 1 { first.clone() } else { format!("{first}-{number}") };
@@ -82,7 +85,7 @@ mod tests {
     fn runs_of_one_second_have_names_and_places_of_their_own() {
         let now = Timestamp::from_second(1_795_432_022).expect("in range");
         let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
-        while let Ok(name) = free_name("c", now, |name| names.contains(name)) {
+        while let Ok(name) = free_name("c-manual-", now, |name| names.contains(name)) {
             assert!(places.insert(record::asked_at(&name, now)), "{name}");
             assert!(names.insert(name));
         }

@@ -4,7 +4,7 @@
 
 use super::pods;
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, admitted};
+use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::node::{fits, host};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{POD_REVISION, Revisions};
@@ -37,9 +37,13 @@ pub fn plan(set: &DaemonSet, view: &View) -> Plan {
         Some(Object::Node(node)) => node,
         _ => Arc::new(host::node(None, view.settings, view.now)),
     };
-    let mut sync = Sync { set, spec, controller, view, plan, node, hash, pods: on_node(found) };
+    let refusals = Refusals::of(&set.metadata, TRY_AGAIN_MAX);
+    let pods = on_node(found);
+    let mut sync = Sync { set, spec, controller, view, plan, refusals, node, hash, pods };
     let counted = sync.status(history.collisions);
-    if set.metadata.deletion_timestamp.is_none() && !view.quiet && !sync.manage() {
+    if set.metadata.deletion_timestamp.is_some() || view.quiet {
+        sync.refusals.keep();
+    } else if !sync.manage() {
         sync.roll();
     }
     sync.write(counted);
@@ -68,6 +72,7 @@ struct Sync<'a> {
     controller: Controller<'a>,
     view: &'a View<'a>,
     plan: Plan,
+    refusals: Refusals,
     node: Arc<Node>,
     /// Of the present template.
     hash: String,
@@ -181,9 +186,8 @@ impl Sync<'_> {
         let pod = pods::new(self.set, &self.controller, template, &self.hash, &node, self.view);
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
         let object = Object::from(pod);
-        if let Err(why) = admitted(object.clone()) {
-            let message = format!("Error creating: {why}");
-            self.plan.event(Severity::Warning, "FailedCreate", message);
+        if let Err(why) = admitted(&object) {
+            self.refusals.note(&why, self.view, &mut self.plan);
             return true;
         }
         self.plan.push(Action::Create(object));
@@ -255,9 +259,10 @@ impl Sync<'_> {
     }
 
     fn write(&mut self, status: DaemonSetStatus) {
-        if self.set.status.as_ref() != Some(&status) {
-            let mut set = self.set.clone();
-            set.status = Some(status);
+        let metadata = self.refusals.written(&self.set.metadata);
+        if self.set.status.as_ref() != Some(&status) || *metadata != self.set.metadata {
+            let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
+            let set = DaemonSet { metadata, spec, status: Some(status) };
             self.plan.push(Action::Put(set.into()));
         }
     }

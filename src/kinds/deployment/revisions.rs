@@ -8,7 +8,7 @@ use super::hash;
 use super::plan::Sync;
 use super::sets::Set;
 use crate::kinds::action::Severity;
-use crate::kinds::controller::admitted;
+use crate::kinds::controller::{REFUSED, admitted};
 use crate::kinds::{Key, Kind};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -30,10 +30,10 @@ pub(super) fn of(set: &Set) -> i64 {
     set.number(REVISION).unwrap_or(0)
 }
 
-/// Annotations of a Deployment that say something of it alone.
+/// Annotations of a Deployment or ReplicaSet that say something of it alone.
 pub fn is_own(annotation: &str) -> bool {
     [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS].contains(&annotation)
-        || annotation == super::rollback::ROLLBACK_TO
+        || [super::rollback::ROLLBACK_TO, REFUSED].contains(&annotation)
 }
 
 impl Sync<'_> {
@@ -74,7 +74,7 @@ impl Sync<'_> {
             return false;
         }
         let set = self.new_set(name, &hash);
-        if let Err(why) = admitted(set.clone().into()) {
+        if let Err(why) = admitted(&set.clone().into()) {
             self.tell_refusal(&set, &why);
             return false;
         }

@@ -2,45 +2,19 @@
 
 use super::pods;
 use crate::kinds::action::View;
+use crate::kinds::tally::Tally;
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::JobSpec;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// `DefaultJobPodFailureBackOff`
 const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// `MaxJobPodFailureBackOff`
-const LONGEST: SignedDuration = SignedDuration::from_mins(6);
+const LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
-/// The annotation of a Job that tells of the failed pods that were deleted.
+/// The annotation of a Job that counts the failed pods that were deleted, and says when the last of
+/// them ended.
 pub const DELETED: &str = "cronlet.dev/deleted-pods";
-
-/// Failed pods that are not there any more, how many and when the last one ended: `2
-/// 2026-11-28T14:47:49Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deleted {
-    count: u32,
-    last: Timestamp,
-}
-
-impl Deleted {
-    pub fn of(meta: &ObjectMeta) -> Option<Deleted> {
-        let (count, last) = meta.annotations.as_ref()?.get(DELETED)?.split_once(' ')?;
-        Some(Deleted { count: count.parse().ok()?, last: last.parse().ok()? })
-    }
-
-    /// With one more.
-    pub fn and(before: Option<Deleted>, pod: &Pod) -> Deleted {
-        let (count, last) =
-            before.map_or((0, Timestamp::MIN), |before| (before.count, before.last));
-        Deleted { count: count.saturating_add(1), last: last.max(pods::finished_at(pod)) }
-    }
-
-    pub fn write(self, meta: &mut ObjectMeta) {
-        let text = format!("{} {}", self.count, self.last);
-        meta.annotations.get_or_insert_default().insert(DELETED.to_owned(), text);
-    }
-}
 
 /// When the next pod may be made; `None`: now.
 ///
@@ -49,7 +23,7 @@ impl Deleted {
 /// that are not, so that a restart changes nothing.
 pub fn next_pod_at(
     pods: &[&Pod],
-    deleted: Option<Deleted>,
+    deleted: Option<Tally>,
     spec: &JobSpec,
     view: &View,
 ) -> Option<Timestamp> {
@@ -79,8 +53,6 @@ pub fn next_try_at(last: &Pod, view: &View) -> Option<Timestamp> {
     after(earlier[0].saturating_add(earlier[1]).saturating_add(1), pods::finished_at(last), view)
 }
 
-fn after(failures: u32, last_failure: Timestamp, view: &View) -> Option<Timestamp> {
-    let doublings = failures.saturating_sub(1).min(16);
-    let wait = LONGEST.min(FIRST * (1 << doublings));
-    Some(view.due(last_failure, wait)).filter(|at| *at > view.now)
+fn after(count: u32, last: Timestamp, view: &View) -> Option<Timestamp> {
+    Some(Tally { count, last }.next_try(FIRST, LONGEST, view)).filter(|at| *at > view.now)
 }

@@ -11,12 +11,13 @@ use super::failure_policy::{self, Verdict as Judged};
 use super::indexed::Indexed;
 use super::{backoff, create, pods, record};
 use crate::kinds::action::{Action, Plan, Severity, View};
+use crate::kinds::controller::{Refusals, admitted};
+use crate::kinds::tally::Tally;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus, UncountedTerminatedPods};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// `MaxPodCreateDeletePerSync`: more pods than this wait for the next plan, which follows at once.
@@ -24,6 +25,9 @@ const PODS_PER_PLAN_MAX: usize = 500;
 
 /// More pods of one Job than this do not run at once, whatever `parallelism` says: it is one host.
 const ACTIVE_MAX: i32 = 10_000;
+
+/// `MaxJobApiBackOff`
+const TRY_AGAIN_MAX: SignedDuration = SignedDuration::from_mins(1);
 
 /// Decides what a Job needs now. `view.owned` are its pods.
 pub fn plan(job: &Job, view: &View) -> Plan {
@@ -88,7 +92,8 @@ struct Sync<'a> {
     succeeded: i32,
     failed: i32,
     status: JobStatus,
-    deleted: Option<backoff::Deleted>,
+    deleted: Option<Tally>,
+    refusals: Refusals,
     /// In whole seconds, as Kubernetes stores times.
     now: Timestamp,
 }
@@ -107,7 +112,8 @@ impl<'a> Sync<'a> {
             going: Vec::new(),
             made: 0,
             backs_off: false,
-            deleted: backoff::Deleted::of(&job.metadata),
+            deleted: Tally::read(&job.metadata, backoff::DELETED),
+            refusals: Refusals::of(&job.metadata, TRY_AGAIN_MAX),
             job,
             spec,
             view,
@@ -148,10 +154,13 @@ impl<'a> Sync<'a> {
     }
 
     /// A Job starts when it is first not suspended, and again whenever it is resumed: its deadline
-    /// counts from there.
+    /// counts from there. While it is suspended it has not started
+    /// (`MutableSchedulingDirectivesForSuspendedJobs`).
     fn set_start_time(&mut self) {
         let resumed = conditions::is_true(&self.status, "Suspended");
-        if !self.is_suspended() && (resumed || self.status.start_time.is_none()) {
+        if self.is_suspended() {
+            self.status.start_time = None;
+        } else if resumed || self.status.start_time.is_none() {
             self.status.start_time = Some(Time(self.now));
         }
     }
@@ -232,7 +241,9 @@ impl<'a> Sync<'a> {
         }
         let waits = pods::replaces_only_failed(self.spec);
         let missing = want - self.active_now() - if waits { self.terminating() } else { 0 };
-        if missing > 0 && !self.view.quiet {
+        if self.view.quiet {
+            self.refusals.keep();
+        } else if missing > 0 {
             self.start(usize::try_from(missing).unwrap_or(0).min(PODS_PER_PLAN_MAX));
         }
     }
@@ -289,22 +300,35 @@ impl<'a> Sync<'a> {
             None => vec![None; missing],
         };
         for index in &indexes {
-            self.start_one(*index);
+            if !self.start_one(*index) {
+                return;
+            }
         }
         self.backs_off = self.made == 0 && !indexes.is_empty();
     }
 
-    fn start_one(&mut self, index: Option<u32>) {
+    /// Makes a pod, unless its index has to wait. False if admission refuses it: then it refuses
+    /// all, which are of one template.
+    fn start_one(&mut self, index: Option<u32>) -> bool {
         let waiting = self.indexed.as_ref().map(|indexed| &indexed.waiting);
         let replaced = index.and_then(|index| waiting?.get(&index).copied());
         if let Some(at) = replaced.and_then(|pod| backoff::next_try_at(pod, self.view)) {
-            return self.plan.wake(at);
+            self.plan.wake(at);
+            return true;
         }
         let name = create::free_name(self.job, index, self.made as u64, self.view);
         let message = format!("Created pod: {name}");
-        self.plan.push(Action::Create(create::pod(self.job, index, replaced, name).into()));
+        let pod = Object::from(create::pod(self.job, index, replaced, name));
+        if self.made == 0
+            && let Err(why) = admitted(&pod)
+        {
+            self.refusals.note(&why, self.view, self.plan);
+            return false;
+        }
+        self.plan.push(Action::Create(pod));
         self.plan.event(Severity::Normal, "SuccessfulCreate", message);
         self.made += 1;
+        true
     }
 
     fn active_now(&self) -> i32 {
@@ -344,7 +368,7 @@ impl<'a> Sync<'a> {
             if fails && !pods::succeeded(pod) && has_index && self.counts_as_failed(pod) {
                 failed += 1;
                 if pod.metadata.deletion_timestamp.is_some() {
-                    self.deleted = Some(backoff::Deleted::and(self.deleted, pod));
+                    self.deleted = Some(Tally::and(self.deleted, pods::finished_at(pod)));
                 }
             }
             self.plan.push(Action::Put(pods::counted(pod).into()));
@@ -407,9 +431,9 @@ impl<'a> Sync<'a> {
         self.status.terminating = Some(self.terminating());
         self.status.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
         let before = self.job.status.as_ref();
-        let mut metadata = Cow::Borrowed(&self.job.metadata);
+        let mut metadata = self.refusals.written(&self.job.metadata);
         if let Some(deleted) = self.deleted.filter(|_| ended.is_none()) {
-            deleted.write(metadata.to_mut());
+            deleted.write(metadata.to_mut(), backoff::DELETED);
         }
         if before == Some(&self.status) && *metadata == self.job.metadata {
             return;

@@ -2,12 +2,11 @@
 //!
 //! Follows `replica_set.go` of Kubernetes 1.36. Kubernetes makes pods in batches of 1, 2, 4 and so
 //! on, so that a template that the API server refuses costs one call and not five hundred. Here the
-//! first pod is admitted before any is made: admission depends on the template alone, so what the
-//! first is refused for all are.
+//! first pod is admitted before any is made: what the first is refused for all are.
 
 use super::status::{self, Counts, Failure};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, admitted};
+use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::pod::standing::{self, Usefulness};
 use crate::kinds::{Kind, Object};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
@@ -34,7 +33,8 @@ pub fn plan(set: &ReplicaSet, view: &View) -> Plan {
     let active = controller.claim(Kind::Pod, view, &mut plan, |pod| is(pod, standing::is_active));
     let mut terminating = controller.claimed(Kind::Pod, view);
     terminating.retain(|pod| is(pod, standing::is_terminating));
-    let mut sync = Sync { set, spec, controller, view, plan, active: pods(active) };
+    let refusals = Refusals::of(&set.metadata, TRY_AGAIN_MAX);
+    let mut sync = Sync { set, spec, controller, view, plan, refusals, active: pods(active) };
     let failure = sync.manage();
     sync.write(terminating.len(), failure);
     sync.plan
@@ -54,6 +54,7 @@ struct Sync<'a> {
     controller: Controller<'a>,
     view: &'a View<'a>,
     plan: Plan,
+    refusals: Refusals,
     /// Neither ended nor going.
     active: Vec<Arc<Pod>>,
 }
@@ -62,6 +63,7 @@ impl Sync<'_> {
     /// Makes pods, or asks some to go (`manageReplicas`).
     fn manage(&mut self) -> Failure {
         if self.set.metadata.deletion_timestamp.is_some() || self.view.quiet {
+            self.refusals.keep();
             return Failure::Unknown;
         }
         let wanted = usize::try_from(self.spec.replicas.unwrap_or(1)).unwrap_or(0);
@@ -70,7 +72,7 @@ impl Sync<'_> {
             Ordering::Less => return self.create((possible - active).min(PODS_PER_PLAN_MAX)),
             Ordering::Greater => self.delete((active - possible).min(PODS_PER_PLAN_MAX)),
             Ordering::Equal if wanted > ACTIVE_MAX => {
-                return self.fail(format!("more than {ACTIVE_MAX} pods do not run on one host"));
+                return self.too_many();
             }
             Ordering::Equal => {}
         }
@@ -80,26 +82,28 @@ impl Sync<'_> {
     fn create(&mut self, missing: usize) -> Failure {
         let template = self.spec.template.clone().unwrap_or_default();
         for nth in 0..missing {
-            let pod = self.controller.pod(&template, nth as u64, self.view);
+            let pod = Object::from(self.controller.pod(&template, nth as u64, self.view));
             if nth == 0
-                && let Err(message) = admitted(pod.clone().into())
+                && let Err(why) = admitted(&pod)
             {
-                return self.fail(message);
+                self.refusals.note(&why, self.view, &mut self.plan);
+                return Failure::Create(why);
             }
-            let name = pod.metadata.name.clone().unwrap_or_default();
-            self.plan.push(Action::Create(pod.into()));
-            self.plan.event(Severity::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
+            let message = format!("Created pod: {}", pod.name());
+            self.plan.push(Action::Create(pod));
+            self.plan.event(Severity::Normal, "SuccessfulCreate", message);
         }
         Failure::None
     }
 
     /// Told once: the condition says it as long as it lasts.
-    fn fail(&mut self, message: String) -> Failure {
+    fn too_many(&mut self) -> Failure {
+        let why = format!("more than {ACTIVE_MAX} pods do not run on one host");
         if !status::has_failed(self.set) {
-            let told = format!("Error creating: {message}");
+            let told = format!("Error creating: {why}");
             self.plan.event(Severity::Warning, "FailedCreate", told);
         }
-        Failure::Create(message)
+        Failure::Create(why)
     }
 
     fn delete(&mut self, surplus: usize) {
@@ -125,9 +129,10 @@ impl Sync<'_> {
             self.plan.wake(at);
         }
         let status = status::next(self.set, &counts, failure, self.view.now);
-        if self.set.status.as_ref() != Some(&status) {
-            let mut set = self.set.clone();
-            set.status = Some(status);
+        let metadata = self.refusals.written(&self.set.metadata);
+        if self.set.status.as_ref() != Some(&status) || *metadata != self.set.metadata {
+            let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
+            let set = ReplicaSet { metadata, spec, status: Some(status) };
             self.plan.push(Action::Put(set.into()));
         }
     }

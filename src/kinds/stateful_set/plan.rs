@@ -5,7 +5,7 @@
 
 use super::{claims, pods, status};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, admitted};
+use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{self, HASH, Revisions};
 use crate::kinds::template::{Round, scaled};
@@ -40,6 +40,7 @@ pub fn plan(set: &StatefulSet, view: &View) -> Plan {
         controller,
         view,
         plan,
+        refusals: Refusals::of(&set.metadata, TRY_AGAIN_MAX),
         current: current.unwrap_or_else(|| update.clone()),
         update,
         status: before,
@@ -48,7 +49,9 @@ pub fn plan(set: &StatefulSet, view: &View) -> Plan {
     };
     sync.sort(found);
     sync.count(history.collisions);
-    if set.metadata.deletion_timestamp.is_none() && !view.quiet {
+    if set.metadata.deletion_timestamp.is_some() || view.quiet {
+        sync.refusals.keep();
+    } else {
         sync.manage();
     }
     sync.write();
@@ -62,6 +65,7 @@ struct Sync<'a> {
     controller: Controller<'a>,
     view: &'a View<'a>,
     plan: Plan,
+    refusals: Refusals,
     current: Arc<ControllerRevision>,
     update: Arc<ControllerRevision>,
     status: StatefulSetStatus,
@@ -161,6 +165,7 @@ impl Sync<'_> {
         }
         let ordinal = self.ordinal(&pod);
         if standing::phase(&pod) == "Pending" && self.claim(ordinal).is_err() {
+            self.refusals.is_try(self.view, &mut self.plan);
             return Step::Failed;
         }
         let is_available =
@@ -179,19 +184,29 @@ impl Sync<'_> {
         let pod =
             pods::new(&self.controller, self.spec, &template, name(&revision), ordinal, self.view);
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
-        let object = Object::Pod(Arc::new(pod.clone()));
-        if self.view.others.get(&object.key()).is_some() {
-            // Someone else's, or one of an older set of this name that is still going.
-            return Step::Failed;
-        }
-        let refused = self.claim(ordinal).err().or_else(|| admitted(object).err());
+        let object = Object::from(pod);
+        let refused = match self.view.others.get(&object.key()) {
+            // One of an older set of this name, which looks here when it is gone.
+            Some(other) if other.is_going() && self.is_of_namesake(&other) => return Step::Failed,
+            Some(_) => Some(format!("pods {pod_name:?} already exists and is not of this set")),
+            None => self.claim(ordinal).err().or_else(|| admitted(&object).err()),
+        };
         if let Some(why) = refused {
-            self.tell("FailedCreate", &format!("Pod {pod_name}"), &format!("failed error: {why}"));
+            if self.refusals.is_try(self.view, &mut self.plan) {
+                let how = format!("failed error: {why}");
+                self.tell("FailedCreate", &format!("Pod {pod_name}"), &how);
+            }
             return Step::Failed;
         }
-        self.plan.push(Action::Create(pod.into()));
+        self.plan.push(Action::Create(object));
         self.tell("SuccessfulCreate", &format!("Pod {pod_name}"), "successful");
         Step::Wait
+    }
+
+    fn is_of_namesake(&self, pod: &Object) -> bool {
+        let owners = pod.meta().owner_references.iter().flatten();
+        let name = self.set.metadata.name.as_ref();
+        owners.into_iter().any(|one| one.kind == "StatefulSet" && Some(&one.name) == name)
     }
 
     /// Pods below the partition stay with the current revision, and without a partition as many as
@@ -229,11 +244,8 @@ impl Sync<'_> {
     ) -> Result<(), String> {
         let set = self.set.metadata.name.as_deref().unwrap_or_default();
         let pod = format!("{set}-{ordinal}");
-        if let Err(why) = admitted(claim.clone().into()) {
-            let what = format!("Claim {claim_name} for Pod {pod}");
-            self.tell("FailedCreate", &what, &format!("failed error: {why}"));
-            return Err(format!("failed to create PVC {claim_name}: {why}"));
-        }
+        admitted(&claim.clone().into())
+            .map_err(|why| format!("failed to create PVC {claim_name}: {why}"))?;
         let owned = claims::retained(&claim, None, false, &self.controller, self.spec);
         self.plan.push(Action::Create(owned.unwrap_or(claim).into()));
         self.tell("SuccessfulCreate", &format!("Claim {claim_name} Pod {pod}"), "success");
@@ -334,9 +346,10 @@ impl Sync<'_> {
 
     fn write(&mut self) {
         status::complete(&mut self.status, self.spec);
-        if self.set.status.as_ref() != Some(&self.status) {
-            let mut set = self.set.clone();
-            set.status = Some(self.status.clone());
+        let metadata = self.refusals.written(&self.set.metadata);
+        if self.set.status.as_ref() != Some(&self.status) || *metadata != self.set.metadata {
+            let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
+            let set = StatefulSet { metadata, spec, status: Some(self.status.clone()) };
             self.plan.push(Action::Put(set.into()));
         }
     }

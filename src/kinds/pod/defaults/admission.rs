@@ -40,8 +40,8 @@ pub fn add_tolerations(spec: &mut PodSpec) {
     }
 }
 
-/// A projected token is a service account's: that of the namespace's `default`, unless the Pod names
-/// another.
+/// Gives a Pod with a projected token the account `default`, unless it names another: a token is a
+/// service account's.
 pub fn add_service_account(spec: &mut PodSpec) {
     let sources = items(&spec.volumes).iter().filter_map(|volume| volume.projected.as_ref());
     let mut sources = sources.flat_map(|projected| items(&projected.sources));
