@@ -105,17 +105,67 @@ const HELD: &[&str] = &["example.com/held"];
 #[test]
 fn a_pod_that_goes_when_its_job_is_gone_waits_for_no_one() {
     let mut world = World::new();
-    let job = world.create(json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"},
-        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [
-            {"name": "main", "image": "x", "command": ["x"]}]}}},
-    }));
-    let pod = world.engine.reader().list(Kind::Pod, None).0.remove(0);
-    assert!(pod.meta().finalizers.is_some());
+    let (job, pod) = job(&mut world);
     world.delete(&pod, None);
     world.delete(&job, None);
     assert_eq!(world.stands(&[&job, &pod]), "gone going");
     assert_eq!(world.get(&pod).expect("it is there").meta().finalizers, None);
+}
+
+/// A Job with one pod.
+fn job(world: &mut World) -> (Object, Object) {
+    let job = world.create(job_manifest());
+    let pod = world.engine.reader().list(Kind::Pod, None).0.remove(0);
+    assert!(is_tracked(&pod), "{pod:?}");
+    (job, pod)
+}
+
+fn job_manifest() -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [
+            {"name": "main", "image": "x", "command": ["x"]}]}}},
+    })
+}
+
+fn is_tracked(pod: &Object) -> bool {
+    let finalizers = pod.meta().finalizers.iter().flatten();
+    finalizers.into_iter().any(|one| one == "batch.kubernetes.io/job-tracking")
+}
+
+/// Nobody counts it any more, so nothing holds it back.
+#[test]
+fn an_orphaned_pod_loses_its_jobs_finalizer() {
+    let mut world = World::new();
+    let (job, pod) = job(&mut world);
+    world.delete(&job, Some("Orphan"));
+    assert_eq!(world.stands(&[&job, &pod]), "gone there");
+    let orphan = world.get(&pod).expect("it is there");
+    assert_eq!((orphan.controller_uid(), is_tracked(&orphan)), (None, false));
+    // One that never had an owner is no better held.
+    let bare = world.create(json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "p", "finalizers": ["batch.kubernetes.io/job-tracking"]},
+        "spec": {"containers": [{"name": "main", "image": "x", "command": ["x"]}]},
+    }));
+    assert!(!is_tracked(&world.get(&bare).expect("it is there")));
+}
+
+#[test]
+fn a_job_takes_in_its_pods_again_and_lets_strangers_go() {
+    let mut world = World::new();
+    let (job, pod) = job(&mut world);
+    world.change(&pod, |pod| pod.meta_mut().owner_references = None);
+    let own = world.get(&pod).expect("it is there");
+    assert_eq!((own.controller_uid(), is_tracked(&own)), (Some(job.uid()), true));
+    assert_eq!(world.engine.reader().list(Kind::Pod, None).0.len(), 1);
+    world.change(&pod, |pod| {
+        let labels = pod.meta_mut().labels.get_or_insert_default();
+        labels.retain(|name, _| !name.ends_with("controller-uid"));
+    });
+    let released = world.get(&pod).expect("it is there");
+    assert_eq!((released.controller_uid(), is_tracked(&released)), (None, false));
+    assert_eq!(world.engine.reader().list(Kind::Pod, None).0.len(), 2);
 }
 
 #[test]

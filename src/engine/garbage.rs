@@ -7,8 +7,6 @@ use crate::kinds::{Key, Kind, Object};
 use crate::time::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 
-/// The finalizer by which a Job makes sure that it counts each pod.
-const JOB_TRACKING: &str = "batch.kubernetes.io/job-tracking";
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
@@ -127,16 +125,14 @@ impl Engine {
     /// with another that stays it stays too, and forgets those (`attemptToDeleteItem`).
     pub(super) fn collect_dependent(&mut self, key: &Key) {
         let Some(object) = self.store.get(key) else { return };
+        if object.is_going() {
+            // A pod whose Job is gone has a finalizer less.
+            self.dirty.insert(key.clone());
+            return;
+        }
         let owners = object.meta().owner_references.clone().unwrap_or_default();
         let stands = |owner: &OwnerReference| self.standing(&object, owner);
         let standings: Vec<Standing> = owners.iter().map(stands).collect();
-        if object.is_going() {
-            // The Job that would take the tracking finalizer away is gone (`syncOrphanPod`).
-            if has(&object, JOB_TRACKING) && !standings.contains(&Standing::Solid) {
-                self.put(without(object, JOB_TRACKING));
-            }
-            return;
-        }
         if standings.iter().all(|standing| *standing == Standing::Solid) {
             return;
         }
@@ -178,10 +174,6 @@ impl Engine {
             }
             self.delete_with(&key, "Foreground", None);
             return self.collect_if_gone(&key);
-        }
-        // The Job that would take the tracking finalizer away may be gone already.
-        if has(&dependent, JOB_TRACKING) {
-            self.put(without(dependent, JOB_TRACKING));
         }
         self.delete(&key, None);
     }

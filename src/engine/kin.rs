@@ -2,7 +2,7 @@
 //! and those that may adopt it.
 
 use super::Engine;
-use crate::kinds::controller::{adopters, is_orphan};
+use crate::kinds::controller::{adopters, adopts, is_orphan};
 use crate::kinds::job::conditions;
 use crate::kinds::persistent_volume_claim::plan::claims_of;
 use crate::kinds::{Key, Kind, Object};
@@ -57,11 +57,13 @@ impl Engine {
         self.dirty.extend(owners(object, which));
     }
 
-    /// Which of them take it, their plans find out.
     fn touch_adopters(&mut self, orphan: &Object) {
         for kind in adopters(orphan.kind()) {
             let keys = self.store.keys(*kind).into_iter();
-            self.dirty.extend(keys.filter(|key| *key.namespace == *orphan.namespace()));
+            let near = keys.filter(|key| *key.namespace == *orphan.namespace());
+            let takes = |key: &Key| self.store.get(key).is_some_and(|one| adopts(&one, orphan));
+            let takers: Vec<Key> = near.filter(takes).collect();
+            self.dirty.extend(takers);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::action::{Action, Plan, Severity, View};
 use super::admission::{self, Identity};
+use super::pod::tracking;
 use super::tally::{self, Tally};
 use super::{Key, Kind, Object, selector};
 use crate::seed::Seed;
@@ -18,7 +19,7 @@ const BASE_LENGTH_MAX: usize = 58;
 /// Which kinds may take in an object of this kind that no controller owns.
 pub fn adopters(kind: Kind) -> &'static [Kind] {
     match kind {
-        Kind::Pod => &[Kind::ReplicaSet, Kind::StatefulSet, Kind::DaemonSet],
+        Kind::Pod => &[Kind::Job, Kind::ReplicaSet, Kind::StatefulSet, Kind::DaemonSet],
         Kind::ReplicaSet => &[Kind::Deployment],
         Kind::ControllerRevision => &[Kind::StatefulSet, Kind::DaemonSet],
         _ => &[],
@@ -28,6 +29,21 @@ pub fn adopters(kind: Kind) -> &'static [Kind] {
 /// No controller owns it, and one may adopt it.
 pub fn is_orphan(object: &Object) -> bool {
     !adopters(object.kind()).is_empty() && object.controller_uid().is_none()
+}
+
+/// True if the controller would take in the orphan: its selector matches the labels, and neither of
+/// them is being deleted.
+pub fn adopts(controller: &Object, orphan: &Object) -> bool {
+    let selector = match controller {
+        Object::DaemonSet(set) => set.spec.as_ref().map(|spec| &spec.selector),
+        Object::Deployment(deployment) => deployment.spec.as_ref().map(|spec| &spec.selector),
+        Object::Job(job) => job.spec.as_ref().and_then(|spec| spec.selector.as_ref()),
+        Object::ReplicaSet(set) => set.spec.as_ref().map(|spec| &spec.selector),
+        Object::StatefulSet(set) => set.spec.as_ref().map(|spec| &spec.selector),
+        _ => None,
+    };
+    let Some(selector) = selector else { return false };
+    Controller { kind: controller.kind(), meta: controller.meta(), selector }.adopts(orphan)
 }
 
 /// An object that owns others.
@@ -66,6 +82,10 @@ impl Controller<'_> {
         !selector::is_empty(self.selector) && selector::matches(self.selector, labels)
     }
 
+    fn adopts(&self, orphan: &Object) -> bool {
+        !self.is_going() && !orphan.is_going() && self.matches(orphan)
+    }
+
     /// The objects of a kind that it controls and that match its selector, changing nothing
     /// (`FilterClaimedPods`).
     pub fn claimed(&self, kind: Kind, view: &View) -> Vec<Object> {
@@ -99,7 +119,7 @@ impl Controller<'_> {
         }
         let namespace = self.meta.namespace.as_deref().unwrap_or_default();
         for orphan in view.others.orphans(kind, namespace) {
-            if !orphan.is_going() && wanted(&orphan) && self.matches(&orphan) {
+            if wanted(&orphan) && self.adopts(&orphan) {
                 let adopted = self.adopted(orphan);
                 plan.push(Action::Put(adopted.clone()));
                 own.push(adopted);
@@ -110,6 +130,9 @@ impl Controller<'_> {
 
     fn released(&self, mut object: Object) -> Object {
         object.disown(self.uid());
+        if self.kind == Kind::Job {
+            tracking::remove(object.meta_mut());
+        }
         object
     }
 
@@ -117,6 +140,9 @@ impl Controller<'_> {
         let owners = object.meta_mut().owner_references.get_or_insert_default();
         owners.retain(|owner| owner.uid != self.uid());
         owners.push(self.reference());
+        if self.kind == Kind::Job {
+            tracking::add(object.meta_mut());
+        }
         object
     }
 

@@ -102,7 +102,7 @@ fn a_pod_that_is_no_longer_refused_is_made_at_once() {
           >   metadata.finalizers[0]: Invalid value: "mine": name is neither a standard
           >   finalizer name nor is it fully qualified
           > job j: start=+0s
-        patch job/j {"spec":{"template":{"metadata":null}}}
+        patch job/j {"spec":{"template":{"metadata":{"finalizers":null}}}}
           > SuccessfulCreate: Created pod: #1
           > job j: active=1 start=+0s
         wait 3600s
@@ -1002,5 +1002,80 @@ fn nothing_starts_when_the_service_stops() {
          exit #1 0
            > job j: succeeded=1 start=+0s
         "#,
+    );
+}
+
+/// `ControllerRefManager`: an orphan that matches is taken in, with the finalizer, before another
+/// pod is made for it.
+#[test]
+fn a_pod_without_an_owner_is_taken_in() {
+    check(
+        &[job(json!({}))],
+        r#"
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        patch pod/#1 {"metadata":{"ownerReferences":null,"finalizers":null}}
+        owner #1
+          > #1 of [j] batch.kubernetes.io/job-tracking
+        wait 1s
+        exit #1 0
+          > Completed: Job completed
+          > job j: succeeded=1 start=+0s end=+1s SuccessCriteriaMet:CompletionsReached
+          >   Complete:CompletionsReached
+        patch pod/#1 {"metadata":{"ownerReferences":null}}
+        owner #1
+          > #1 of []
+    "#,
+    );
+}
+
+#[test]
+fn a_pod_that_no_longer_matches_is_let_go() {
+    check(
+        &[job(json!({}))],
+        r#"
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        patch pod/#1 {"metadata":{"labels":{"batch.kubernetes.io/controller-uid":null}}}
+          > SuccessfulCreate: Created pod: #2
+        owner #1
+          > #1 of []
+        patch pod/#1 {"metadata":{"labels":{"batch.kubernetes.io/controller-uid":"other"}}}
+        owner #2
+          > #2 of [j] batch.kubernetes.io/job-tracking
+    "#,
+    );
+}
+
+/// A Job that is being deleted takes nothing in and lets nothing go; a pod that is being deleted,
+/// or is another's, is not taken in.
+#[test]
+fn what_is_being_deleted_stays_as_it_is() {
+    let other = json!({"metadata": {"ownerReferences": [{"apiVersion": "batch/v1",
+        "kind": "Job", "name": "j", "uid": "another", "controller": true}]}});
+    let going = json!({"metadata": {"ownerReferences": null,
+        "deletionTimestamp": "2026-11-23T11:07:32Z"}});
+    check(
+        &[job(json!({}))],
+        &r#"
+          > SuccessfulCreate: Created pod: #1
+          > job j: active=1 start=+0s
+        patch pod/#1 OTHER
+          > SuccessfulCreate: Created pod: #2
+        patch pod/#2 GOING
+          > SuccessfulCreate: Created pod: #3
+        owner #2
+          > #2 of [] batch.kubernetes.io/job-tracking
+        patch job/j {"metadata":{"deletionTimestamp":"2026-11-23T11:07:02Z"}}
+        patch pod/#3 {"metadata":{"labels":{"batch.kubernetes.io/controller-uid":null}}}
+          > job j: start=+0s
+        owner #3
+          > #3 of [j]
+        patch pod/#3 {"metadata":{"ownerReferences":null}}
+        owner #3
+          > #3 of []
+    "#
+        .replace("OTHER", &other.to_string())
+        .replace("GOING", &going.to_string()),
     );
 }

@@ -1,6 +1,7 @@
 //! A world of objects in a map: scripts change it, plans answer, and the answers are written down.
 
 use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, View};
+use cronlet::kinds::controller::{adopts, is_orphan};
 use cronlet::kinds::{Key, Kind, Object, cron_job, job};
 use cronlet::seed::Seed;
 use cronlet::time::{ClockStep, ClockSteps, Down, SignedDuration, Timestamp};
@@ -8,6 +9,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Runs the commands of a script and compares what the plans answered with the answers in it.
 pub fn check(objects: &[Value], script: &str) {
@@ -81,8 +83,8 @@ impl Others for Map<'_> {
         Vec::new()
     }
 
-    fn orphans(&self, _: Kind, _: &str) -> Vec<Object> {
-        Vec::new()
+    fn orphans(&self, kind: Kind, _: &str) -> Vec<Object> {
+        self.0.values().filter(|one| one.kind() == kind && is_orphan(one)).cloned().collect()
     }
 }
 
@@ -130,12 +132,19 @@ impl World {
         let meta = object.meta_mut();
         meta.uid = Some(uid);
         meta.creation_timestamp = Some(Time(now));
+        if let Object::Job(job) = &mut object {
+            job::defaults::prepare_create(Arc::make_mut(job));
+        }
         self.put(object);
     }
 
     pub fn put(&mut self, object: Object) {
         let key = object.key();
         self.touch(&object);
+        if is_orphan(&object) {
+            let jobs = self.objects.iter().filter(|(_, one)| adopts(one, &object));
+            self.dirty.extend(jobs.map(|(key, _)| key.clone()));
+        }
         self.dirty.insert(key.clone());
         self.objects.insert(key, object);
     }
@@ -310,6 +319,14 @@ impl World {
                 status["conditions"] = json!([{"type": kind, "status": "True"}]);
                 self.set_status(pod, status);
             }
+            ["owner", pod] => {
+                let object = &self.objects[&self.pod_key(pod)];
+                let owners = object.meta().owner_references.iter().flatten();
+                let names: Vec<&str> = owners.map(|owner| owner.name.as_str()).collect();
+                let finalizers = object.meta().finalizers.clone().unwrap_or_default();
+                let line = format!("{pod} of [{}] {}", names.join(", "), finalizers.join(" "));
+                self.tell(line.trim());
+            }
             ["stopped", pod] => {
                 let key = self.pod_key(pod);
                 let pod = self.objects.remove(&key).expect("a pod");
@@ -429,7 +446,7 @@ impl World {
         change(&mut json);
         let mut new = kind.read_json(&serde_json::to_vec(&json).expect("JSON")).expect("an object");
         if let (Object::CronJob(old), Object::CronJob(new)) = (&old, &mut new) {
-            cron_job::keep_records(old, std::sync::Arc::make_mut(new), self.now);
+            cron_job::keep_records(old, Arc::make_mut(new), self.now);
         }
         self.touch(&old);
         self.put(new);

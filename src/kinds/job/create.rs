@@ -4,6 +4,7 @@ use super::failure_policy::{self, Verdict};
 use super::pods;
 use crate::kinds::action::View;
 use crate::kinds::controller;
+use crate::kinds::pod::tracking;
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, EnvVarSource, ObjectFieldSelector, Pod, PodSpec,
@@ -32,10 +33,7 @@ pub fn pod(job: &Job, index: Option<u32>, replaced: Option<&Pod>, name: String) 
         owner_references: Some(vec![owner(job)]),
         ..ObjectMeta::default()
     };
-    let finalizers = metadata.finalizers.get_or_insert_default();
-    if !finalizers.iter().any(|finalizer| finalizer == pods::TRACKING_FINALIZER) {
-        finalizers.push(pods::TRACKING_FINALIZER.to_owned());
-    }
+    tracking::add(&mut metadata);
     if let Some(index) = index {
         mark_index(job, index, &mut metadata, &mut spec);
         carry_failures(job, replaced, metadata.annotations.get_or_insert_default());

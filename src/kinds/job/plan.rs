@@ -11,7 +11,7 @@ use super::failure_policy::{self, Verdict as Judged};
 use super::indexed::Indexed;
 use super::{backoff, create, pods, record};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Refusals, admitted};
+use crate::kinds::controller::{Controller, Refusals, admitted};
 use crate::kinds::tally::Tally;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
@@ -41,7 +41,10 @@ pub fn plan(job: &Job, view: &View) -> Plan {
         Some(_) => after_the_end(job, spec, view, &mut plan),
         None => match unseen_until(job, view) {
             Some(at) => plan.wake(at),
-            None => Sync::new(job, spec, view, &mut plan).run(),
+            None => {
+                let pods = claimed(job, spec, view, &mut plan);
+                Sync::new(job, spec, pods_of(&pods), view, &mut plan).run();
+            }
         },
     }
     plan
@@ -53,12 +56,12 @@ fn unseen_until(job: &Job, view: &View) -> Option<Timestamp> {
     if is_ending || job.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    pods::unseen_until(&pods_of(view), view)
+    pods::unseen_until(&pods_of(view.owned), view)
 }
 
 /// Nothing changes any more; `ttlSecondsAfterFinished` says when the Job goes.
 fn after_the_end(job: &Job, spec: &JobSpec, view: &View, plan: &mut Plan) {
-    for pod in pods_of(view).into_iter().filter(|pod| pods::is_tracked(pod)) {
+    for pod in pods_of(view.owned).into_iter().filter(|pod| pods::is_tracked(pod)) {
         plan.push(Action::Put(pods::counted(pod).into()));
     }
     let ended_at = conditions::end(job).and_then(|end| end.last_transition_time.as_ref());
@@ -99,8 +102,13 @@ struct Sync<'a> {
 }
 
 impl<'a> Sync<'a> {
-    fn new(job: &'a Job, spec: &'a JobSpec, view: &'a View<'a>, plan: &'a mut Plan) -> Sync<'a> {
-        let pods = pods_of(view);
+    fn new(
+        job: &'a Job,
+        spec: &'a JobSpec,
+        pods: Vec<&'a Pod>,
+        view: &'a View<'a>,
+        plan: &'a mut Plan,
+    ) -> Sync<'a> {
         let active = pods.iter().copied().filter(|pod| pods::is_active(pod)).collect();
         let status = job.status.clone().unwrap_or_default();
         let is_indexed = spec.completion_mode.as_deref() == Some("Indexed");
@@ -472,12 +480,20 @@ fn tell(plan: &mut Plan, ended: &Verdict, too_many: bool) {
     plan.event(Severity::Normal, "Completed", "Job completed");
 }
 
-fn pods_of<'a>(view: &View<'a>) -> Vec<&'a Pod> {
+/// The Job's pods from now on: it takes in what matches its selector and no one owns, and lets go
+/// what no longer matches (`getPodsForJob`).
+fn claimed(job: &Job, spec: &JobSpec, view: &View, plan: &mut Plan) -> Vec<Object> {
+    let Some(selector) = &spec.selector else { return view.owned.to_vec() };
+    let controller = Controller { kind: Kind::Job, meta: &job.metadata, selector };
+    controller.claim(Kind::Pod, view, plan, |_| true)
+}
+
+fn pods_of<'a>(objects: &'a [Object]) -> Vec<&'a Pod> {
     let pod = |object: &'a Object| match object {
-        Object::Pod(pod) => Some(&**pod),
+        Object::Pod(pod) => Some(pod.as_ref()),
         _ => None,
     };
-    view.owned.iter().filter_map(pod).collect()
+    objects.iter().filter_map(pod).collect()
 }
 
 fn key(kind: Kind, meta: &ObjectMeta) -> Key {

@@ -7,10 +7,11 @@ use k8s_openapi::api::batch::v1::JobSpec;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use std::cmp::{Ordering, Reverse};
 
+/// A pod that is tracked is not yet counted; one that was has lost the finalizer.
+pub use crate::kinds::pod::tracking::{is_tracked, removed as counted};
+
 pub use crate::kinds::pod::standing::{has_ended, is_active, is_ready, is_terminating, phase};
 
-/// Holds a pod back until its Job has counted it.
-pub const TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// Label and annotation of an Indexed Job's pods.
 pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// How often an index failed before this pod (`backoffLimitPerIndex`).
@@ -34,23 +35,6 @@ pub fn is_failed(pod: &Pod, spec: &JobSpec) -> bool {
 /// Does the Job wait for a pod to end before it makes another (`onlyReplaceFailedPods`)?
 pub fn replaces_only_failed(spec: &JobSpec) -> bool {
     spec.pod_replacement_policy.as_deref() == Some("Failed") || spec.pod_failure_policy.is_some()
-}
-
-/// Not yet counted: a counted pod has lost the finalizer.
-pub fn is_tracked(pod: &Pod) -> bool {
-    pod.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == TRACKING_FINALIZER)
-}
-
-/// A copy without the finalizer.
-pub fn counted(pod: &Pod) -> Pod {
-    let mut pod = pod.clone();
-    if let Some(finalizers) = &mut pod.metadata.finalizers {
-        finalizers.retain(|finalizer| finalizer != TRACKING_FINALIZER);
-        if finalizers.is_empty() {
-            pod.metadata.finalizers = None;
-        }
-    }
-    pod
 }
 
 /// The completion index of an Indexed Job's pod.

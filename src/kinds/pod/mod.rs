@@ -20,6 +20,8 @@ pub mod phase;
 
 pub mod standing;
 
+pub mod tracking;
+
 pub mod usage;
 
 pub mod conditions;

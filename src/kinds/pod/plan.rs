@@ -7,7 +7,7 @@ use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::standing::has_ended;
 use super::status::{self, Problems};
-use super::{events, launch, ports, probe, restart, volumes};
+use super::{events, launch, ports, probe, restart, tracking, volumes};
 use crate::kinds::Object;
 use crate::kinds::action::{Action, Plan, View};
 use crate::time::{SignedDuration, Timestamp};
@@ -23,6 +23,10 @@ const REFRESH_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(10);
 /// nor the events that go with them.
 pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     let mut plan = Plan::default();
+    if tracking::is_left(pod, view) {
+        plan.push(Action::Put(tracking::removed(pod).into()));
+        return plan;
+    }
     let going = pod.metadata.deletion_timestamp.is_some();
     let Some(spec) = &pod.spec else { return plan };
     if has_ended(pod) {
