@@ -62,12 +62,9 @@ fn refusal(refused: &Refused) -> Value {
 
 #[test]
 fn the_oracle_agrees() {
-    let Some(path) = common::oracle("admission.jsonl") else { return };
-    let rows = std::fs::read_to_string(path).expect("the oracle can be read");
     let mut scores: BTreeMap<String, Score> = BTreeMap::new();
     let mut not_served: BTreeMap<String, usize> = BTreeMap::new();
-    for row in rows.lines().filter(|row| !row.is_empty()) {
-        let row: Value = serde_json::from_str(row).expect("a row is JSON");
+    for row in common::recording::<Value>("admission.jsonl") {
         let id = row["id"].as_str().expect("a row has an id");
         // A row's path is that of the kind in its id, whatever its body says.
         let name = id.split('-').next().unwrap_or_default().to_owned();

@@ -27,10 +27,7 @@ const SCENARIOS: &[&str] = &[
 fn every_table_of_the_recordings() {
     let mut compared = 0;
     for scenario in SCENARIOS {
-        let Some(path) = common::oracle(&format!("scenarios/{scenario}.jsonl")) else { return };
-        let text = std::fs::read_to_string(path).expect("the oracle is readable");
-        let lines: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+        let lines: Vec<Value> = common::recording(&format!("scenarios/{scenario}.jsonl"));
         let mut objects = BTreeMap::new();
         for line in &lines {
             match line["command"].as_str() {

@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn pods_are_taken_and_refused_as_recorded() {
-    let Some(path) = common::oracle("admission.jsonl") else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let rows = text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON"));
+    let rows = common::recording::<Value>("admission.jsonl").into_iter();
     let rows: Vec<Value> =
         rows.filter(|row: &Value| row["input"]["kind"] == "Pod" && row["code"] != 400).collect();
     let wrong: Vec<String> = rows.iter().filter_map(disagreement).collect();
@@ -69,9 +67,7 @@ const RULES_OF_KINDS: [&str; 3] = [
 
 #[test]
 fn templates_of_other_kinds_are_taken_and_refused_as_recorded() {
-    let Some(path) = common::oracle("admission.jsonl") else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let rows = text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON"));
+    let rows = common::recording::<Value>("admission.jsonl").into_iter();
     let has_template = |row: &Value| {
         let kinds = ["DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"];
         row["code"] != 400 && kinds.iter().any(|kind| row["input"]["kind"] == *kind)

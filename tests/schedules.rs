@@ -24,10 +24,7 @@ struct Row {
 
 #[test]
 fn every_recorded_answer_of_kubernetes() {
-    let Some(path) = common::oracle("schedules.jsonl") else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let rows: Vec<Row> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a row of the oracle")).collect();
+    let rows: Vec<Row> = common::recording("schedules.jsonl");
     let wrong: Vec<&Row> = rows.iter().filter(|row| answer(row) != row.next).collect();
     for row in wrong.iter().take(20) {
         println!("{:?} in {} from {}:", row.schedule, row.time_zone, row.from);

@@ -1,28 +1,33 @@
-//! What the tests share: a daemon of their own, where the recordings of a real Kubernetes lie, and
-//! what to do where the machine lacks something.
+//! Shared parts of the tests: a daemon of their own, the recordings of a real Kubernetes, and the
+//! answer to a machine that lacks something.
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 pub mod daemon;
 pub mod virtual_machine;
 
-/// The recording `name` of the oracle, such as `schedules.jsonl`. It lies beside the repository,
-/// not in it, so a bare clone lacks it: then this says so loudly and answers `None`, and under
-/// `CRONLET_TEST_STRICT=1` it panics.
-pub fn oracle(name: &str) -> Option<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = std::env::var_os("CRONLET_ORACLE")
-        .map(PathBuf::from)
-        .into_iter()
-        .chain(package.ancestors().skip(1).map(|above| above.join("shared/oracle")));
-    let found = folders.map(|folder| folder.join(name)).find(|path| path.exists());
-    if found.is_none() {
-        assert!(!strict(), "the oracle {name} is absent, and CRONLET_TEST_STRICT=1 demands it");
-        eprintln!("\n*** THE ORACLE {name} IS ABSENT: this test compared NOTHING ***");
-        eprintln!("*** expected at ../shared/oracle/{name}, or in $CRONLET_ORACLE ***\n");
-    }
-    found
+/// Reads the rows of the recording `name` of a real Kubernetes, such as `schedules.jsonl`, from
+/// `tests/recordings`.
+pub fn recording<T: DeserializeOwned>(name: &str) -> Vec<T> {
+    let path = recordings().join(name);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rows = text.lines().map(|row| serde_json::from_str(row).expect("a row of the recording"));
+    rows.collect()
+}
+
+/// Returns the names of the recorded scenarios: `tests/recordings/scenarios/NAME.jsonl`.
+pub fn recorded_scenarios() -> Vec<String> {
+    let files = std::fs::read_dir(recordings().join("scenarios")).expect("a readable folder");
+    let names = files.map(|file| file.expect("a readable entry").file_name());
+    let names = names.map(|name| name.into_string().expect("a name in UTF-8"));
+    names.map(|name| name.trim_end_matches(".jsonl").to_owned()).collect()
+}
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
 }
 
 /// Whether this machine has what the test needs. Where it lacks something, this says so loudly, and

@@ -21,10 +21,7 @@ fn deployments_are_as_recorded() {
 /// ReplicaSet in the end. Here fewer steps are written one by one: Kubernetes writes a condition or
 /// an annotation, looks again, and then writes the rest.
 fn check(scenario: &str) {
-    let Some(path) = common::oracle(&format!("scenarios/{scenario}.jsonl")) else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let lines: Vec<Value> = common::recording(&format!("scenarios/{scenario}.jsonl"));
     let mut replay = Replay::new(&lines);
     replay.run();
     let written = |kind: Kind, name: &str| -> Vec<(String, String)> {

@@ -12,10 +12,7 @@ use std::collections::BTreeMap;
 /// The statuses, events, pods and revisions of a real Kubernetes, in its order.
 #[test]
 fn a_rolling_update_is_as_recorded() {
-    let Some(path) = common::oracle("scenarios/sts-rolling.jsonl") else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let lines: Vec<Value> = common::recording("scenarios/sts-rolling.jsonl");
     let mut replay = Replay::new();
     for line in &lines {
         replay.follow(line);

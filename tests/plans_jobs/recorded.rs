@@ -28,10 +28,7 @@ fn cron_jobs_are_as_recorded() {
 /// is the last. Here there are more of them: Kubernetes waits a second for more news. And the
 /// events are the same ones.
 fn check(scenario: &str, owner: Kind, owned: Kind) {
-    let Some(path) = common::oracle(&format!("scenarios/{scenario}.jsonl")) else { return };
-    let text = std::fs::read_to_string(path).expect("the oracle is readable");
-    let lines: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+    let lines: Vec<Value> = common::recording(&format!("scenarios/{scenario}.jsonl"));
     let mut replay = Replay::new(&lines, owner, owned);
     replay.run();
     let mut ours = replay.statuses.iter();

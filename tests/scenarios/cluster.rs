@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 pub struct Cluster {
     pub daemon: Daemon,
-    port: u16,
+    kubeconfig: PathBuf,
     seen: Arc<Mutex<Vec<Change>>>,
 }
 
@@ -26,9 +26,10 @@ pub struct Answer {
 }
 
 impl Cluster {
-    pub fn start() -> Cluster {
+    /// Starts a daemon whose Node has this name.
+    pub fn start(node_name: &str) -> Cluster {
         let mut daemon = Daemon::prepare();
-        let config = "nodeName: node1\n";
+        let config = format!("nodeName: {node_name}\n");
         std::fs::write(daemon.path("config.yaml"), config).expect("a file is written");
         daemon.start();
         let socket = daemon.path("socket");
@@ -36,8 +37,15 @@ impl Cluster {
         for kind in Kind::ALL {
             watch(&socket, *kind, &seen);
         }
-        let port = forward(socket);
-        Cluster { daemon, port, seen }
+        let server = format!("http://127.0.0.1:{}", forward(socket));
+        let kubeconfig = daemon.path("kubeconfig");
+        let config = serde_json::json!({
+            "current-context": "cluster",
+            "contexts": [{"name": "cluster", "context": {"cluster": "cluster"}}],
+            "clusters": [{"name": "cluster", "cluster": {"server": server}}],
+        });
+        std::fs::write(&kubeconfig, config.to_string()).expect("a file is written");
+        Cluster { daemon, kubeconfig, seen }
     }
 
     /// All that the watches said so far.
@@ -45,18 +53,18 @@ impl Cluster {
         self.seen.lock().expect("no panic while it was held").clone()
     }
 
-    /// Runs a command line of kubectl, as a shell would have split it.
-    pub fn kubectl(&self, words: &[String], input: &str) -> Answer {
-        let mut command = Command::new("kubectl");
-        command.arg(format!("--server=http://127.0.0.1:{}", self.port)).args(words);
-        command.env("HOME", self.daemon.path("home")).env("KUBECONFIG", "/dev/null");
+    /// Runs a program whose kubectl reaches the daemon.
+    pub fn run(&self, words: &[String], input: &str) -> Answer {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command.env("HOME", self.daemon.path("home")).env("KUBECONFIG", &self.kubeconfig);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("kubectl starts");
+        let mut child = command.spawn().expect("it starts");
         let mut stdin = child.stdin.take().expect("a pipe");
         // A command that does not read its input may have gone.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
-        let output = child.wait_with_output().expect("kubectl ends");
+        let output = child.wait_with_output().expect("it ends");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let exit = output.status.code().expect("it ended by itself");
         Answer { exit, out: text(output.stdout), error: text(output.stderr) }

@@ -6,10 +6,10 @@ use crate::cluster::Cluster;
 type Row = (&'static str, &'static str, i32, &'static str);
 
 fn check(rows: &[Row]) {
-    let cluster = Cluster::start();
+    let cluster = Cluster::start("node1");
     for (line, input, exit, says) in rows {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let answer = cluster.kubectl(&words, input);
+        let words = ["kubectl"].into_iter().chain(line.split(' ')).map(str::to_owned);
+        let answer = cluster.run(&words.collect::<Vec<_>>(), input);
         let said = format!("{}{}", answer.out, answer.error);
         assert_eq!(answer.exit, *exit, "{line}: {said}");
         assert!(said.contains(says), "{line} says {said:?} and not {says:?}");

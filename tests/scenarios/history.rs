@@ -17,6 +17,8 @@ pub struct History {
     /// By title; no state follows itself.
     pub states: BTreeMap<String, Vec<State>>,
     pub events: BTreeMap<String, u64>,
+    /// By title, the last spec of an object that a controller made.
+    specs: BTreeMap<String, String>,
     /// Uids of Jobs with a pod that ran for a second at most.
     quick: BTreeSet<String>,
     /// By title of what keeps pods up: the most that there were, and the fewest that were available
@@ -82,6 +84,9 @@ impl History {
             self.made.push(title.clone());
         }
         self.bound(&title, &change.object);
+        if let Some(spec) = words::made_spec(&change.object, &self.names) {
+            self.specs.insert(title.clone(), spec);
+        }
         let uid = change.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let is_passing = is_passing || self.quick.contains(&uid) && words::is_count(&change.object);
         let before = self.uids.insert(title.clone(), uid.clone());
@@ -155,6 +160,10 @@ impl History {
         for (title, states) in &recorded.states {
             let Some(own) = self.states.get(title) else { continue };
             found.extend(out_of_order(own, states).map(|what| format!("{title}: {what}")));
+        }
+        for (title, spec) in &recorded.specs {
+            let own = self.specs.get(title).filter(|own| *own != spec);
+            found.extend(own.map(|own| format!("{title}: spec\n  {own}\nrecorded\n  {spec}")));
         }
         for (title, (most, fewest)) in &recorded.bounds {
             let own = self.bounds.get(title).copied().unwrap_or((i64::MAX, 0));

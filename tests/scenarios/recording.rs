@@ -37,12 +37,10 @@ impl Change {
     }
 }
 
-/// The recording of that name; `None` where this machine has none, which was said.
-pub fn read(scenario: &str) -> Option<Vec<Entry>> {
-    let path = common::oracle(&format!("scenarios/{scenario}.jsonl"))?;
-    let text = std::fs::read_to_string(path).expect("the recording is readable");
-    let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-    Some(lines.map(|line: Value| entry(&line)).collect())
+/// Reads the recording of that name.
+pub fn read(scenario: &str) -> Vec<Entry> {
+    let lines: Vec<Value> = common::recording(&format!("scenarios/{scenario}.jsonl"));
+    lines.iter().map(entry).collect()
 }
 
 fn entry(line: &Value) -> Entry {
@@ -58,4 +56,13 @@ fn entry(line: &Value) -> Entry {
         out: text("stdout"),
         error: text("stderr"),
     })
+}
+
+/// Returns the name of the recorded cluster's only Node, as its pods were bound to it.
+pub fn node_name(entries: &[Entry]) -> String {
+    let bound = entries.iter().find_map(|entry| match entry {
+        Entry::Seen(change) => change.object["spec"]["nodeName"].as_str(),
+        Entry::Command(_) => None,
+    });
+    bound.unwrap_or("node1").to_owned()
 }

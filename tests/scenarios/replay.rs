@@ -32,8 +32,8 @@ impl Known {
 
 /// Replays a scenario, and panics where it differs otherwise than is known.
 pub fn check(name: &str, known: &Known) {
-    let Some(entries) = recording::read(name) else { return };
-    let cluster = Cluster::start();
+    let entries = recording::read(name);
+    let cluster = Cluster::start(&recording::node_name(&entries));
     let mut recorded: Vec<Change> = Vec::new();
     let mut found = Vec::new();
     for entry in entries {
@@ -79,7 +79,7 @@ fn come_to(cluster: &Cluster, recorded: &[Change], known: &Known, command: Optio
 /// Runs a command and compares what it answers.
 fn run(cluster: &Cluster, command: &Command, recorded: &[Change]) -> Vec<String> {
     let words = split(&command.line);
-    let answer = cluster.kubectl(&words, &input(&command.input));
+    let answer = cluster.run(&words, &input(&command.input));
     compare(command, &answer, cluster, recorded)
 }
 
@@ -116,9 +116,12 @@ fn compare(
     found
 }
 
-/// Words of a recorded line, which was joined with blanks; what follows `-c` is one.
+/// Splits a recorded line into words. A line with quotes is a shell's; any other was joined with
+/// blanks, and all that follows `-c` is one word.
 fn split(line: &str) -> Vec<String> {
-    let line = line.strip_prefix("kubectl ").expect("every command is kubectl's");
+    if line.contains('\'') {
+        return ["sh", "-c", line].map(str::to_owned).into();
+    }
     let (words, script) = match line.split_once(" -c ") {
         Some((words, script)) => (words, Some(script)),
         None => (line, None),

@@ -20,8 +20,11 @@ impl Names {
     pub fn learn(&mut self, object: &Value) {
         let meta = &object["metadata"];
         let name = meta["name"].as_str().unwrap_or_default();
-        let hashes = ["pod-template-hash", "controller.kubernetes.io/hash"];
+        let hashes =
+            ["pod-template-hash", "controller-revision-hash", "controller.kubernetes.io/hash"];
         for hash in hashes.iter().filter_map(|label| meta["labels"][label].as_str()) {
+            // A StatefulSet's has the name before it.
+            let hash = hash.rsplit('-').next().unwrap_or_default();
             self.number(hash, "hash");
         }
         let is_numbered = meta["labels"]["apps.kubernetes.io/pod-index"].is_string();
@@ -78,17 +81,54 @@ pub fn state(object: &Value, names: &Names) -> String {
         Some("Pod") => pod(object),
         _ => owner(object),
     };
-    names.plain(&state.to_string())
+    names.plain(&json!([state, metadata(object)]).to_string())
 }
 
-/// A pod that is asked to go says no more than that: how its containers end then is a race between
-/// reports.
+/// Metadata that controllers and the API server write, and whether the object is asked to go.
+fn metadata(object: &Value) -> Value {
+    let meta = &object["metadata"];
+    let owners = items(&meta["ownerReferences"]).map(|owner| {
+        let fields = ["apiVersion", "kind", "name", "controller", "blockOwnerDeletion"];
+        json!(fields.map(|field| &owner[field]))
+    });
+    json!({
+        "finalizers": meta["finalizers"],
+        "generateName": meta["generateName"],
+        "going": meta["deletionTimestamp"].is_string(),
+        "grace": meta["deletionGracePeriodSeconds"],
+        "labels": meta["labels"],
+        "owners": owners.collect::<Vec<_>>(),
+    })
+}
+
+/// The spec of an object that another made, in words that are the same on every cluster.
+pub fn made_spec(object: &Value, names: &Names) -> Option<String> {
+    object["metadata"]["ownerReferences"].as_array()?;
+    let mut spec = object["spec"].clone();
+    // A ReplicaSet's scale is a state.
+    spec.as_object_mut()?.remove("replicas");
+    Some(names.plain(&without_tmp(&spec).to_string()))
+}
+
+/// A spec without the `/tmp` that the replay gives each pod ([`crate::replay`]).
+fn without_tmp(spec: &Value) -> Value {
+    match spec {
+        Value::Object(fields) => {
+            let kept = fields.iter().map(|(field, value)| (field.clone(), without_tmp(value)));
+            kept.filter(|(_, value)| *value != json!([])).collect()
+        }
+        Value::Array(values) => {
+            let kept = values.iter().filter(|value| value["name"] != "tmp");
+            kept.map(without_tmp).collect()
+        }
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => "<time>".into(),
+        other => other.clone(),
+    }
+}
+
 fn pod(object: &Value) -> Value {
     let status = &object["status"];
     let phase = phase(status);
-    if object["metadata"]["deletionTimestamp"].is_string() {
-        return json!({ "phase": phase, "going": true });
-    }
     let conditions = items(&status["conditions"]).map(|condition| {
         // Whether there is a sandbox is compared where containers run: around that, a kubelet
         // takes steps of its own.
@@ -96,16 +136,29 @@ fn pod(object: &Value) -> Value {
         let masked = is_sandbox && phase != "Running";
         let value = if masked { "-" } else { condition["status"].as_str().unwrap_or_default() };
         let words = ["type", "reason", "message"].map(|field| condition[field].clone());
-        json!([words, value])
+        json!([words, value, present(condition).collect::<Vec<_>>()])
     });
+    // An address is given with the host here, and by a kubelet with the sandbox.
+    let is_early = |field: &str| phase == "Pending" && ["podIP", "podIPs"].contains(&field);
+    let is_stopped = object["metadata"]["deletionTimestamp"].is_string();
     let fields = ["initContainerStatuses", "containerStatuses"];
-    let containers = fields.iter().flat_map(|field| items(&status[*field])).map(container);
+    let containers = fields
+        .iter()
+        .flat_map(|field| items(&status[*field]))
+        .map(|one| container(one, is_stopped));
     json!({
         "phase": phase,
         "qosClass": status["qosClass"],
         "conditions": conditions.collect::<Vec<_>>(),
         "containers": containers.collect::<Vec<_>>(),
+        "present": present(status).filter(|field| !is_early(field)).collect::<Vec<_>>(),
     })
+}
+
+/// The fields that are there, times among them.
+fn present(object: &Value) -> impl Iterator<Item = &str> {
+    let fields = object.as_object().into_iter().flatten();
+    fields.filter(|(_, value)| !value.is_null()).map(|(field, _)| field.as_str())
 }
 
 /// A pod whose conditions say that it is over counts as over.
@@ -120,9 +173,16 @@ fn phase(status: &Value) -> String {
     phase.unwrap_or_default().to_owned()
 }
 
-fn container(status: &Value) -> Value {
+fn container(status: &Value, is_stopped: bool) -> Value {
+    // TERM ends a program here; there it is PID 1 of its container, which ignores it by default.
+    let code = |of: &Value| match of["exitCode"].as_i64() {
+        Some(137 | 143) if is_stopped => "by a signal".into(),
+        _ => of["exitCode"].clone(),
+    };
     let state = |field: &str| match status[field].as_object().and_then(|of| of.iter().next()) {
-        Some((word, of)) => json!([word, of["reason"], of["exitCode"], of["signal"]]),
+        Some((word, of)) => {
+            json!([word, of["reason"], code(of), of["signal"], present(of).collect::<Vec<_>>()])
+        }
         None => Value::Null,
     };
     let fields = ["name", "ready", "started", "restartCount"];
@@ -147,15 +207,17 @@ fn owner(object: &Value) -> Value {
     words
 }
 
-/// A status without times and what hangs on the moment.
+/// A status without what hangs on the moment; that a time is there is kept.
 fn timeless(status: &Value) -> Value {
-    let is_moment = |field: &str| {
-        field.ends_with("Time") || ["resourceVersion", "uncountedTerminatedPods"].contains(&field)
-    };
+    let is_moment = |field: &str| ["resourceVersion", "uncountedTerminatedPods"].contains(&field);
     match status {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(field, _)| !is_moment(field));
-            kept.map(|(field, value)| (field.clone(), timeless(value))).collect()
+            let plain = |field: &str, value: &Value| match value {
+                Value::String(_) if field.ends_with("Time") => "<time>".into(),
+                value => timeless(value),
+            };
+            kept.map(|(field, value)| (field.clone(), plain(field, value))).collect()
         }
         Value::Array(values) => values.iter().map(timeless).collect(),
         other => other.clone(),
@@ -206,8 +268,7 @@ pub fn event(object: &Value, names: &Names) -> Option<(String, u64)> {
 /// The lines of a command's output, with one blank between words: the first, which heads a table,
 /// and the others in order, as the names that they are sorted by are random.
 pub fn output(text: &str, names: &Names) -> Vec<String> {
-    let of_the_recorded =
-        ["kube-root-ca.crt", "openshift-service-ca.crt", " Pulled ", "ClusterDNS"];
+    let of_the_recorded = ["kube-root-ca.crt", "openshift-service-ca.crt", "Pulled ", "ClusterDNS"];
     let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
     let lines = names.plain(text);
     let lines = lines.lines().filter(|line| !of_the_recorded.iter().any(|its| line.contains(its)));
@@ -247,7 +308,12 @@ pub fn is_passing(object: &Value) -> bool {
             let phase = phase(status);
             let ended = |one: &Value| one["state"]["terminated"].is_object();
             let between = phase == "Running" && items(&status["containerStatuses"]).any(ended);
-            phase == "Pending" || between
+            // The last write before a pod is gone, and the end of one that its Job has not counted.
+            let meta = &object["metadata"];
+            let goes = meta["deletionGracePeriodSeconds"] == 0;
+            let tracked = items(&meta["finalizers"]).next().is_some();
+            let uncounted = tracked && ["Succeeded", "Failed"].contains(&&*phase);
+            phase == "Pending" || between || goes || uncounted
         }
         Some("Job") => {
             let fresh = status.as_object().is_none_or(Map::is_empty);
@@ -257,7 +323,7 @@ pub fn is_passing(object: &Value) -> bool {
             let between = status["active"].as_i64() > Some(0) && status["ready"] == 0;
             fresh || uncounted || between || announces_only(object)
         }
-        Some("Deployment" | "ReplicaSet" | "StatefulSet") => is_count(object),
+        Some("DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet") => is_count(object),
         _ => false,
     }
 }
@@ -275,6 +341,11 @@ pub fn is_count(object: &Value) -> bool {
         Some("Job") => count("active") > 0,
         // One of a Deployment's, while pods move from one to the other.
         Some("ReplicaSet") => true,
+        Some("DaemonSet") => {
+            let wanted = count("desiredNumberScheduled");
+            let counts = ["currentNumberScheduled", "updatedNumberScheduled", "numberReady"];
+            lags || counts.iter().any(|field| count(field) != wanted)
+        }
         Some("StatefulSet") => {
             let counts = ["replicas", "readyReplicas", "availableReplicas", "updatedReplicas"];
             lags || !all(&counts) || status["currentRevision"] != status["updateRevision"]
@@ -297,7 +368,7 @@ pub fn quick(object: &Value) -> Option<String> {
         let ended = &one["state"]["terminated"];
         let (from, to) = (time(&ended["startedAt"])?, time(&ended["finishedAt"])?);
         let quick = to.duration_since(from) <= SignedDuration::from_secs(1);
-        let running = json!(["running", null, null, null]);
+        let running = json!(["running", null, null, null, ["startedAt"]]);
         let (name, count) = (&one["name"], &one["restartCount"]);
         let words = format!(
             r#""name":{name},"ready":true,"restartCount":{count},"started":true,"state":{running}"#
