@@ -139,6 +139,7 @@ impl Config {
             booted_at: defaults.booted_at,
             boot_clock: defaults.boot_clock,
             down: defaults.down,
+            loaded_at: defaults.loaded_at,
             host_cpu_millis: cores * 1000,
             host_memory_bytes: (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
             host_user: rustix::process::geteuid().as_raw(),

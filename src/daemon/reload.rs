@@ -43,6 +43,7 @@ impl Files {
         let (done, committed) = sync_channel(1);
         self.inbox.send(Message::Files { changes: Vec::new(), done });
         let _ = committed.recv();
+        self.inbox.send_event(Event::Loaded);
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
         notifier.ready();
         loop {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 mod actions;
 mod alive;
+mod boot;
 mod defaults;
 mod due;
 mod dump;
@@ -57,6 +58,8 @@ pub enum Event {
     Report(Report),
     ClockStepped(ClockStep),
     Settings(Box<Settings>),
+    /// A starting daemon has read its manifests.
+    Loaded,
     /// A manifest file changed; what became of it comes in `Effects::files`, in the order of
     /// these events.
     File(FileChange),
@@ -223,6 +226,8 @@ impl Engine {
         let steps = read_fact(&store, STEPS_FACT)?.unwrap_or_default();
         let alive = read_fact(&store, alive::FACT)?;
         let defaults = read_fact(&store, defaults::FACT)?;
+        let loaded_at = boot::loaded_at(&store, settings.booted_at)?;
+        let settings = Settings { loaded_at, ..settings };
         let mut engine = Engine {
             notes: notes::NoteLog::default(),
             due: Due::default(),
@@ -443,11 +448,13 @@ impl Engine {
                 self.everything_is_dirty();
             }
             Event::Settings(settings) => {
-                let Settings { boot_clock, down, .. } = std::mem::take(&mut self.settings);
-                self.settings = Settings { boot_clock, down, ..*settings };
+                let Settings { boot_clock, down, loaded_at, .. } =
+                    std::mem::take(&mut self.settings);
+                self.settings = Settings { boot_clock, down, loaded_at, ..*settings };
                 self.keep_home();
                 self.everything_is_dirty();
             }
+            Event::Loaded => self.note_loaded(),
             Event::File(change) => {
                 let outcome = self.take_in(change);
                 self.turn.effects.files.push(outcome);

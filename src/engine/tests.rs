@@ -398,3 +398,38 @@ fn a_start_finds_out_how_long_no_daemon_ran_and_how_the_clock_was_set() {
         (clock("b", 0), "2026-12-01T09:00:00Z", "", None, 0),
     ]);
 }
+
+/// Each start of the daemon is another engine on the same disk.
+#[test]
+fn a_boot_is_due_once_however_often_the_daemon_starts_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at_boot = |name: &str| {
+        let Object::CronJob(mut cron_job) = minutely(name) else { unreachable!("it is a CronJob") };
+        let annotations = &mut Arc::make_mut(&mut cron_job).metadata.annotations;
+        let schedule = ("cronlet.dev/schedule".to_owned(), "@reboot".to_owned());
+        annotations.get_or_insert_default().extend([schedule]);
+        let request = Request::Create(Object::CronJob(cron_job));
+        Event::Request { id: 0, request }
+    };
+    let start = |booted_at: &str, now: &str, events: Vec<Event>, want: &[&str]| {
+        let settings = Settings { booted_at: Some(at(booted_at)), ..Settings::default() };
+        let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
+        let mut engine =
+            Engine::new(store, settings.clone(), Seed::new(1), Vec::new()).expect("an engine");
+        let later = at(now) + SignedDuration::from_secs(1);
+        let loaded = vec![Event::Loaded, Event::Settings(Box::new(settings))];
+        for (events, now) in [(events, at(now)), (loaded, at(now)), (vec![at_boot("late")], later)]
+        {
+            engine.handle(events, now).expect("a turn");
+        }
+        let jobs = engine.reader().list(Kind::Job, None).0;
+        let names = jobs.iter().map(|job| job.meta().name.clone().unwrap_or_default());
+        let runs: Vec<String> =
+            names.filter_map(|name| Some(name.rsplit_once('-')?.0.to_owned())).collect();
+        assert_eq!(runs, want, "{now}");
+    };
+    let first = "2026-01-15T00:00:00Z";
+    start(first, "2026-01-15T00:06:00Z", vec![at_boot("a")], &["a"]);
+    start(first, "2026-01-15T00:07:00Z", vec![at_boot("b")], &["a"]);
+    start("2026-01-15T01:00:00Z", "2026-01-15T01:06:00Z", Vec::new(), &["a", "a", "b", "late"]);
+}

@@ -197,6 +197,9 @@ pub struct Settings {
     pub boot_clock: Option<BootClock>,
     /// The time before the daemon's present start in which none ran. The engine sets it.
     pub down: Option<Down>,
+    /// When the daemon's first start in this boot had read its manifests; `None` until then. A
+    /// CronJob that was there by then is due for `@reboot`. The engine keeps it.
+    pub loaded_at: Option<Timestamp>,
     /// What containers without limits of their own may use, found at start.
     pub host_cpu_millis: u64,
     pub host_memory_bytes: u64,
@@ -317,6 +320,7 @@ impl Default for Settings {
             booted_at: None,
             boot_clock: None,
             down: None,
+            loaded_at: None,
             host_cpu_millis: 1000,
             host_memory_bytes: 1 << 30,
             host_user: 0,

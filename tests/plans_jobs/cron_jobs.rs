@@ -768,6 +768,33 @@ fn a_boot_is_a_slot() {
           > SuccessfulCreate: Created pod: #2
           > cronjob c: active=c-29923987 last=13:07:02 success=12:07:02
           > job c-29923987: active=1 start=+7200s
+        loaded
+        wait 1h
+    "#,
+    );
+}
+
+/// The daemon may start long after the host, and its first start may be the one that reads the
+/// manifest. What comes later waits for the next boot.
+#[test]
+fn a_boot_is_for_what_its_first_start_finds() {
+    let suspended = cron_job(json!({"suspend": true}));
+    check(
+        &[annotated(suspended, "schedule", "@reboot")],
+        r#"
+          > cronjob c:
+        wait 1h
+        boot
+        loaded
+        wait 1h
+        set cronjob/c {"suspend":false}
+        wait 1h
+        boot
+          > run 14:07:02 Running
+          > SuccessfulCreate: Created job c-29924047
+          > SuccessfulCreate: Created pod: #1
+          > cronjob c: active=c-29924047 last=14:07:02
+          > job c-29924047: active=1 start=+10800s
     "#,
     );
 }

@@ -343,6 +343,11 @@ impl World {
             ["trigger", name, "--force"] => self.trigger(name, true),
             ["boot"] => {
                 self.settings.booted_at = Some(self.now);
+                self.settings.loaded_at = None;
+                self.dirty.extend(self.objects.keys().cloned());
+            }
+            ["loaded"] => {
+                self.settings.loaded_at = Some(self.now);
                 self.dirty.extend(self.objects.keys().cloned());
             }
             ["quiet"] => self.quiet = true,

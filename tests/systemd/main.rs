@@ -232,6 +232,7 @@ fn the_package_is_installed_upgraded_and_removed() {
     }
     let mut machine = Machine::boot(&[(&built.expect("it is set"), "/var/tmp/cronlet.deb")]);
     machine.run("dpkg --install /var/tmp/cronlet.deb");
+    assert_eq!(machine.run("stat -c %a /etc/cronlet/jobs").trim(), "750", "Secrets are in it");
     assert_eq!(machine.run("systemctl is-active cronlet").trim(), "active");
     assert_eq!(machine.run("systemctl is-enabled cronlet").trim(), "enabled");
     write_job(&mut machine, "slow.yaml", SLOW);

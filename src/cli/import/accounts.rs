@@ -28,14 +28,21 @@ impl Accounts {
     }
 
     pub fn find(&self, name: &str) -> Option<Account> {
+        self.first(|found, _| found == name)
+    }
+
+    pub fn of(&self, uid: i64) -> Option<Account> {
+        self.first(|_, found| found == uid)
+    }
+
+    fn first(&self, is_it: impl Fn(&str, i64) -> bool) -> Option<Account> {
         self.passwd.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
-            let [found, _, uid, gid, _, home, ..] = fields[..] else { return None };
-            let gid = gid.parse().ok()?;
-            (found == name).then_some(())?;
-            Some(Account {
+            let [name, _, uid, gid, _, home, ..] = fields[..] else { return None };
+            let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+            is_it(name, uid).then(|| Account {
                 name: name.to_owned(),
-                uid: uid.parse().ok()?,
+                uid,
                 gid,
                 groups: self.groups_of(name).filter(|group| *group != gid).collect(),
                 home: home.to_owned(),
@@ -56,10 +63,11 @@ impl Accounts {
 pub mod tests {
     use super::*;
 
-    /// A host with `root` and `joe`, who is in two groups.
+    /// A host with `root`, `mail`, and `joe`, who is in two groups.
     pub fn accounts() -> Accounts {
         Accounts {
-            passwd: "root:x:0:0:root:/root:/bin/sh\njoe:x:1000:1000:Joe,,,:/home/joe:/bin/bash\n"
+            passwd: "root:x:0:0:root:/root:/bin/sh\njoe:x:1000:1000:Joe,,,:/home/joe:/bin/bash\n\
+                     mail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"
                 .into(),
             group: "root:x:0:\nadm:x:4:syslog,joe\njoe:x:1000:joe\nbackup:x:34:joe\n".into(),
         }
@@ -69,10 +77,12 @@ pub mod tests {
     fn users_are_found_with_their_groups() {
         let joe = accounts().find("joe").expect("joe");
         assert_eq!(
-            (joe.uid, joe.gid, joe.groups, joe.home.as_str()),
-            (1000, 1000, vec![4, 34], "/home/joe")
+            (joe.uid, joe.gid, &joe.groups, joe.home.as_str()),
+            (1000, 1000, &vec![4, 34], "/home/joe")
         );
         assert!(accounts().find("root").expect("root").groups.is_empty());
+        assert_eq!(accounts().of(1000), Some(joe));
+        assert_eq!(accounts().of(1), None);
         assert_eq!(accounts().find("jo"), None);
         assert_eq!(accounts().find(""), None);
     }

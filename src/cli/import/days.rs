@@ -13,12 +13,19 @@ pub struct Cadence {
     pub extended: Option<String>,
     /// How it differs from cron's reading. Such an entry is imported suspended.
     pub differs: Option<String>,
-    /// What is worth a remark, but no more.
-    pub remark: Option<String>,
 }
 
 /// Stands where Kubernetes itself has nothing to offer: a day that never comes.
 const NEVER: &str = "0 0 31 2 *";
+
+impl Cadence {
+    /// True if the entry runs once for each start of the host.
+    pub fn is_reboot(&self) -> bool {
+        self.extended.as_deref() == Some(REBOOT)
+    }
+}
+
+const REBOOT: &str = "@reboot";
 
 /// Reads the one macro, or the five fields.
 pub fn cadence(fields: &[&str]) -> Result<Cadence, String> {
@@ -37,13 +44,7 @@ pub fn cadence(fields: &[&str]) -> Result<Cadence, String> {
 fn named(word: &str) -> Result<Cadence, String> {
     let plain = |schedule: &str| Cadence { schedule: schedule.into(), ..Cadence::default() };
     Ok(match word.to_ascii_lowercase().as_str() {
-        "@reboot" => Cadence {
-            extended: Some("@reboot".into()),
-            remark: Some(
-                "@reboot: at each start of the daemon, which may come without a boot".into(),
-            ),
-            ..plain(NEVER)
-        },
+        REBOOT => Cadence { extended: Some(REBOOT.into()), ..plain(NEVER) },
         "@every_minute" => plain("* * * * *"),
         word @ ("@yearly" | "@annually" | "@monthly" | "@weekly" | "@daily" | "@midnight"
         | "@hourly") => plain(word),
@@ -73,7 +74,7 @@ fn of_fields(fields: &[&str]) -> Result<Cadence, String> {
         )
     });
     let extended = (extended != schedule).then_some(extended);
-    Ok(Cadence { schedule, extended, differs, remark: None })
+    Ok(Cadence { schedule, extended, differs })
 }
 
 /// `a~b` in cron is a time drawn anew at each start of cron; here it is drawn from the name and

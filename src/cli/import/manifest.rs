@@ -2,6 +2,7 @@
 
 use super::accounts::{Account, Accounts};
 use super::crontab::Entry;
+use super::shell::{self, Background};
 use crate::kinds::cron_job::annotations;
 use crate::kinds::cron_job::schedule::Zone;
 use serde_json::{Map, Value, json};
@@ -16,8 +17,12 @@ pub struct Imported {
 /// What holds for all entries.
 pub struct Setting<'a> {
     pub accounts: &'a Accounts,
-    /// Who runs an entry that names no user: whose crontab it is.
+    /// The user that runs an entry which names none.
     pub owner: Option<&'a str>,
+    /// A sentence on why the owner may be the wrong user.
+    pub doubt: Option<&'a str>,
+    /// Lines whose command may begin with a user.
+    pub mixed: &'a [usize],
     /// The zone that cron runs in.
     pub time_zone: &'a str,
 }
@@ -37,18 +42,19 @@ pub fn cron_job(entry: &Entry, name: &str, setting: &Setting<'_>) -> Imported {
     let mut remarks = Vec::new();
     let mut suspend = entry.cadence.differs.is_some();
     remarks.extend(entry.cadence.differs.clone());
-    remarks.extend(entry.cadence.remark.clone());
     let account = account(entry, setting, &mut remarks, &mut suspend);
+    let command = wait_for_background(entry, &mut remarks, &mut suspend);
+    let pod = pod(entry, name, &command, account.as_ref(), &mut remarks);
     let mut spec = json!({
         "schedule": entry.cadence.schedule,
         "timeZone": time_zone(entry, setting, &mut remarks),
         "concurrencyPolicy": "Allow",
-        "startingDeadlineSeconds": STARTING_DEADLINE_SECONDS,
-        "jobTemplate": { "spec": {
-            "backoffLimit": 0,
-            "template": { "spec": pod(entry, name, account.as_ref(), &mut remarks) },
-        }},
+        "jobTemplate": { "spec": { "backoffLimit": 0, "template": { "spec": pod } } },
     });
+    // cron runs @reboot however late it starts.
+    if !entry.cadence.is_reboot() {
+        spec["startingDeadlineSeconds"] = json!(STARTING_DEADLINE_SECONDS);
+    }
     if suspend {
         spec["suspend"] = json!(true);
         remarks.push(
@@ -87,22 +93,62 @@ fn annotations(entry: &Entry, remarks: &mut Vec<String>) -> Map<String, Value> {
     found
 }
 
+/// The user that runs the entry; `None` if no user of this host does.
 fn account(
     entry: &Entry,
     setting: &Setting<'_>,
     remarks: &mut Vec<String>,
     suspend: &mut bool,
 ) -> Option<Account> {
-    let user = entry.user.as_deref().or(setting.owner)?;
-    let account = setting.accounts.find(user);
-    if account.is_none() {
-        // Without its user it would run as whoever runs the daemon, which may be root.
-        *suspend = true;
-        remarks.push(format!(
+    let mut doubts = Vec::new();
+    if entry.user.is_none() {
+        doubts.extend(setting.doubt.map(str::to_owned));
+        if setting.mixed.contains(&entry.line) {
+            let word = entry.command.split_whitespace().next().unwrap_or_default();
+            doubts.push(format!(
+                "its first word, {word}, is a user of this host, as in a system crontab: say \
+                 --system, or --user NAME"
+            ));
+        }
+    }
+    let user = entry.user.as_deref().or(setting.owner);
+    let account = user.and_then(|user| setting.accounts.find(user));
+    if let Some(user) = user.filter(|_| account.is_none()) {
+        doubts.push(format!(
             "the user {user} is not known on this host; set securityContext.runAsUser"
         ));
     }
+    *suspend |= !doubts.is_empty();
+    remarks.append(&mut doubts);
     account
+}
+
+/// cron lets a command's background processes live; a container ends with its main process. So the
+/// shell waits for its children, and keeps its exit code.
+fn wait_for_background(entry: &Entry, remarks: &mut Vec<String>, suspend: &mut bool) -> String {
+    let command = &entry.command;
+    let shell = shell_of(entry);
+    let hidden = match shell::background(command) {
+        Background::Nothing => return command.clone(),
+        Background::Children { last } if shell::is_shell(shell::base(shell)) => {
+            remarks
+                .push("its background processes (&) are part of the run: it waits for them".into());
+            let last = if last { "\nwait $!" } else { "" };
+            return format!("trap wait EXIT\n{command}{last}");
+        }
+        Background::Children { .. } => format!("& in {shell}"),
+        Background::Hidden(words) => words,
+    };
+    *suspend = true;
+    remarks.push(format!(
+        "{hidden}: cron lets processes in the background live, a container ends with its main \
+         process; have the program stay in the foreground"
+    ));
+    command.clone()
+}
+
+fn shell_of(entry: &Entry) -> &str {
+    entry.variables.get("SHELL").map_or("/bin/sh", String::as_str)
 }
 
 fn time_zone<'a>(entry: &'a Entry, setting: &Setting<'a>, remarks: &mut Vec<String>) -> &'a str {
@@ -117,7 +163,13 @@ fn time_zone<'a>(entry: &'a Entry, setting: &Setting<'a>, remarks: &mut Vec<Stri
     }
 }
 
-fn pod(entry: &Entry, name: &str, account: Option<&Account>, remarks: &mut Vec<String>) -> Value {
+fn pod(
+    entry: &Entry,
+    name: &str,
+    command: &str,
+    account: Option<&Account>,
+    remarks: &mut Vec<String>,
+) -> Value {
     if entry.variables.get("MAILTO").is_some_and(|to| !to.is_empty()) {
         remarks.push(
             "MAILTO is not carried over: output is kept by `cronlet logs`, not mailed".into(),
@@ -132,10 +184,11 @@ fn pod(entry: &Entry, name: &str, account: Option<&Account>, remarks: &mut Vec<S
         "name": name,
         // Nothing is pulled: the command is the host's own.
         "image": "host",
-        "command": command(entry),
+        "command": argv(entry, command),
         "env": variables(entry, account),
     });
-    let mut pod = json!({ "restartPolicy": "Never" });
+    // Under the host's name, as scripts of cron expect.
+    let mut pod = json!({ "restartPolicy": "Never", "hostNetwork": true });
     if let Some(account) = account {
         let home = entry.variables.get("HOME").unwrap_or(&account.home);
         if home.starts_with('/') {
@@ -146,6 +199,9 @@ fn pod(entry: &Entry, name: &str, account: Option<&Account>, remarks: &mut Vec<S
             context["supplementalGroups"] = json!(account.groups);
         }
         pod["securityContext"] = context;
+    } else {
+        // Nobody's command must not become root's when someone resumes it.
+        pod["securityContext"] = json!({ "runAsNonRoot": true });
     }
     pod["containers"] = json!([container]);
     pod
@@ -153,14 +209,14 @@ fn pod(entry: &Entry, name: &str, account: Option<&Account>, remarks: &mut Vec<S
 
 /// The command in its shell. What it reads comes as a here-document; the outer shell gives way to
 /// the command's.
-fn command(entry: &Entry) -> Vec<String> {
-    let shell = entry.variables.get("SHELL").map_or("/bin/sh", String::as_str);
+fn argv(entry: &Entry, command: &str) -> Vec<String> {
+    let shell = shell_of(entry);
     let words: Vec<&str> = match &entry.input {
-        None => vec![shell, "-c", &entry.command],
+        None => vec![shell, "-c", command],
         Some(input) => {
             let script = "exec \"$0\" -c \"$1\" <<.\n$2\n.\n";
             let input = input.strip_suffix('\n').unwrap_or(input);
-            vec!["/bin/sh", "-c", script, shell, &entry.command, input]
+            vec!["/bin/sh", "-c", script, shell, command, input]
         }
     };
     words.into_iter().map(unexpanded).collect()

@@ -10,19 +10,26 @@ mod manifest;
 
 mod names;
 
+mod shell;
+
+mod whose;
+
 #[cfg(test)]
 mod tests;
 
 use super::failure::Failure;
 use super::{output, yaml};
 use crate::kinds::cron_job::schedule::Zone;
-use accounts::Accounts;
 use anyhow::{Context, bail};
-use crontab::Style;
+use crontab::{Crontab, Style};
 use manifest::Setting;
 use names::Names;
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use whose::{Host, Layout, Whose};
 
 /// Turn what another scheduler knows into manifests
 #[derive(Debug, Clone, clap::Args)]
@@ -36,20 +43,21 @@ enum Source {
     Crontab(CrontabArgs),
 }
 
-/// Turn a crontab into CronJobs, on standard output
+/// Turn crontabs into CronJobs, on standard output
 ///
 /// What cannot be carried over is told on standard error and in comments; an entry that would run
 /// otherwise than under cron is suspended.
 #[derive(Debug, Clone, clap::Args)]
 struct CrontabArgs {
-    /// The crontab, or - for standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// A user stands before each command [default: in /etc/crontab and /etc/cron.d]
+    /// Crontabs, or - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// A user stands before each command [default: in /etc/crontab and /etc/cron.d, and where the
+    /// sixth field of every line is a user]
     #[arg(long)]
     system: bool,
     /// Whose crontab it is, where entries name no user [default: the file's name under
-    /// /var/spool/cron]
+    /// /var/spool/cron, elsewhere the user who imports it]
     #[arg(long, value_name = "NAME", conflicts_with = "system")]
     user: Option<String>,
     /// IANA name of the time zone that cron runs in [default: this host's]
@@ -62,55 +70,127 @@ const BYTES_MAX: u64 = 4 << 20;
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let Source::Crontab(args) = &args.source;
-    let bytes = load(&args.file)?;
     let time_zone = match &args.time_zone {
         Some(name) => {
             Zone::load(name).map_err(|e| Failure::usage(e.to_string()))?.name().to_owned()
         }
         None => zone_of_host(),
     };
-    let converted = convert(args, &bytes, &Accounts::of_host(), &time_zone);
-    for remark in &converted.remarks {
+    let mut import = Import::new(args, Host::this(), time_zone);
+    for path in &args.files {
+        let (bytes, owner) = load(path)?;
+        import.read(path, &bytes, owner);
+    }
+    for remark in &import.remarks {
         eprintln!("{remark}");
     }
-    output::write_text(&converted.yaml)?;
-    if converted.complete { Ok(()) } else { Err(Failure::Quiet(1)) }
+    output::write_text(&import.yaml())?;
+    if import.complete { Ok(()) } else { Err(Failure::Quiet(1)) }
 }
 
-struct Output {
-    yaml: String,
+/// What the crontabs became so far.
+struct Import<'a> {
+    args: &'a CrontabArgs,
+    host: Host,
+    time_zone: String,
+    names: Names,
+    /// Lines before the first document.
+    head: String,
+    documents: Vec<String>,
     /// For standard error.
     remarks: Vec<String>,
-    /// Was every entry understood?
+    /// True if every entry was understood.
     complete: bool,
 }
 
-fn convert(args: &CrontabArgs, bytes: &[u8], accounts: &Accounts, time_zone: &str) -> Output {
-    let file = args.file.display().to_string();
-    let style = if args.system || is_system(&args.file) { Style::System } else { Style::User };
-    let owner = args.user.as_deref().or_else(|| owner(&args.file));
-    let setting = Setting { accounts, owner: owner.filter(|_| style == Style::User), time_zone };
-    let crontab = crontab::read(bytes, style);
-    let mut names = Names::default();
-    let mut documents = Vec::new();
-    let mut remarks = Vec::new();
-    for entry in &crontab.entries {
-        let name = names.for_command(&entry.command);
-        let imported = manifest::cron_job(entry, &name, &setting);
-        let mut document = format!("# {file}:{}: {}\n", entry.line, entry.text);
-        for remark in &imported.remarks {
-            document.push_str(&format!("# {remark}\n"));
-            remarks.push(format!("{file}:{}: {name}: {remark}", entry.line));
+impl<'a> Import<'a> {
+    fn new(args: &'a CrontabArgs, host: Host, time_zone: String) -> Import<'a> {
+        Import {
+            args,
+            host,
+            time_zone,
+            names: Names::default(),
+            head: String::new(),
+            documents: Vec::new(),
+            remarks: Vec::new(),
+            complete: true,
         }
-        documents.push(document + &yaml::document(&imported.value));
     }
-    let mut yaml = String::new();
-    for (line, why) in &crontab.refused {
-        yaml.push_str(&format!("# {file}:{line}: not imported: {}\n", one_line(why)));
-        remarks.push(format!("{file}:{line}: not imported: {}", one_line(why)));
+
+    /// Adds a crontab; `owner` is the uid that its file belongs to.
+    fn read(&mut self, path: &Path, bytes: &[u8], owner: Option<i64>) {
+        let file = path.display().to_string();
+        let (crontab, whose, mixed) = self.understand(path, bytes, owner);
+        for note in whose.note.iter().filter(|_| !crontab.entries.is_empty()) {
+            self.note(&file, note);
+        }
+        let setting = Setting {
+            accounts: &self.host.accounts,
+            owner: whose.user.as_deref(),
+            doubt: whose.doubt.as_deref(),
+            mixed: &mixed,
+            time_zone: &self.time_zone,
+        };
+        for entry in &crontab.entries {
+            let name = self.names.for_command(&entry.command);
+            let imported = manifest::cron_job(entry, &name, &setting);
+            let mut document = format!("# {file}:{}: {}\n", entry.line, entry.text);
+            for remark in &imported.remarks {
+                document.push_str(&format!("# {remark}\n"));
+                self.remarks.push(format!("{file}:{}: {name}: {remark}", entry.line));
+            }
+            self.documents.push(document + &yaml::document(&imported.value));
+        }
+        for (line, why) in &crontab.refused {
+            self.note(&format!("{file}:{line}"), &format!("not imported: {}", one_line(why)));
+            self.complete = false;
+        }
     }
-    yaml.push_str(&documents.join("---\n"));
-    Output { yaml, remarks, complete: crontab.refused.is_empty() }
+
+    /// Reads the lines by their layout: entries, the user of those that name none, and lines that
+    /// may be of the other layout.
+    fn understand(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        owner: Option<i64>,
+    ) -> (Crontab, Whose, Vec<usize>) {
+        let given = match (self.args.system, &self.args.user) {
+            (true, _) => Some(Style::System),
+            (_, Some(_)) => Some(Style::User),
+            _ => Style::of(path),
+        };
+        let user = self.args.user.as_deref().or_else(|| whose::spool_owner(path));
+        let system = || crontab::read(bytes, Style::System);
+        let crontab = match given {
+            Some(Style::System) => return (system(), Whose::default(), Vec::new()),
+            _ => crontab::read(bytes, Style::User),
+        };
+        if let Some(user) = user {
+            let user = Some(user.to_owned());
+            return (crontab, Whose { user, ..Whose::default() }, Vec::new());
+        }
+        let mixed = match whose::layout(&crontab, &self.host) {
+            Layout::User => Vec::new(),
+            Layout::Mixed(lines) => lines,
+            Layout::System => {
+                let note = "read as a system crontab, with a user before each command (--user NAME \
+                            if it is a user's)";
+                let whose = Whose { note: Some(note.into()), ..Whose::default() };
+                return (system(), whose, Vec::new());
+            }
+        };
+        (crontab, whose::whose(&self.host, owner), mixed)
+    }
+
+    fn note(&mut self, place: &str, note: &str) {
+        self.head.push_str(&format!("# {place}: {note}\n"));
+        self.remarks.push(format!("{place}: {note}"));
+    }
+
+    fn yaml(&self) -> String {
+        format!("{}{}", self.head, self.documents.join("---\n"))
+    }
 }
 
 /// A comment must not end before its text does.
@@ -118,35 +198,24 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = BYTES_MAX + 1;
-    if path == Path::new("-") {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).context("standard input")?;
-    } else {
-        let unread = || format!("{} cannot be read", path.display());
-        if std::fs::metadata(path).with_context(unread)?.is_dir() {
-            bail!("{} is a folder", path.display());
-        }
-        let file = std::fs::File::open(path).with_context(unread)?;
-        file.take(limit).read_to_end(&mut bytes).with_context(unread)?;
+/// The bytes of a crontab, and the uid that owns it if it is a file.
+fn load(path: &Path) -> anyhow::Result<(Vec<u8>, Option<i64>)> {
+    let unread = || format!("{} cannot be read", path.display());
+    let input = std::io::stdin();
+    let file = match path == Path::new("-") {
+        true => File::from(input.as_fd().try_clone_to_owned().context("standard input")?),
+        false => File::open(path).with_context(unread)?,
+    };
+    let found = file.metadata().with_context(unread)?;
+    if found.is_dir() {
+        bail!("{} is a folder", path.display());
     }
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).with_context(unread)?;
     if bytes.len() as u64 > BYTES_MAX {
         bail!("{} is too large for a crontab: at most {BYTES_MAX} bytes are read", path.display());
     }
-    Ok(bytes)
-}
-
-/// Crontabs with a user before each command.
-fn is_system(path: &Path) -> bool {
-    path == Path::new("/etc/crontab") || path.parent() == Some(Path::new("/etc/cron.d"))
-}
-
-/// `joe` for `/var/spool/cron/crontabs/joe`.
-fn owner(path: &Path) -> Option<&str> {
-    let folders = ["/var/spool/cron/crontabs", "/var/spool/cron"];
-    let in_spool = folders.iter().any(|folder| path.parent() == Some(Path::new(folder)));
-    path.file_name().filter(|_| in_spool)?.to_str()
+    Ok((bytes, found.is_file().then(|| found.uid().into())))
 }
 
 /// The zone that `/etc/localtime` links to, or `/etc/timezone` names; cron takes it from there too.

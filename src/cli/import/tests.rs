@@ -1,15 +1,28 @@
 //! Crontabs in, manifests out; each must pass the checks of `cronlet check`.
 
-use super::accounts::tests::accounts;
 use super::*;
 use crate::kinds::{Object, admission};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 fn convert_text(path: &str, text: &str) -> Output {
-    let file = path.into();
-    let args = CrontabArgs { file, system: false, user: None, time_zone: None };
-    convert(&args, text.as_bytes(), &accounts(), "Europe/Paris")
+    convert_bytes(path, text.as_bytes(), None)
+}
+
+struct Output {
+    yaml: String,
+    remarks: Vec<String>,
+    complete: bool,
+}
+
+/// Converts as root imports it, of a file that `owner` owns.
+fn convert_bytes(path: &str, bytes: &[u8], owner: Option<i64>) -> Output {
+    let programs = tempfile::tempdir().expect("a folder");
+    let host = whose::tests::host(programs.path());
+    let args = CrontabArgs { files: Vec::new(), system: false, user: None, time_zone: None };
+    let mut import = Import::new(&args, host, "Europe/Paris".into());
+    import.read(Path::new(path), bytes, owner);
+    Output { yaml: import.yaml(), remarks: import.remarks, complete: import.complete }
 }
 
 /// The CronJobs of the output, read as a manifest, admitted as the daemon would.
@@ -73,6 +86,7 @@ fn a_system_crontab_becomes_cron_jobs_that_do_the_same() {
     assert_eq!(hourly.spec.schedule, "17 * * * *");
     assert_eq!(hourly.spec.time_zone.as_deref(), Some("Europe/Paris"));
     assert_eq!(hourly.spec.starting_deadline_seconds, Some(300));
+    assert_eq!(pod(hourly).host_network, Some(true), "scripts see the host's name");
     let command = ["/bin/bash", "-c", "cd / && run-parts --report /etc/cron.hourly"];
     assert_eq!(container(hourly).command.as_deref().expect("a command"), command);
     assert_eq!(variable(hourly, "USER").as_deref(), Some("root"));
@@ -93,6 +107,9 @@ fn a_system_crontab_becomes_cron_jobs_that_do_the_same() {
 
     let warm_up = &found[3];
     assert_eq!(warm_up.spec.suspend, Some(true), "its user is unknown");
+    assert_eq!(warm_up.spec.starting_deadline_seconds, None, "however late the daemon starts");
+    let context = pod(warm_up).security_context.as_ref().expect("not root");
+    assert_eq!(context.run_as_non_root, Some(true));
     assert_eq!(warm_up.spec.schedule, "0 0 31 2 *");
     let annotations = warm_up.metadata.annotations.as_ref().expect("annotations");
     assert_eq!(annotations["cronlet.dev/schedule"], "@reboot");
@@ -185,11 +202,83 @@ fn hostile_crontabs_are_told_apart() {
         (b"no crontab at all, this\n---\n", 0, 2),
     ];
     for (bytes, entries, refused) in bytes {
-        let args = CrontabArgs { file: "-".into(), system: false, user: None, time_zone: None };
-        let output = convert(&args, bytes, &accounts(), "UTC");
-        assert_eq!(output.remarks.len(), refused, "{:?}", output.remarks);
+        let output = convert_bytes("-", bytes, None);
+        let is_about_line = |remark: &&String| remark.contains("not imported");
+        let found = output.remarks.iter().filter(is_about_line).count();
+        assert_eq!(found, refused, "{:?}", output.remarks);
         if entries > 0 {
             assert_eq!(cron_jobs(&output).len(), entries);
         }
     }
+}
+
+/// Runs the container's command as the daemon would.
+fn run(cron_job: &CronJob) -> std::process::Output {
+    let words: Vec<String> = container(cron_job).command.clone().expect("a command");
+    let words: Vec<String> = words.iter().map(|word| word.replace("$$", "$")).collect();
+    std::process::Command::new(&words[0]).args(&words[1..]).output().expect("a shell runs")
+}
+
+/// The pipe of its output would end with the shell if the shell did not wait: a child that writes
+/// elsewhere shows it.
+#[test]
+fn a_command_waits_for_its_background() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |command: &str, shell: &str, code: i32| {
+        let file = folder.path().join("out");
+        let command = command.replace("FILE", file.to_str().expect("UTF-8"));
+        let output = convert_text("-", &format!("SHELL={shell}\n@reboot {command}\n"));
+        let found = cron_jobs(&output);
+        assert_eq!(found[0].spec.suspend, Some(false), "{command}");
+        assert!(output.yaml.contains("# its background processes"), "{}", output.yaml);
+        assert_eq!(run(&found[0]).status.code(), Some(code), "{shell} {command}");
+        assert_eq!(std::fs::read_to_string(&file).expect(&command), "done\n", "{command}");
+        std::fs::remove_file(file).expect("it is removed");
+    };
+    let late = "sh -c 'sleep 0.2; echo done > FILE; exit 5' > /dev/null 2>&1";
+    for shell in ["/bin/sh", "/bin/bash"] {
+        check(&format!("{late} &"), shell, 5);
+        check(&format!("cd / && {late} & # in the background"), shell, 5);
+        check(&format!("{late} & true"), shell, 0);
+        check(&format!("{late} & exit 3"), shell, 3);
+        check(&format!("{{ {late} & }}; false"), shell, 1);
+        check(&format!("{late} & true &"), shell, 0);
+    }
+}
+
+#[test]
+fn what_a_shell_cannot_wait_for_is_suspended_with_the_reason() {
+    let check = |text: &str, why: &str| {
+        let output = convert_text("-", text);
+        assert_eq!(cron_jobs(&output)[0].spec.suspend, Some(true), "{text}");
+        assert!(output.remarks.iter().any(|remark| remark.contains(why)), "{:?}", output.remarks);
+        assert!(output.yaml.contains(why), "{}", output.yaml);
+    };
+    check("@reboot (/opt/boot.sh &)\n", "(... &): cron lets processes in the background live");
+    check("@reboot screen -dmS x /opt/boot.sh\n", "screen -dmS: cron lets");
+    check("SHELL=/bin/csh\n@reboot /opt/boot.sh &\n", "& in /bin/csh: cron lets");
+}
+
+/// A crontab that says nothing of users never gains the rights of root in silence.
+#[test]
+fn a_crontab_runs_as_its_owner_or_is_suspended() {
+    let check = |path: &str, text: &str, owner, uid: Option<i64>, suspended: bool, said: &str| {
+        let output = convert_bytes(path, text.as_bytes(), owner);
+        let found = cron_jobs(&output);
+        let context = pod(&found[0]).security_context.as_ref().expect("a user");
+        assert_eq!(context.run_as_user, uid, "{}", output.yaml);
+        assert_eq!(found[0].spec.suspend, Some(suspended), "{}", output.yaml);
+        assert!(output.yaml.contains(said), "{said}\n{}", output.yaml);
+        assert!(output.remarks.iter().any(|remark| remark.contains(said)), "{:?}", output.remarks);
+    };
+    let own = "*/5 * * * * ./bin/backup.sh >> backup.log 2>&1\n";
+    check("-", own, None, Some(0), false, "-: taken for the crontab of root, who imports it");
+    check("mine", own, Some(1000), Some(1000), false, "the crontab of joe, who owns the file");
+    check("mine", own, Some(4711), Some(0), true, "it is not clear whose crontab this is");
+    let system = "0 1 * * * joe /usr/local/bin/sync.sh\n";
+    check("-", system, None, Some(1000), false, "-: read as a system crontab");
+    let foreign = "0 1 * * * deploy /usr/local/bin/sync.sh\n";
+    check("copy", foreign, Some(0), None, true, "the user deploy is not known on this host");
+    let mixed = format!("{system}{own}");
+    check("-", &mixed, None, Some(0), true, "its first word, joe, is a user of this host");
 }

@@ -47,7 +47,7 @@ fn rows(shown: &[(&Source, Timestamp)], count: usize) -> Vec<Vec<String>> {
         }
         if runs.is_empty() {
             let never = if source.schedule.is_reboot() {
-                "at each start of the daemon"
+                "at the daemon's first start after a boot"
             } else {
                 "never in the next five years"
             };

@@ -80,7 +80,10 @@ fn both_clocks_are_shown_and_changes_marked() {
         ]],
     );
     check(&["--schedule", "0 0 31 2 *"], &[&["-", "-", "-", "never in the next five years"]]);
-    check(&["--schedule", "@reboot"], &[&["-", "-", "-", "at each start of the daemon"]]);
+    check(
+        &["--schedule", "@reboot"],
+        &[&["-", "-", "-", "at the daemon's first start after a boot"]],
+    );
     check(
         &["--schedule", "TZ=UTC @every 90s", "-c1"],
         &[&["Sat 2026-03-28 12:01:30 +00:00 UTC", "2026-03-28T12:01:30Z", "1m30s"]],

@@ -82,6 +82,11 @@ impl<'a> Origin<'a> {
         self.believed(Some(self.view.as_set_now(since)))
     }
 
+    /// True if the schedule was what it is at an instant, by the clock of then.
+    pub fn was_in_force_at(&self, at: Timestamp) -> bool {
+        self.made().max(timing::record(self.meta, IN_FORCE_SINCE)) <= Some(at)
+    }
+
     /// Slots up to here are settled, or were before the schedule was in force.
     pub fn floor(&self, last: Option<Timestamp>, catch_up: CatchUp) -> Timestamp {
         let in_force = self.in_force_since();

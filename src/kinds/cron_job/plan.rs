@@ -198,11 +198,11 @@ impl<'a> Sync<'a> {
         }
     }
 
-    /// `@reboot`: the one slot is the start of the host.
+    /// `@reboot`: the one slot is the start of the host, however late the daemon starts.
     fn schedule_reboot(&mut self, timing: &Timing) {
         let Some(booted_at) = self.view.settings.booted_at else { return };
         let Ok(due) = booted_at.checked_add(timing.jitter) else { return };
-        if booted_at <= self.floor(timing) {
+        if !self.awaits_boot(booted_at, timing) {
             return;
         }
         if due > self.view.now {
@@ -210,6 +210,19 @@ impl<'a> Sync<'a> {
         } else if !self.view.quiet {
             self.decide(timing, self.floor(timing), booted_at, 1);
         }
+    }
+
+    /// True if this boot's slot is not settled, and the CronJob was in force by the end of the
+    /// daemon's first start in this boot. As with cron, one that comes later waits for the next
+    /// boot.
+    fn awaits_boot(&self, booted_at: Timestamp, timing: &Timing) -> bool {
+        let last = self.status.last_schedule_time.as_ref().map(|time| time.0);
+        if last.is_some_and(|last| last >= booted_at) {
+            return false;
+        }
+        let loaded_at = self.view.settings.loaded_at;
+        let is_found = loaded_at.is_none_or(|loaded_at| self.origin.was_in_force_at(loaded_at));
+        is_found || booted_at > self.floor(timing)
     }
 
     fn floor(&self, timing: &Timing) -> Timestamp {

@@ -40,7 +40,7 @@ enum Form {
     Every {
         seconds: i64,
     },
-    /// Once for each start of the daemon.
+    /// Once for each start of the host.
     Reboot,
 }
 
@@ -120,7 +120,7 @@ impl Schedule {
         }
     }
 
-    /// Due once for each start of the daemon (`@reboot`), and never by the clock.
+    /// True if it is due once for each start of the host (`@reboot`), and never by the clock.
     pub fn is_reboot(&self) -> bool {
         self.form == Form::Reboot
     }
