@@ -16,6 +16,7 @@ const SERVED: &[Kind] = &[
     Kind::DaemonSet,
     Kind::Deployment,
     Kind::Job,
+    Kind::PersistentVolume,
     Kind::PersistentVolumeClaim,
     Kind::Pod,
     Kind::ReplicaSet,
@@ -62,9 +63,16 @@ fn refusal(refused: &Refused) -> Value {
 
 #[test]
 fn the_oracle_agrees() {
+    for name in ["admission.jsonl", "admission2.jsonl"] {
+        agrees(name);
+    }
+}
+
+/// Every row of a recording about a kind that is served.
+fn agrees(name: &str) {
     let mut scores: BTreeMap<String, Score> = BTreeMap::new();
     let mut not_served: BTreeMap<String, usize> = BTreeMap::new();
-    for row in common::recording::<Value>("admission.jsonl") {
+    for row in common::recording::<Value>(name) {
         let id = row["id"].as_str().expect("a row has an id");
         // A row's path is that of the kind in its id, whatever its body says.
         let name = id.split('-').next().unwrap_or_default().to_owned();
@@ -78,6 +86,16 @@ fn the_oracle_agrees() {
             if let Some(value) = row.get(part) {
                 want[part] = value.clone();
             }
+        }
+        // Nobody but the engine knows the time.
+        if let Some(Value::Object(status)) = want.pointer_mut("/output/status") {
+            status.remove("lastPhaseTransitionTime");
+        }
+        // The second recording shows the beginning of a generated name as well.
+        if let Some(Value::String(name)) = want.pointer_mut("/output/metadata/name")
+            && name.ends_with("<generated>")
+        {
+            "<generated>".clone_into(name);
         }
         let found = answer(*kind, &row["input"]);
         let score = scores.entry(name).or_default();

@@ -91,6 +91,45 @@ fn a_claim_grows_with_its_manifest() {
 }
 
 #[test]
+fn a_pod_sees_what_a_persistent_volume_holds() {
+    let daemon = Daemon::start_with(&[]);
+    let data = daemon.path("data");
+    std::fs::create_dir(&data).expect("a folder");
+    std::fs::write(data.join("db.txt"), "of the host").expect("a file");
+    let spec = json!({"storageClassName": "manual", "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"}, "hostPath": {"path": data, "type": "Directory"}});
+    let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": "pg"}, "spec": spec});
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "pg"}, "spec": {"storageClassName": "manual", "volumeName": "pg",
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    let script = "cat /data/db.txt > /data/seen";
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pg"}, "spec": {
+        "restartPolicy": "Never", "containers": [{"name": "c", "image": "b",
+            "command": ["sh", "-c", script],
+            "volumeMounts": [{"name": "d", "mountPath": "/data"}]}],
+        "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "pg"}}]}});
+    daemon.write_job("pg.yaml", &format!("{pod}\n---\n{claim}\n---\n{volume}\n"));
+    let seen = || std::fs::read_to_string(data.join("seen")).ok();
+    daemon.until("the pod sees it", || seen().filter(|text| text == "of the host"));
+    let table = daemon.tell(&["get", "pv"]);
+    assert!(table.contains("1Gi        RWO            Retain           Bound"), "{table}");
+    assert!(table.contains("default/pg   manual"), "{table}");
+    let described = daemon.tell(&["describe", "pv", "pg"]);
+    let source = format!(
+        "Type:          HostPath (bare host directory volume)\n    Path:          {}",
+        data.display()
+    );
+    assert!(described.contains(&source), "{described}");
+    daemon.remove_job("pg.yaml");
+    daemon.until("both are gone", || {
+        let left = daemon.tell(&["get", "pv"]) + &daemon.tell(&["get", "pvc"]);
+        (!left.contains("pg ")).then_some(())
+    });
+    assert!(data.join("db.txt").exists(), "what a volume holds stays");
+}
+
+#[test]
 fn mounted_files_follow_their_objects() {
     let text = |value: &str, optional: &str| {
         let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "live"},

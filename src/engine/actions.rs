@@ -24,6 +24,7 @@ impl Engine {
                 object = connected;
             }
         }
+        self.mounts.watch_claim(&object);
         let plan = self.ask(&object);
         self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
         for action in plan.actions {
@@ -37,6 +38,10 @@ impl Engine {
         self.collect_if_gone(key);
     }
 
+    pub(super) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { store: &self.store, network: &self.network, mounts: &self.mounts }
+    }
+
     fn ask(&self, object: &Object) -> Plan {
         let owned = match object.kind().info().controls {
             true => self.store.owned(object.uid()),
@@ -47,7 +52,7 @@ impl Engine {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &Surroundings { store: &self.store, network: &self.network },
+            others: &self.surroundings(),
             quiet: self.quiet || self.is_closing(object.namespace()),
         };
         let nothing = PodObserved::default();

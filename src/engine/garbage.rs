@@ -110,6 +110,8 @@ impl Engine {
         self.touch_owners(object, |_| true);
         self.touch_claims(object);
         self.touch_mounting(object);
+        self.touch_storage(object);
+        self.mounts.forget_claim(&object.key());
         self.touch_namespace(object);
         self.store.remove(&object.key());
         self.due.set(&object.key(), None);

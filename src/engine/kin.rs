@@ -4,6 +4,7 @@
 use super::Engine;
 use crate::kinds::controller::{adopters, adopts, is_orphan};
 use crate::kinds::job::conditions;
+use crate::kinds::persistent_volume::binding;
 use crate::kinds::persistent_volume_claim::plan::claims_of;
 use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -24,6 +25,7 @@ impl Engine {
             self.touch_adopters(now);
         }
         self.touch_mounting(now);
+        self.touch_storage(now);
         if now.kind() == Kind::Node {
             // Its labels and taints say which daemons run here.
             self.dirty.extend(self.store.keys(Kind::DaemonSet));
@@ -42,6 +44,30 @@ impl Engine {
     pub(super) fn touch_mounting(&mut self, object: &Object) {
         if matches!(object.kind(), Kind::ConfigMap | Kind::Secret) {
             self.dirty.extend(self.mounts.pods(&object.key()).cloned());
+        }
+    }
+
+    /// The volume of a claim, and of a volume its claim and those that may be bound to it.
+    pub(super) fn touch_storage(&mut self, object: &Object) {
+        match object {
+            Object::PersistentVolumeClaim(claim) => {
+                let name = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
+                let key = name.map(|name| Key::new(Kind::PersistentVolume, "", name));
+                self.dirty.extend(key.filter(|key| self.store.get(key).is_some()));
+            }
+            Object::PersistentVolume(volume) => {
+                let may_concern = |key: &Key| match self.store.get(key) {
+                    Some(Object::PersistentVolumeClaim(claim)) => {
+                        binding::may_concern(&claim, volume)
+                    }
+                    _ => false,
+                };
+                let pending = self.mounts.pending_claims().filter(|key| may_concern(key));
+                let pending: Vec<Key> = pending.cloned().collect();
+                self.dirty.extend(pending);
+                self.dirty.extend(binding::claim_key(volume));
+            }
+            _ => {}
         }
     }
 

@@ -11,6 +11,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Mounts {
     pods: Map<Key, BTreeSet<Key>>,
+    /// Claims that are not bound.
+    pending: BTreeSet<Key>,
 }
 
 impl Mounts {
@@ -29,6 +31,26 @@ impl Mounts {
             let pods = self.pods.entry(key).or_default();
             pods.insert(object.key());
         }
+    }
+
+    /// Enters a claim as it is now; another object is passed over.
+    pub fn watch_claim(&mut self, object: &Object) {
+        let Object::PersistentVolumeClaim(claim) = object else { return };
+        let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+        match phase {
+            Some("Bound") => self.pending.remove(&object.key()),
+            _ => self.pending.insert(object.key()),
+        };
+    }
+
+    /// Takes out a claim that is removed; another object is passed over.
+    pub fn forget_claim(&mut self, key: &Key) {
+        self.pending.remove(key);
+    }
+
+    /// The claims that are not bound.
+    pub fn pending_claims(&self) -> impl Iterator<Item = &Key> {
+        self.pending.iter()
     }
 
     /// Takes out a pod that is removed or has ended.

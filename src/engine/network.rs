@@ -1,6 +1,7 @@
 //! What pods share of the host's network: who has which address, and which ports.
 
 use super::Engine;
+use super::mounts::Mounts;
 use crate::kinds::action::Others;
 use crate::kinds::pod::address::Addresses;
 use crate::kinds::pod::ports::{Port, Ports};
@@ -22,6 +23,7 @@ pub(super) struct Network {
 pub(super) struct Surroundings<'a> {
     pub store: &'a Store,
     pub network: &'a Network,
+    pub mounts: &'a Mounts,
 }
 
 impl Others for Surroundings<'_> {
@@ -40,6 +42,10 @@ impl Others for Surroundings<'_> {
 
     fn port_holders(&self, port: Port, except: &Key) -> Vec<Key> {
         self.network.ports.holders(port, except)
+    }
+
+    fn claim_users(&self, claim: &Key) -> Vec<Key> {
+        self.mounts.pods(claim).cloned().collect()
     }
 }
 

@@ -113,10 +113,14 @@ impl Engine {
             pods.iter().map(|(pod, slot)| Pending { pod, slot: *slot }).collect();
         let running = u32::try_from(running).unwrap_or(u32::MAX);
         self.know_all_pods();
-        let (ports, now) = (&mut self.network.ports, self.turn.now);
-        let decisions = queue::bind(&pending, running, &node, ports, &self.settings, now);
-        for (pod, _) in &pods {
-            let is_held = queue::is_held(pod, &node, ports);
+        let (mut ports, now) = (std::mem::take(&mut self.network.ports), self.turn.now);
+        let others = self.surroundings();
+        let host = queue::Host { node: &node, others: &others, settings: &self.settings, now };
+        let decisions = queue::bind(&pending, running, &host, &mut ports);
+        let is_held = |pod: &Arc<Pod>| queue::is_held(pod, &host, &ports);
+        let held: Vec<bool> = pods.iter().map(|(pod, _)| is_held(pod)).collect();
+        self.network.ports = ports;
+        for ((pod, _), is_held) in pods.iter().zip(held) {
             self.queue.place(&Object::Pod(pod.clone()).key(), is_held);
         }
         let any = !decisions.is_empty();

@@ -1,6 +1,5 @@
 //! What the API's verbs do to the store: admission, conflicts, generations.
 
-use super::network::Surroundings;
 use super::{DeleteOptions, Engine, Request};
 use crate::kinds::action::View;
 use crate::kinds::admission::Admitted;
@@ -213,7 +212,7 @@ impl Engine {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &Surroundings { store: &self.store, network: &self.network },
+            others: &self.surroundings(),
             quiet: self.quiet,
         };
         let (job, actions) = cron_job::plan::trigger(&cron_job, &view, force)

@@ -30,6 +30,11 @@ pub trait Others {
     /// ([`super::controller::adopters`]).
     fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object>;
 
+    /// The pods that mount a claim and have not ended.
+    fn claim_users(&self, _claim: &Key) -> Vec<Key> {
+        Vec::new()
+    }
+
     /// Other pods whose running containers declare the port.
     fn port_holders(&self, _port: Port, _except: &Key) -> Vec<Key> {
         Vec::new()
@@ -276,10 +281,21 @@ impl Default for HistorySettings {
 }
 
 /// The folders of PersistentVolumeClaims.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct VolumeSettings {
     pub reclaim: Reclaim,
+    /// Storage classes whose claims are folders under the state folder, besides claims that name
+    /// none.
+    pub classes: Vec<String>,
+}
+
+impl Default for VolumeSettings {
+    fn default() -> Self {
+        // The default classes of kind and minikube, of k3s, and of Docker Desktop.
+        let classes = ["standard", "local-path", "hostpath"].map(str::to_owned).into();
+        VolumeSettings { reclaim: Reclaim::default(), classes }
+    }
 }
 
 /// What becomes of the folder of a claim that is deleted.

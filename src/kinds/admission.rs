@@ -5,8 +5,8 @@ use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
 use super::{
     Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, gates,
-    job, meta, namespace, node, persistent_volume_claim, pod, replica_set, secret, service, shown,
-    stateful_set, template,
+    job, meta, namespace, node, persistent_volume, persistent_volume_claim, pod, replica_set,
+    secret, service, shown, stateful_set, template,
 };
 use std::sync::Arc;
 
@@ -98,6 +98,9 @@ pub fn create(
         Object::Job(object) => job::check::create(object, &mut causes),
         Object::Namespace(object) => namespace::check::create(object, &mut causes),
         Object::Node(object) => node::check::create(object, &mut causes),
+        Object::PersistentVolume(object) => {
+            persistent_volume::check::create(object, &mut causes);
+        }
         Object::PersistentVolumeClaim(object) => {
             persistent_volume_claim::check::create(object, &mut causes);
         }
@@ -193,6 +196,10 @@ fn update_of_kind(old: &Object, new: &mut Object, causes: &mut Causes) {
             node::defaults::prepare_update(old, Arc::make_mut(new));
             node::check::update(old, new, causes);
         }
+        (Object::PersistentVolume(old), Object::PersistentVolume(new)) => {
+            persistent_volume::defaults::prepare_update(old, Arc::make_mut(new));
+            persistent_volume::check::update(old, new, causes);
+        }
         (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
             persistent_volume_claim::defaults::prepare_update(old, Arc::make_mut(new));
             persistent_volume_claim::check::update(old, new, causes);
@@ -252,6 +259,10 @@ pub fn update_status(old: &Object, mut new: Object) -> Result<Admitted, Refused>
             Arc::make_mut(new).spec = old.spec.clone();
         }
         (Object::Node(old), Object::Node(new)) => Arc::make_mut(new).spec = old.spec.clone(),
+        (Object::PersistentVolume(old), Object::PersistentVolume(new)) => {
+            Arc::make_mut(new).spec = old.spec.clone();
+            persistent_volume::check::status(new, &mut causes);
+        }
         (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
             Arc::make_mut(new).spec = old.spec.clone();
         }
@@ -287,6 +298,7 @@ fn set_defaults(object: &mut Object) {
         Object::Job(object) => job::defaults::set(Arc::make_mut(object)),
         Object::Namespace(object) => namespace::defaults::set(Arc::make_mut(object)),
         Object::Node(object) => node::defaults::set(Arc::make_mut(object)),
+        Object::PersistentVolume(object) => persistent_volume::defaults::set(Arc::make_mut(object)),
         Object::PersistentVolumeClaim(object) => {
             persistent_volume_claim::defaults::set(Arc::make_mut(object));
         }
@@ -311,6 +323,9 @@ fn prepare_create(object: &mut Object) {
             stateful_set::defaults::prepare_create(Arc::make_mut(object));
         }
         Object::Namespace(object) => namespace::defaults::prepare_create(Arc::make_mut(object)),
+        Object::PersistentVolume(object) => {
+            persistent_volume::defaults::prepare_create(Arc::make_mut(object));
+        }
         Object::PersistentVolumeClaim(object) => {
             persistent_volume_claim::defaults::prepare_create(Arc::make_mut(object));
         }

@@ -6,7 +6,7 @@
 //! did so when it was last applied. Which of them it said is in `metadata.managedFields`, where the
 //! API server has it.
 
-use super::{Object, job, template};
+use super::{Object, job, persistent_volume, template};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -114,8 +114,8 @@ fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
 }
 
 /// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
-/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, and a
-/// claim's volume.
+/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, a claim's
+/// volume and a volume's claim.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
     let is_open =
@@ -138,6 +138,9 @@ pub fn carry_over(old: &Object, new: &mut Object) {
         (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
             let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
             spec.volume_name = spec.volume_name.take().or_else(|| had.volume_name.clone());
+        }
+        (Object::PersistentVolume(old), Object::PersistentVolume(new)) => {
+            persistent_volume::defaults::carry_over(old, Arc::make_mut(new));
         }
         _ => {}
     }

@@ -2,7 +2,8 @@
 
 use super::{
     Kind, Object, config_map, controller_revision, cron_job, daemon_set, deployment, event, job,
-    namespace, node, persistent_volume_claim, pod, replica_set, secret, service, stateful_set,
+    namespace, node, persistent_volume, persistent_volume_claim, pod, replica_set, secret, service,
+    stateful_set,
 };
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -45,6 +46,7 @@ pub fn columns(kind: Kind) -> &'static [Column] {
         Kind::Job => job::columns::COLUMNS,
         Kind::Namespace => namespace::columns::COLUMNS,
         Kind::Node => node::columns::COLUMNS,
+        Kind::PersistentVolume => persistent_volume::columns::COLUMNS,
         Kind::PersistentVolumeClaim => persistent_volume_claim::columns::COLUMNS,
         Kind::Pod => pod::columns::COLUMNS,
         Kind::ReplicaSet => replica_set::columns::COLUMNS,
@@ -66,6 +68,7 @@ pub fn cells(object: &Object, now: Timestamp) -> Vec<Cell> {
         Object::Job(object) => job::columns::cells(object, now),
         Object::Namespace(object) => namespace::columns::cells(object, now),
         Object::Node(object) => node::columns::cells(object, now),
+        Object::PersistentVolume(object) => persistent_volume::columns::cells(object, now),
         Object::PersistentVolumeClaim(object) => {
             persistent_volume_claim::columns::cells(object, now)
         }

@@ -24,6 +24,7 @@ pub mod meta;
 pub mod names;
 pub mod namespace;
 pub mod node;
+pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
 pub mod quantity;
@@ -178,6 +179,8 @@ kinds! {
         {in_all, has_status, has_scale, controls};
     ControllerRevision: apps::ControllerRevision = "apps", "controllerrevisions",
         "controllerrevision", [], {};
+    PersistentVolume: core::PersistentVolume = "", "persistentvolumes", "persistentvolume", ["pv"],
+        {has_status, is_cluster_scoped};
     PersistentVolumeClaim: core::PersistentVolumeClaim = "", "persistentvolumeclaims",
         "persistentvolumeclaim", ["pvc"], {has_status};
     Pod: core::Pod = "", "pods", "pod", ["po"], {in_all, has_status};
@@ -199,6 +202,7 @@ pub fn plan(
         Object::Namespace(namespace) => namespace::plan::plan(namespace, view),
         Object::Node(node) => node::plan::plan(node, view),
         Object::Pod(pod) => pod::plan::plan(pod, observed, view),
+        Object::PersistentVolume(volume) => persistent_volume::plan::plan(volume, view),
         Object::PersistentVolumeClaim(claim) => persistent_volume_claim::plan::plan(claim, view),
         Object::StatefulSet(set) => stateful_set::plan::plan(set, view),
         Object::ConfigMap(_)

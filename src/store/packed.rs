@@ -94,8 +94,8 @@ impl Packed {
 /// The kinds that have a status, which comes last in their JSON.
 macro_rules! kinds_with_status {
     ($then:ident) => {
-        $then!(CronJob DaemonSet Deployment Job Namespace Node PersistentVolumeClaim Pod
-            ReplicaSet Service StatefulSet)
+        $then!(CronJob DaemonSet Deployment Job Namespace Node PersistentVolume
+            PersistentVolumeClaim Pod ReplicaSet Service StatefulSet)
     };
 }
 

@@ -418,14 +418,14 @@ fn a_claim_is_bound_and_waits_for_its_pods() {
 
 #[test]
 fn what_becomes_of_the_folder_of_a_claim() {
-    let check = |reclaim: Reclaim, named: Option<&str>, limited: bool, want: &[&str]| {
+    let check = |reclaim: Reclaim, limited: bool, want: &[&str]| {
         let mut world = World::new(6);
         world.settings.volumes.reclaim = reclaim;
         world.settings.claims_are_limited = limited;
         let claim_key = key(Kind::PersistentVolumeClaim, "c");
         let mut claim = world.add(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
             "metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"],
-            "volumeName": named, "resources": {"requests": {"storage": "1Gi"}}}}));
+            "resources": {"requests": {"storage": "1Gi"}}}}));
         world.settle();
         claim.clone_from(&world.objects[&claim_key]);
         let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now);
@@ -436,14 +436,12 @@ fn what_becomes_of_the_folder_of_a_claim() {
             let reason = line.split(':').next().expect("a reason").to_owned();
             if reason == "Reclaim" { line.replace(claim.uid(), "UID") } else { reason }
         });
-        assert_eq!(told.collect::<Vec<_>>(), want, "{reclaim:?} {named:?}");
+        assert_eq!(told.collect::<Vec<_>>(), want, "{reclaim:?}");
     };
     let aside = "Reclaim: pvc-UID as Some(\"default.c.pvc-UID\")";
-    check(Reclaim::Retain, None, false, &["Warning SizeNotLimited", "VolumeRetained", aside]);
-    check(Reclaim::Retain, None, true, &["VolumeRetained", aside]);
-    check(Reclaim::Delete, None, true, &["Reclaim: pvc-UID as None"]);
-    // A volume that the claim named may be another's too.
-    check(Reclaim::Delete, Some("shared"), true, &[]);
+    check(Reclaim::Retain, false, &["Warning SizeNotLimited", "VolumeRetained", aside]);
+    check(Reclaim::Retain, true, &["VolumeRetained", aside]);
+    check(Reclaim::Delete, true, &["Reclaim: pvc-UID as None"]);
 }
 
 #[test]

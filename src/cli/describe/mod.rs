@@ -29,6 +29,8 @@ mod pod;
 
 mod claim;
 
+mod persistent_volume;
+
 mod node;
 
 mod template;
@@ -123,6 +125,7 @@ fn described(
         Object::PersistentVolumeClaim(claim) => {
             claim::describe(&mut page, claim, related, usage);
         }
+        Object::PersistentVolume(volume) => persistent_volume::describe(&mut page, volume),
         Object::Node(node) => node::describe(&mut page, node, related),
         Object::Pod(pod) => pod::describe(&mut page, pod),
         Object::ConfigMap(map) => config::describe_config_map(&mut page, map),

@@ -303,6 +303,47 @@ Events:        <none>
 }
 
 #[test]
+fn a_persistent_volume_and_its_source() {
+    let here = json!([{"key": "kubernetes.io/hostname", "operator": "In", "values": ["a", "b"]}]);
+    check(
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": "disk", "labels": {"type": "local"},
+                "finalizers": ["kubernetes.io/pv-protection"]},
+            "spec": {"storageClassName": "manual", "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem",
+                "persistentVolumeReclaimPolicy": "Retain", "local": {"path": "/mnt/disk"},
+                "claimRef": {"name": "c", "namespace": "default"},
+                "nodeAffinity": {"required":
+                    {"nodeSelectorTerms": [{"matchExpressions": here}]}}},
+            "status": {"phase": "Bound"},
+        }),
+        json!([]),
+        "\
+Name:              disk
+Labels:            type=local
+Annotations:       <none>
+Finalizers:        [kubernetes.io/pv-protection]
+StorageClass:      manual
+Status:            Bound
+Claim:             default/c
+Reclaim Policy:    Retain
+Access Modes:      RWO
+VolumeMode:        Filesystem
+Capacity:          1Gi
+Node Affinity:
+  Required Terms:
+    Term 0:        kubernetes.io/hostname in [a, b]
+Message:
+Source:
+    Type:  LocalVolume (a persistent volume backed by local storage on a node)
+    Path:  /mnt/disk
+Events:    <none>
+",
+    );
+}
+
+#[test]
 fn a_node_and_its_pods() {
     let node = json!({
         "apiVersion": "v1", "kind": "Node",

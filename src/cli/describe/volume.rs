@@ -1,7 +1,9 @@
 //! Volumes in words.
 
 use super::page::Page;
-use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{
+    DownwardAPIVolumeFile, HostPathVolumeSource, Volume, VolumeProjection,
+};
 
 pub fn describe_all(page: &mut Page, volumes: &[Volume], in_template: bool) {
     let level = usize::from(in_template);
@@ -27,9 +29,7 @@ fn describe(page: &mut Page, volume: &Volume) {
         page.field(2, "Medium", empty.medium.as_deref().unwrap_or_default());
         page.field(2, "SizeLimit", or_unset(empty.size_limit.as_ref().map(|size| &size.0)));
     } else if let Some(host) = &volume.host_path {
-        page.field(2, "Type", "HostPath (bare host directory volume)");
-        page.field(2, "Path", &host.path);
-        page.field(2, "HostPathType", host.type_.as_deref().unwrap_or_default());
+        describe_host_path(page, host);
     } else if let Some(secret) = &volume.secret {
         page.field(2, "Type", "Secret (a volume populated by a Secret)");
         page.field(2, "SecretName", secret.secret_name.as_deref().unwrap_or_default());
@@ -55,6 +55,12 @@ fn describe(page: &mut Page, volume: &Volume) {
     } else {
         page.line(2, "<unknown>");
     }
+}
+
+pub fn describe_host_path(page: &mut Page, host: &HostPathVolumeSource) {
+    page.field(2, "Type", "HostPath (bare host directory volume)");
+    page.field(2, "Path", &host.path);
+    page.field(2, "HostPathType", host.type_.as_deref().unwrap_or_default());
 }
 
 fn describe_source(page: &mut Page, source: &VolumeProjection) {

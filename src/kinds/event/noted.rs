@@ -107,7 +107,7 @@ impl Noted {
             Kind::DaemonSet => "daemonset-controller",
             Kind::Deployment => "deployment-controller",
             Kind::Job => "job-controller",
-            Kind::PersistentVolumeClaim => "persistentvolume-controller",
+            Kind::PersistentVolume | Kind::PersistentVolumeClaim => "persistentvolume-controller",
             Kind::ReplicaSet => "replicaset-controller",
             Kind::StatefulSet => "statefulset-controller",
             _ => "kubelet",

@@ -2,7 +2,7 @@
 
 use crate::kinds::pod::totals;
 use k8s_openapi::api::core::v1::{
-    Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
+    Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
 };
 use std::collections::BTreeMap;
 
@@ -55,9 +55,12 @@ pub fn is_wanted(pod: &PodSpec, node: &Node) -> bool {
         .and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
     wanted_name.is_none_or(|wanted| wanted == name)
         && selector.into_iter().all(|(key, value)| labels.get(key) == Some(value))
-        && required.is_none_or(|required| {
-            required.node_selector_terms.iter().any(|term| is_met(term, name, labels))
-        })
+        && required.is_none_or(|required| selects(required, name, labels))
+}
+
+/// True if one of the selector's terms picks the node of that name and labels.
+pub fn selects(selector: &NodeSelector, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    selector.node_selector_terms.iter().any(|term| is_met(term, name, labels))
 }
 
 /// A taint with one of the effects is not tolerated.

@@ -1,12 +1,18 @@
-//! A claim is bound at once: it is a directory of this host, which is made when a container first
-//! mounts it, and stays when the pods go. A claim that is deleted waits for the pods that use it;
-//! then its folder is put aside, or removed where the configuration says so.
+//! A claim is bound to a PersistentVolume that fits, as Kubernetes' controller does it. Where none
+//! does, a claim without a class, or of one that the configuration lists, gets a folder of its own:
+//! it is made when a container first mounts it, and stays when the pods are deleted. Any other claim
+//! waits and says why.
+//!
+//! A claim that is deleted waits for the pods that use it; then its own folder is put aside, or
+//! removed where the configuration says so. What is in a PersistentVolume stays.
 
+use super::columns::class;
 use super::defaults::PROTECTION;
 use crate::kinds::action::{Action, Plan, Reclaim, Severity, View};
+use crate::kinds::persistent_volume::binding;
 use crate::kinds::pod::observed::Order;
 use crate::kinds::{Kind, Object};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use std::collections::BTreeMap;
 
 const BLOCK: &str = "Block";
@@ -17,7 +23,7 @@ pub fn plan(claim: &PersistentVolumeClaim, view: &View) -> Plan {
     let mut plan = Plan::default();
     let next = match claim.metadata.deletion_timestamp.is_some() {
         true => released(claim, view, &mut plan),
-        false => bound(claim, view, &mut plan),
+        false => settled(claim, view, &mut plan),
     };
     if let Some(next) = next.filter(|next| next != claim) {
         plan.push(Action::Put(next.into()));
@@ -36,33 +42,187 @@ pub fn claims_of(pod: &Pod) -> impl Iterator<Item = &str> {
     volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
 }
 
-/// As much as it asks for is what it has: a directory has no size of its own.
-fn bound(
+fn settled(
     claim: &PersistentVolumeClaim,
     view: &View,
     plan: &mut Plan,
 ) -> Option<PersistentVolumeClaim> {
-    let mut next = claim.clone();
-    let (spec, status) = (next.spec.as_mut()?, next.status.get_or_insert_default());
-    if spec.volume_mode.as_deref() == Some(BLOCK) {
-        let why = "volumeMode Block: this host has directories to give, and no block devices";
-        plan.event(Severity::Warning, "ProvisioningFailed", why);
-        return None;
+    let own = own_volume(claim);
+    let named = claim.spec.as_ref()?.volume_name.as_deref().filter(|name| !name.is_empty());
+    match named {
+        Some(name) if *name == own => Some(granted(claim)),
+        named if is_completed(claim) => kept(claim, named, view, plan),
+        Some(name) => match binding::volume(name, view) {
+            Some(volume) => bind_named(claim, &volume, view, plan),
+            // Bound before there were PersistentVolumes, to a folder of that name.
+            None if phase(claim) == Some("Bound") => Some(granted(claim)),
+            None => {
+                let why = format!("persistentvolume {name:?} not found");
+                waits(plan, Severity::Warning, "FailedBinding", why)
+            }
+        },
+        None => find(claim, view, plan),
     }
-    if spec.volume_name.is_none() {
-        spec.volume_name = Some(own_volume(claim));
-        if !view.settings.claims_are_limited {
-            let why = "the file system of the state folder has no project quotas: the size of \
-                       this claim is reported, and nothing holds its files to it";
-            plan.event(Severity::Warning, "SizeNotLimited", why);
+}
+
+fn is_completed(claim: &PersistentVolumeClaim) -> bool {
+    let annotations = claim.metadata.annotations.as_ref();
+    annotations.is_some_and(|all| all.contains_key(binding::COMPLETED))
+}
+
+fn phase(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.status.as_ref()?.phase.as_deref()
+}
+
+/// Says why the claim waits.
+fn waits(
+    plan: &mut Plan,
+    severity: Severity,
+    reason: &'static str,
+    why: impl Into<String>,
+) -> Option<PersistentVolumeClaim> {
+    plan.event(severity, reason, why);
+    None
+}
+
+/// Binds both to each other, in one commit.
+fn bind(
+    claim: &PersistentVolumeClaim,
+    volume: &PersistentVolume,
+    view: &View,
+    plan: &mut Plan,
+) -> Option<PersistentVolumeClaim> {
+    let next = binding::bound_volume(volume, claim, view.now);
+    if next != *volume {
+        plan.push(Action::Put(next.into()));
+    }
+    Some(binding::bound_claim(claim, volume))
+}
+
+/// A claim that names its volume (`syncUnboundClaim`).
+fn bind_named(
+    claim: &PersistentVolumeClaim,
+    volume: &PersistentVolume,
+    view: &View,
+    plan: &mut Plan,
+) -> Option<PersistentVolumeClaim> {
+    if binding::is_for(volume, claim) {
+        return bind(claim, volume, view, plan);
+    }
+    let name = volume.metadata.name.as_deref().unwrap_or_default();
+    if volume.spec.as_ref().is_some_and(|spec| spec.claim_ref.is_some()) {
+        let why = format!("volume {name:?} already bound to a different claim.");
+        return waits(plan, Severity::Warning, "FailedBinding", why);
+    }
+    if let Some(why) = binding::misfit(volume, claim) {
+        let why = format!("Cannot bind to requested volume {name:?}: {why}");
+        return waits(plan, Severity::Warning, "VolumeMismatch", why);
+    }
+    bind(claim, volume, view, plan)
+}
+
+/// A claim that was bound to a PersistentVolume (`syncBoundClaim`).
+fn kept(
+    claim: &PersistentVolumeClaim,
+    named: Option<&str>,
+    view: &View,
+    plan: &mut Plan,
+) -> Option<PersistentVolumeClaim> {
+    let volume = named.and_then(|name| binding::volume(name, view));
+    let is_free = |volume: &PersistentVolume| {
+        volume.spec.as_ref().is_none_or(|spec| spec.claim_ref.is_none())
+    };
+    let (reason, why) = match &volume {
+        Some(volume) if is_free(volume) || binding::is_for(volume, claim) => {
+            return bind(claim, volume, view, plan);
         }
+        Some(_) => (
+            "ClaimMisbound",
+            "Two claims are bound to the same volume, this one is bound incorrectly",
+        ),
+        None if named.is_some() => {
+            ("ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
+        }
+        None => (
+            "ClaimLost",
+            "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!",
+        ),
+    };
+    if phase(claim) != Some("Lost") {
+        plan.event(Severity::Warning, reason, why);
     }
+    let mut next = claim.clone();
+    let status = next.status.get_or_insert_default();
+    (status.phase, status.access_modes, status.capacity) = (Some("Lost".into()), None, None);
+    Some(next)
+}
+
+/// A claim that names no volume: one that fits, or a folder of its own where its class has them.
+fn find(
+    claim: &PersistentVolumeClaim,
+    view: &View,
+    plan: &mut Plan,
+) -> Option<PersistentVolumeClaim> {
+    let spec = claim.spec.as_ref()?;
+    let source = spec.data_source_ref.as_ref();
+    // What it shall be filled from is in no volume that is merely free.
+    if let Some(volume) = binding::best(claim, source.is_none(), view) {
+        return bind(claim, &volume, view, plan);
+    }
+    let classes = &view.settings.volumes.classes;
+    let is_named = spec.storage_class_name.is_some() || !class(claim).is_empty();
+    let class = class(claim);
+    if is_named && class.is_empty() {
+        let why = "no persistent volumes available for this claim and no storage class is set";
+        return waits(plan, Severity::Normal, "FailedBinding", why);
+    }
+    let why = if is_named && !classes.iter().any(|one| one == class) {
+        format!(
+            "storageclass.storage.k8s.io {class:?} not found: folders are made for claims that \
+             name no class or one of {} (volumes.classes in the configuration); others wait for a \
+             PersistentVolume that fits",
+            classes.join(", ")
+        )
+    } else if let Some(source) = source {
+        format!("nothing here fills a claim from a {} ({:?})", source.kind, source.name)
+    } else if spec.selector.is_some() {
+        "a claim with a selector waits for a PersistentVolume that it selects: no folder is made \
+         for it"
+            .to_owned()
+    } else if spec.volume_mode.as_deref() == Some(BLOCK) {
+        "volumeMode Block: this host has directories to give, and no block devices".to_owned()
+    } else {
+        return Some(provisioned(claim, view, plan));
+    };
+    waits(plan, Severity::Warning, "ProvisioningFailed", why)
+}
+
+/// A claim that gets a folder of its own.
+fn provisioned(
+    claim: &PersistentVolumeClaim,
+    view: &View,
+    plan: &mut Plan,
+) -> PersistentVolumeClaim {
+    if !view.settings.claims_are_limited {
+        let why = "the file system of the state folder has no project quotas: the size of this \
+                   claim is reported, and nothing holds its files to it";
+        plan.event(Severity::Warning, "SizeNotLimited", why);
+    }
+    let mut next = claim.clone();
+    next.spec.get_or_insert_default().volume_name = Some(own_volume(claim));
+    granted(&next)
+}
+
+/// As much as it asks for is what it has: a folder has no size of its own.
+fn granted(claim: &PersistentVolumeClaim) -> PersistentVolumeClaim {
+    let mut next = claim.clone();
+    let (spec, status) = (next.spec.get_or_insert_default(), next.status.get_or_insert_default());
     status.phase = Some("Bound".to_owned());
     status.access_modes.clone_from(&spec.access_modes);
     let requests = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref());
     let size = requests.and_then(|requests| requests.get(STORAGE)).cloned();
     status.capacity = size.map(|size| BTreeMap::from([(STORAGE.to_owned(), size)]));
-    Some(next)
+    next
 }
 
 /// The name of a volume that no other claim has.

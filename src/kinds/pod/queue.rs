@@ -5,12 +5,14 @@ use super::conditions;
 use super::ports::Ports;
 use super::standing::has_ended;
 use super::status::{fresh, seconds};
-use crate::kinds::Object;
-use crate::kinds::action::{Action, Note, Plan, Settings, Severity};
+use super::volumes;
+use crate::kinds::action::{Action, Note, Others, Plan, Settings, Severity};
 use crate::kinds::node::fits;
+use crate::kinds::{Key, Kind, Object};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
+use std::collections::BTreeSet;
 
 /// A pod that is not bound yet.
 #[derive(Debug, Clone, Copy)]
@@ -52,20 +54,27 @@ pub fn takes_run(pod: &Pod) -> bool {
 }
 
 /// Does it wait for something else than its turn?
-pub fn is_held(pod: &Pod, node: &Node, ports: &Ports) -> bool {
-    is_gated(pod) || fits_not(pod, node).is_some() || ports.host_conflict(pod).is_some()
+pub fn is_held(pod: &Pod, host: &Host, ports: &Ports) -> bool {
+    let nothing = BTreeSet::new();
+    is_gated(pod)
+        || fits_not(pod, host.node).is_some()
+        || ports.host_conflict(pod).is_some()
+        || lacks_volume(pod, host, &nothing).is_some()
+}
+
+/// What a pod is held against.
+pub struct Host<'a> {
+    pub node: &'a Node,
+    pub others: &'a dyn Others,
+    pub settings: &'a Settings,
+    pub now: Timestamp,
 }
 
 /// Binds to the node what may run now, and tells the others why they wait; pods that stay as they
 /// are are left out. `running` is the number of pods that [`takes_run`].
-pub fn bind(
-    pending: &[Pending],
-    running: u32,
-    node: &Node,
-    ports: &mut Ports,
-    settings: &Settings,
-    now: Timestamp,
-) -> Vec<Decision> {
+pub fn bind(pending: &[Pending], running: u32, host: &Host, ports: &mut Ports) -> Vec<Decision> {
+    let Host { node, settings, now, .. } = *host;
+    let mut taken = BTreeSet::new();
     let mut free = settings.limits.runs.map(|runs| runs.saturating_sub(running));
     let mut queue: Vec<&Pending> = pending.iter().filter(|one| may_bind(one.pod)).collect();
     queue.sort_by(|a, b| rank(a).cmp(&rank(b)));
@@ -75,7 +84,9 @@ pub fn bind(
             decisions.extend(wait(pod, "SchedulingGated", GATED.to_owned(), now));
             continue;
         }
-        let refused = fits_not(pod, node).or_else(|| taken_port(pod, ports));
+        let refused = fits_not(pod, node)
+            .or_else(|| taken_port(pod, ports))
+            .or_else(|| lacks_volume(pod, host, &taken));
         if let Some(message) = refused {
             decisions.extend(unschedulable(pod, message, now));
             continue;
@@ -91,6 +102,7 @@ pub fn bind(
         let decision = assign(pod, settings, now);
         // It holds nothing yet that another could wait for.
         ports.watch(&decision.pod);
+        taken.extend(claims(pod));
         decisions.push(decision);
     }
     decisions
@@ -160,10 +172,54 @@ fn assign(pod: &Pod, settings: &Settings, now: Timestamp) -> Decision {
 fn fits_not(pod: &Pod, node: &Node) -> Option<String> {
     let obstacles = fits::obstacles(pod.spec.as_ref()?, node);
     let each: Vec<String> = obstacles.iter().map(|obstacle| format!("1 {obstacle}")).collect();
+    (!each.is_empty()).then(|| available_not(&each.join(", ")))
+}
+
+fn available_not(why: &str) -> String {
     let nodes = "0/1 nodes are available:";
     let rest = "no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is \
                 not helpful for scheduling.";
-    (!each.is_empty()).then(|| format!("{nodes} {}. {rest}", each.join(", ")))
+    format!("{nodes} {why}. {rest}")
+}
+
+fn claims(pod: &Pod) -> impl Iterator<Item = Key> {
+    volumes::mounted(pod).filter(|key| key.kind == Kind::PersistentVolumeClaim)
+}
+
+/// Why the pod's claims keep it from this node, as the scheduler says it. `taken`: claims of pods
+/// that were bound just now.
+fn lacks_volume(pod: &Pod, host: &Host, taken: &BTreeSet<Key>) -> Option<String> {
+    let own = Object::from(pod.clone()).key();
+    claims(pod).find_map(|key| {
+        let name = &key.name;
+        let Some(Object::PersistentVolumeClaim(claim)) = host.others.get(&key) else {
+            return Some(available_not(&format!("persistentvolumeclaim \"{name}\" not found")));
+        };
+        if claim.metadata.deletion_timestamp.is_some() {
+            let why = format!("persistentvolumeclaim \"{name}\" is being deleted");
+            return Some(available_not(&why));
+        }
+        if let Some(why) = volumes::unbound(&claim) {
+            return Some(available_not(&why));
+        }
+        let is_used = || {
+            let others = host.others.claim_users(&key).into_iter().filter(|user| *user != own);
+            taken.contains(&key) || others.into_iter().any(|user| is_placed(&user, host))
+        };
+        if volumes::is_for_one_pod(&claim) && is_used() {
+            let why = "1 node has pod using PersistentVolumeClaim with the same name and \
+                       ReadWriteOncePod access mode";
+            return Some(available_not(why));
+        }
+        let is_far = volumes::volume_of(&claim, host.others)
+            .is_some_and(|volume| !volumes::is_reached(&volume, host.node));
+        let far = "1 node(s) didn't match PersistentVolume's node affinity";
+        is_far.then(|| available_not(far))
+    })
+}
+
+fn is_placed(pod: &Key, host: &Host) -> bool {
+    matches!(host.others.get(pod), Some(Object::Pod(pod)) if is_bound(&pod) && !has_ended(&pod))
 }
 
 fn taken_port(pod: &Pod, ports: &Ports) -> Option<String> {

@@ -6,15 +6,18 @@ use super::expand::{expand, unknown};
 use super::fields;
 use super::launch::{Problem, Sources};
 use super::observed::{File, Mount, MountSource, PodObserved, VolumeFiles, hash_of};
-use crate::kinds::action::View;
+use crate::kinds::action::{Others, View};
+use crate::kinds::node::fits;
 use crate::kinds::quantity::Quantity;
-use crate::kinds::{Key, Kind, Object, persistent_volume_claim};
+use crate::kinds::{Key, Kind, Object, persistent_volume, persistent_volume_claim};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, Pod, ProjectedVolumeSource,
-    Volume, VolumeMount, VolumeProjection,
+    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, Node, PersistentVolume,
+    PersistentVolumeClaim, PersistentVolumeSpec, Pod, ProjectedVolumeSource, Volume, VolumeMount,
+    VolumeProjection,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Permission bits of files where the volume does not say.
 const MODE: i32 = 0o644;
@@ -25,6 +28,9 @@ pub fn mounts(
     sources: &Sources,
     resolved: &Resolved,
 ) -> Result<Vec<Mount>, Problem> {
+    if let Some(device) = container.volume_devices.iter().flatten().next() {
+        return Err(not_supported(&device.name, "block device"));
+    }
     let mounts = container.volume_mounts.iter().flatten();
     mounts.map(|mount| one(mount, container, sources, resolved)).collect()
 }
@@ -176,18 +182,84 @@ fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Pro
         let why = format!("persistentvolumeclaim {name:?} not found");
         return Err(Problem::mount(volume, &why));
     };
-    match claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()) {
-        Some(volume) => {
-            let size = claim.spec.as_ref().and_then(persistent_volume_claim::check::size);
-            let bytes = size.filter(|size| !size.is_zero()).map(|size| size.value());
-            let size_bytes_max = bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            Ok(MountSource::Claim { volume, size_bytes_max })
-        }
-        None => {
-            let why = format!("persistentvolumeclaim {name:?} is not bound");
-            Err(Problem::mount(volume, &why))
-        }
+    let spec = claim.spec.as_ref();
+    let named = spec.and_then(|spec| spec.volume_name.clone()).filter(|_| is_bound(&claim));
+    let Some(named) = named else {
+        let why = format!("persistentvolumeclaim {name:?} is not bound");
+        return Err(Problem::mount(volume, &why));
+    };
+    if spec.and_then(|spec| spec.volume_mode.as_deref()) == Some("Block") {
+        let why = format!("volume {named} has volumeMode Block, but is specified in volumeMounts");
+        return Err(Problem::mount(volume, &why));
     }
+    if let Some(found) = volume_of(&claim, sources.view.others) {
+        return of_volume(&found, volume);
+    }
+    let size = spec.and_then(persistent_volume_claim::check::size);
+    let bytes = size.filter(|size| !size.is_zero()).map(|size| size.value());
+    let size_bytes_max = bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    Ok(MountSource::Claim { volume: named, size_bytes_max })
+}
+
+/// Where a PersistentVolume has its data on this host.
+fn of_volume(found: &PersistentVolume, volume: &str) -> Result<MountSource, Problem> {
+    let nothing = PersistentVolumeSpec::default();
+    let spec = found.spec.as_ref().unwrap_or(&nothing);
+    if let Some(host_path) = &spec.host_path {
+        let kind = host_path.type_.clone().unwrap_or_default();
+        return Ok(MountSource::HostPath { path: host_path.path.clone(), kind });
+    }
+    if let Some(local) = &spec.local {
+        return Ok(MountSource::HostPath { path: local.path.clone(), kind: "Directory".into() });
+    }
+    Err(not_supported(volume, &persistent_volume::check::source_name(spec)))
+}
+
+fn is_bound(claim: &PersistentVolumeClaim) -> bool {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
+}
+
+/// Why a pod waits for the claim, as the scheduler says it; `None` if it is bound.
+pub fn unbound(claim: &PersistentVolumeClaim) -> Option<String> {
+    let named = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    match claim.status.as_ref().and_then(|status| status.phase.as_deref()) {
+        Some("Bound") => None,
+        Some("Lost") => {
+            let named = named.unwrap_or_default();
+            let what = "bound to non-existent persistentvolume";
+            Some(format!("persistentvolumeclaim {name:?} {what} {named:?}"))
+        }
+        _ => Some("pod has unbound immediate PersistentVolumeClaims".to_owned()),
+    }
+}
+
+/// True if no second pod may use the claim.
+pub fn is_for_one_pod(claim: &PersistentVolumeClaim) -> bool {
+    let mut modes = claim.spec.iter().flat_map(|spec| spec.access_modes.iter().flatten());
+    modes.any(|mode| mode == "ReadWriteOncePod")
+}
+
+/// The PersistentVolume of a claim; a folder of its own is none.
+pub fn volume_of(
+    claim: &PersistentVolumeClaim,
+    others: &dyn Others,
+) -> Option<Arc<PersistentVolume>> {
+    let name = claim.spec.as_ref()?.volume_name.as_deref()?;
+    match others.get(&Key::new(Kind::PersistentVolume, "", name)) {
+        Some(Object::PersistentVolume(volume)) => Some(volume),
+        _ => None,
+    }
+}
+
+/// True if the node is one that the volume can be reached from.
+pub fn is_reached(volume: &PersistentVolume, node: &Node) -> bool {
+    let affinity = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref());
+    let required = affinity.and_then(|affinity| affinity.required.as_ref());
+    let nothing = BTreeMap::new();
+    let labels = node.metadata.labels.as_ref().unwrap_or(&nothing);
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    required.is_none_or(|required| fits::selects(required, name, labels))
 }
 
 fn empty_dir(source: &EmptyDirVolumeSource, volume: &str) -> Result<MountSource, Problem> {
@@ -206,8 +278,12 @@ fn unsupported(volume: &Volume) -> Problem {
     let kind =
         json.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| *key != "name");
     let kind = kind.map_or("unknown", String::as_str);
+    not_supported(&volume.name, kind)
+}
+
+fn not_supported(volume: &str, kind: &str) -> Problem {
     let why = format!("volumes of type {kind} are not supported by this runtime");
-    Problem { reason: "VolumeNotSupported", ..Problem::mount(&volume.name, &why) }
+    Problem { reason: "VolumeNotSupported", ..Problem::mount(volume, &why) }
 }
 
 /// The files of one volume, gathered from its sources. A later file takes the place of an earlier

@@ -4,8 +4,8 @@ use crate::kinds::check::{Causes, Path};
 use crate::kinds::pod::zero::items;
 use crate::kinds::{names, selector};
 use k8s_openapi::api::core::v1::{
-    NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, PodSpec,
-    WeightedPodAffinityTerm,
+    NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+    PodSpec, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -115,14 +115,7 @@ fn check_weight(weight: i32, at: &Path<'_>, causes: &mut Causes) {
 
 fn check_node_affinity(affinity: &NodeAffinity, at: &Path<'_>, causes: &mut Causes) {
     if let Some(required) = &affinity.required_during_scheduling_ignored_during_execution {
-        let at = at.child(REQUIRED);
-        let at = at.child("nodeSelectorTerms");
-        if required.node_selector_terms.is_empty() {
-            causes.required(&at, "must have at least one node selector term");
-        }
-        for (i, term) in required.node_selector_terms.iter().enumerate() {
-            check_node_term(term, true, &at.index(i), causes);
-        }
+        check_node_selector(required, &at.child(REQUIRED), causes);
     }
     let preferred_at = at.child(PREFERRED);
     let preferred = items(&affinity.preferred_during_scheduling_ignored_during_execution);
@@ -131,6 +124,17 @@ fn check_node_affinity(affinity: &NodeAffinity, at: &Path<'_>, causes: &mut Caus
         check_weight(term.weight, &at.child("weight"), causes);
         // A preference for what no label can be harms nobody, and older clusters have such.
         check_node_term(&term.preference, false, &at.child("preference"), causes);
+    }
+}
+
+/// `NodeSelector`
+pub fn check_node_selector(selector: &NodeSelector, at: &Path<'_>, causes: &mut Causes) {
+    let at = at.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        causes.required(&at, "must have at least one node selector term");
+    }
+    for (i, term) in selector.node_selector_terms.iter().enumerate() {
+        check_node_term(term, true, &at.index(i), causes);
     }
 }
 

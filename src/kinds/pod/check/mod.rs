@@ -25,9 +25,13 @@ mod update;
 mod volumes;
 mod windows;
 
+pub use affinity::check_node_selector;
 pub use annotations::APP_ARMOR;
+pub use one_of::OneOf;
 pub use update::pod_update;
-pub use volumes::claim::check as claim;
+pub use volumes::check_host_path;
+pub use volumes::claim::{check as claim, check_access_modes};
+pub use volumes::disks::check_nfs;
 
 use super::zero::{items, text};
 use crate::kinds::check::{Causes, Path};
@@ -131,7 +135,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Refuses a value that is none of the `supported`.
-fn supported(value: &str, supported: &[&str], at: &Path<'_>, causes: &mut Causes) {
+pub fn supported(value: &str, supported: &[&str], at: &Path<'_>, causes: &mut Causes) {
     if !supported.contains(&value) {
         causes.unsupported(at, value, supported);
     }
@@ -146,7 +150,7 @@ fn required_and_supported(value: &str, values: &[&str], at: &Path<'_>, causes: &
 }
 
 /// Refuses an empty value.
-fn required(value: &str, at: &Path<'_>, causes: &mut Causes) {
+pub fn required(value: &str, at: &Path<'_>, causes: &mut Causes) {
     if value.is_empty() {
         causes.required(at, "");
     }

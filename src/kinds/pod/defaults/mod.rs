@@ -10,6 +10,7 @@ mod spec;
 mod volumes;
 
 pub use admission::refusal;
+pub use resources::round;
 pub use volumes::claim;
 
 use super::totals;

@@ -16,7 +16,8 @@ impl Others for Shelf {
             (Kind::ConfigMap, "cm") => json!({
                 "data": {"a": "1", "b.c": "2", "path": "x/$(A)"}, "binaryData": {"bin": "AAEC"}}),
             (Kind::Secret, "s") => json!({"data": {"p": "aHVudGVyMg==", "nul": "AA=="}}),
-            (Kind::PersistentVolumeClaim, "bound") => json!({"spec": {"volumeName": "pvc-1"}}),
+            (Kind::PersistentVolumeClaim, "bound") => json!({
+                "spec": {"volumeName": "pvc-1"}, "status": {"phase": "Bound"}}),
             (Kind::PersistentVolumeClaim, "new") => json!({}),
             _ => return None,
         };

@@ -121,7 +121,9 @@ impl World {
         let pending = [queue::Pending { pod: &self.pod, slot }];
         let node = Node::default();
         let mut ports = Ports::default();
-        for decision in queue::bind(&pending, 0, &node, &mut ports, &self.settings, self.now) {
+        let (settings, now) = (&self.settings, self.now);
+        let host = queue::Host { node: &node, others: &Nothing, settings, now };
+        for decision in queue::bind(&pending, 0, &host, &mut ports) {
             self.carry_out(decision.into_plan());
         }
     }

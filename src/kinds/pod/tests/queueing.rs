@@ -1,8 +1,9 @@
 //! Who is bound, in which order, and what the others are told.
 
+use super::Nothing;
 use crate::kinds::action::{Limits, Settings};
 use crate::kinds::pod::ports::{self, Ports};
-use crate::kinds::pod::queue::{Decision, Pending, bind, is_bound, is_held, slot, takes_run};
+use crate::kinds::pod::queue::{Decision, Host, Pending, bind, is_bound, is_held, slot, takes_run};
 use crate::kinds::{Key, Kind};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -29,7 +30,8 @@ fn decide_on(node: &Node, pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
     let settings = Settings { limits: Limits { runs }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
-    bind(&pending, running, node, &mut Ports::default(), &settings, now)
+    let host = Host { node, others: &Nothing, settings: &settings, now };
+    bind(&pending, running, &host, &mut Ports::default())
 }
 
 /// Decisions in their order: `name` is bound, `name?` is told to wait.
@@ -94,7 +96,9 @@ fn a_pod_waits_for_a_node_that_fits() {
     assert_eq!(reason, Some("Unschedulable"));
     let waiting = [told.pod.clone()];
     assert!(decide_on(&node, &waiting, 0, None).is_empty(), "it is told once");
-    assert!(is_held(&waiting[0], &node, &Ports::default()), "those behind it need not wait");
+    let (settings, now) = (&Settings::default(), Timestamp::UNIX_EPOCH);
+    let host = Host { node: &node, others: &Nothing, settings, now };
+    assert!(is_held(&waiting[0], &host, &Ports::default()), "those behind it need not wait");
     node.metadata.labels = Some([("disk".to_owned(), "ssd".to_owned())].into());
     assert!(is_bound(&decide_on(&node, &waiting, 0, None)[0].pod));
 }
@@ -151,7 +155,8 @@ fn pods_that_want_one_host_port_are_parted() {
             pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
         let now = Timestamp::from_second(1000).expect("in range");
         let (node, settings) = (Node::default(), Settings::default());
-        let decisions = bind(&pending, 0, &node, &mut ports, &settings, now);
+        let host = Host { node: &node, others: &Nothing, settings: &settings, now };
+        let decisions = bind(&pending, 0, &host, &mut ports);
         let bound: Vec<bool> = decisions.iter().map(|decision| is_bound(&decision.pod)).collect();
         // Of two that come together one waits for the other.
         assert_eq!(bound, [free, false], "{held:?} {wanted:?}");

@@ -74,7 +74,7 @@ fn check_metadata(metadata: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-fn check_access_modes(modes: &[String], at: &Path<'_>, causes: &mut Causes) {
+pub fn check_access_modes(modes: &[String], at: &Path<'_>, causes: &mut Causes) {
     if modes.is_empty() {
         causes.required(at, "at least 1 access mode is required");
     }

@@ -158,7 +158,7 @@ fn check_secret(secret: &Option<LocalObjectReference>, at: &Path<'_>, causes: &m
     }
 }
 
-fn check_nfs(source: &NFSVolumeSource, at: &Path<'_>, causes: &mut Causes) {
+pub fn check_nfs(source: &NFSVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     check_required(&[("server", source.server.as_str()), ("path", &source.path)], at, causes);
     if !source.path.starts_with('/') {
         causes.invalid(&at.child("path"), &source.path, "must be an absolute path");

@@ -1,7 +1,7 @@
 //! The rules of `volumes`: their names, and exactly one type each.
 
 pub mod claim;
-mod disks;
+pub mod disks;
 mod files;
 mod projected;
 
@@ -128,7 +128,7 @@ fn check_empty_dir(source: &EmptyDirVolumeSource, at: &Path<'_>, causes: &mut Ca
     }
 }
 
-fn check_host_path(source: &HostPathVolumeSource, at: &Path<'_>, causes: &mut Causes) {
+pub fn check_host_path(source: &HostPathVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     let path = source.path.as_str();
     if path.is_empty() {
         return causes.required(&at.child("path"), "");
