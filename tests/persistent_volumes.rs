@@ -423,8 +423,13 @@ fn a_claim_that_was_bound_before_there_were_volumes_keeps_its_folder() {
     assert_eq!(world.shown(Kind::PersistentVolumeClaim, "c"), "Bound old 1Gi");
     world.pod("p", "c");
     assert_eq!(world.mounted("p").as_deref(), Some("claims/old"));
+    // What was written since is not hidden by the volume, which the user is told of.
     world.volume("old", plain());
-    assert_eq!(world.shown(Kind::PersistentVolume, "old"), "Bound c");
+    world.pod("q", "c");
+    world.claim("c", json!({"volumeName": "old", "resources": {"requests": {"storage": "2Gi"}}}));
+    assert_eq!(world.shown(Kind::PersistentVolume, "old"), "Available -");
+    assert_eq!(world.mounted("q").as_deref(), Some("claims/old"));
+    assert!(world.told("c").starts_with("FolderKept: "), "{}", world.told("c"));
 }
 
 #[test]

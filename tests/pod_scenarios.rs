@@ -141,7 +141,9 @@ impl World {
         let pending = [queue::Pending { pod: &self.pod, slot: self.now }];
         let (node, settings) = (Node::default(), World::settings());
         let mut ports = Ports::default();
-        for decision in queue::bind(&pending, 0, &node, &mut ports, &settings, self.now) {
+        let host =
+            queue::Host { node: &node, others: &Nothing, settings: &settings, now: self.now };
+        for decision in queue::bind(&pending, 0, &host, &mut ports) {
             self.carry_out(decision.into_plan().actions);
         }
         self.settle();

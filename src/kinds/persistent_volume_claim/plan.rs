@@ -52,10 +52,20 @@ fn settled(
     match named {
         Some(name) if *name == own => Some(granted(claim)),
         named if is_completed(claim) => kept(claim, named, view, plan),
+        // Bound before there were PersistentVolumes, to a folder of that name.
+        Some(name) if phase(claim) == Some("Bound") => {
+            if binding::volume(name, view).is_some() {
+                let why = format!(
+                    "this claim was bound before PersistentVolumes were served, and keeps what was \
+                     written since, in the state folder as claims/{name}: copy that into the \
+                     volume, then delete the claim and make it again"
+                );
+                plan.event(Severity::Warning, "FolderKept", why);
+            }
+            Some(granted(claim))
+        }
         Some(name) => match binding::volume(name, view) {
             Some(volume) => bind_named(claim, &volume, view, plan),
-            // Bound before there were PersistentVolumes, to a folder of that name.
-            None if phase(claim) == Some("Bound") => Some(granted(claim)),
             None => {
                 let why = format!("persistentvolume {name:?} not found");
                 waits(plan, Severity::Warning, "FailedBinding", why)

@@ -246,10 +246,10 @@ pub fn volume_of(
     others: &dyn Others,
 ) -> Option<Arc<PersistentVolume>> {
     let name = claim.spec.as_ref()?.volume_name.as_deref()?;
-    match others.get(&Key::new(Kind::PersistentVolume, "", name)) {
-        Some(Object::PersistentVolume(volume)) => Some(volume),
-        _ => None,
-    }
+    let found = others.get(&Key::new(Kind::PersistentVolume, "", name))?;
+    let Object::PersistentVolume(volume) = found else { return None };
+    let bound = volume.spec.as_ref()?.claim_ref.as_ref()?.uid.as_ref()?;
+    (Some(bound) == claim.metadata.uid.as_ref()).then_some(volume)
 }
 
 /// True if the node is one that the volume can be reached from.
