@@ -114,8 +114,8 @@ fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
 }
 
 /// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
-/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, a claim's
-/// volume and a volume's claim.
+/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, a
+/// claim's volume and a volume's claim.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
     let is_open =

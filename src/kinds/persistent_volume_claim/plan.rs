@@ -1,7 +1,7 @@
 //! A claim is bound to a PersistentVolume that fits, as Kubernetes' controller does it. Where none
-//! does, a claim without a class, or of one that the configuration lists, gets a folder of its own:
-//! it is made when a container first mounts it, and stays when the pods are deleted. Any other claim
-//! waits and says why.
+//! does, a claim without a class, or of one that the configuration lists, gets a folder of its own,
+//! which is made when a container first mounts it, and stays when the pods are deleted. Any other
+//! claim waits and says why.
 //!
 //! A claim that is deleted waits for the pods that use it; then its own folder is put aside, or
 //! removed where the configuration says so. What is in a PersistentVolume stays.
