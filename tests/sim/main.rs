@@ -1,9 +1,9 @@
 //! Simulated lives: fixed seeds always, fresh ones on request, and one again by its number.
 //!
-//! `CRONLET_SIM_SEEDS=fresh` lives that many lives that nobody has seen (`CRONLET_SIM_COUNT`, 200
-//! unless set), and as many with services; `CRONLET_SIM_SEED=N cargo test --profile sim --test sim
-//! replay -- --nocapture` lives the life of seed N once more, and `services_again` the one with
-//! services.
+//! `cargo test --profile sim --test sim fresh -- --ignored --nocapture` lives lives that nobody has
+//! seen (`CRONLET_SIM_COUNT`, 200 unless set), and as many with services; `CRONLET_SIM_SEED=N cargo
+//! test --profile sim --test sim replay -- --ignored --nocapture` lives the life of seed N once
+//! more, and `services_again` the one with services.
 
 use cronlet::seed::Seed;
 use cronlet::sim::{Outcome, Setup, live};
@@ -66,7 +66,7 @@ impl Drop for Again<'_> {
         let Again { seed, test } = self;
         if std::thread::panicking() {
             let cargo = "cargo test --profile sim --test sim";
-            eprintln!("again: CRONLET_SIM_SEED={seed} {cargo} {test} -- --nocapture");
+            eprintln!("again: CRONLET_SIM_SEED={seed} {cargo} {test} -- --ignored --nocapture");
         }
     }
 }
@@ -99,10 +99,16 @@ fn services_hold() {
     assert!(all.runs > 100 && all.crashes > 10, "{all:?}");
 }
 
+/// Reads the seed of the life to live again.
+fn asked() -> u64 {
+    let seed = std::env::var("CRONLET_SIM_SEED").expect("CRONLET_SIM_SEED says which life");
+    seed.parse().expect("CRONLET_SIM_SEED is a number")
+}
+
 #[test]
+#[ignore = "lives the life of CRONLET_SIM_SEED again"]
 fn services_again() {
-    let Ok(seed) = std::env::var("CRONLET_SIM_SEED") else { return };
-    let seed = seed.parse().expect("CRONLET_SIM_SEED is a number");
+    let seed = asked();
     println!("{:?}\n{:?}", services(seed), check_services(seed));
 }
 
@@ -131,27 +137,26 @@ fn the_same_seed_lives_the_same_life() {
 }
 
 #[test]
+#[ignore = "lives the life of CRONLET_SIM_SEED again"]
 fn replay() {
-    let Ok(seed) = std::env::var("CRONLET_SIM_SEED") else { return };
-    let seed = seed.parse().expect("CRONLET_SIM_SEED is a number");
+    let seed = asked();
     println!("{:?}\n{:?}", setup(seed), check(seed));
 }
 
 #[test]
+#[ignore = "takes minutes"]
 fn fresh_seeds_hold() {
     live_fresh("lives", check);
 }
 
 #[test]
+#[ignore = "takes minutes"]
 fn fresh_services_hold() {
     live_fresh("lives with services", check_services);
 }
 
-/// From a seed that nobody has seen, on request.
+/// Lives from a seed that nobody has seen, and prints it.
 fn live_fresh(what: &str, check: fn(u64) -> Outcome) {
-    if std::env::var("CRONLET_SIM_SEEDS").as_deref() != Ok("fresh") {
-        return;
-    }
     let count = std::env::var("CRONLET_SIM_COUNT").map_or(200, |n| n.parse().expect("a number"));
     let first = Seed::from_host().draw();
     println!("fresh {what} from seed {first}: {count}");
