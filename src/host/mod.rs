@@ -8,6 +8,8 @@ pub mod signals;
 
 pub mod sockets;
 
+pub mod listeners;
+
 pub mod cgroups;
 
 pub mod users;

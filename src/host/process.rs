@@ -132,6 +132,31 @@ pub fn descendants(ancestor: Pid) -> Vec<Pid> {
     found
 }
 
+/// As [`descendants`], those among them that another thread than a process's first one made.
+pub fn descendants_of_threads(ancestor: Pid) -> Vec<Pid> {
+    let mut parents = Vec::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    for pid in entries.flatten().filter_map(|entry| parse_pid(entry.file_name().to_str()?)) {
+        parents.extend(Stat::read(pid).map(|stat| (pid, stat.parent)));
+    }
+    let (mut found, mut next) = (vec![ancestor], 0);
+    while let Some(parent) = found.get(next).map(|pid| pid.as_raw_pid()) {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// The parent of a process; `None` if it is gone.
+pub fn parent(pid: Pid) -> Option<Pid> {
+    Pid::from_raw(Stat::read(pid)?.parent)
+}
+
+/// True if the process neither ended nor waits to be reaped.
+pub fn is_alive(pid: Pid) -> bool {
+    Stat::read(pid).is_some_and(|stat| !stat.zombie)
+}
+
 /// The children of a process with one thread, or of the first thread of another.
 pub fn children(parent: Pid) -> Vec<Pid> {
     let pid = parent.as_raw_pid();

@@ -21,6 +21,8 @@ pub mod grpc;
 
 pub mod exec;
 
+mod owner;
+
 mod tls;
 
 pub use thread::ProbeThread;

@@ -84,6 +84,7 @@ mod tests {
             attempt: 0,
             kind,
             handler: Handler::Exec(Vec::new()),
+            answered_by: None,
             started_at: Timestamp::UNIX_EPOCH,
             initial_delay_seconds: delay,
             period_seconds: period,

@@ -1,6 +1,7 @@
 //! The prober of a real host: one thread, a task for each probe, a connection for each question.
 
 use super::exec::Exec;
+use super::owner::Owner;
 use super::pace::Pace;
 use super::threshold::Threshold;
 use super::{Answer, Prober, ask};
@@ -42,8 +43,8 @@ impl ProbeThread {
     fn begin(&self) -> std::io::Result<mpsc::UnboundedSender<Watch>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            // Names of hosts are resolved there.
-            .max_blocking_threads(RESOLVERS_MAX)
+            // Names of hosts are resolved there, and owners of sockets looked for.
+            .max_blocking_threads(HELPERS_MAX)
             .build()?;
         let (sender, watches) = mpsc::unbounded_channel();
         let (exec, reports) = (self.exec.clone(), self.reports.clone());
@@ -58,7 +59,7 @@ impl ProbeThread {
     }
 }
 
-const RESOLVERS_MAX: usize = 4;
+const HELPERS_MAX: usize = 4;
 const STACK_BYTES: usize = 512 << 10;
 
 impl Prober for ProbeThread {
@@ -137,6 +138,7 @@ impl Watcher {
             pace: Pace::new(probe, running_for(probe), fresh, &mut self.seed),
             threshold: Threshold::of(probe),
             telling: Telling::default(),
+            owner: Owner::default(),
             probe: probe.clone(),
             exec: self.exec.clone(),
             reports: self.reports.clone(),
@@ -157,6 +159,7 @@ struct Watched {
     pace: Pace,
     threshold: Threshold,
     telling: Telling,
+    owner: Owner,
     exec: Arc<dyn Exec>,
     reports: Reports,
 }
@@ -170,6 +173,7 @@ impl Watched {
             let counts = self.pace.counts();
             // In a box of its own: a task that waits is small, and most wait most of the time.
             let answer = Box::pin(ask(&self.pod_uid, &self.probe, &*self.exec)).await;
+            let answer = Box::pin(self.owner.judge(&self.probe, answer)).await;
             let passed = matches!(answer, Answer::Passed | Answer::Warned(_));
             if counts || passed {
                 self.take(answer, passed);

@@ -8,5 +8,6 @@ mod addresses;
 mod asking;
 mod health;
 mod many;
+mod owners;
 mod pods;
 mod server;

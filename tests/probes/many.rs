@@ -44,6 +44,7 @@ fn ten_thousand_probes_a_second() {
             kind: ProbeKind::Readiness,
             handler: Handler::TcpSocket(address),
             // As after a start of the daemon: all begin together, each at its time in a period.
+            answered_by: None,
             started_at: Timestamp::UNIX_EPOCH,
             initial_delay_seconds: 0,
             period_seconds: 1,

@@ -1,7 +1,8 @@
 //! How far a rollout is, in kubectl's words (`polymorphichelpers/rollout_status.go`).
 
 use crate::kinds::Object;
-use crate::kinds::deployment::conditions::{PROGRESSING, TIMED_OUT, has_reason};
+use crate::kinds::deployment::conditions::{self, PROGRESSING, TIMED_OUT, has_reason};
+use crate::kinds::pod::ports::PORT_IN_USE;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 
 /// What is said of it: it goes on, or is over.
@@ -45,14 +46,16 @@ fn of_deployment(deployment: &Deployment) -> Result<Progress, String> {
     let (all, updated) = (count(status.replicas), count(status.updated_replicas));
     let available = count(status.available_replicas);
     let head = format!("Waiting for deployment {name:?} rollout to finish:");
+    let blocked = conditions::find(&status, PORT_IN_USE).and_then(|one| one.message.as_ref());
+    let why = blocked.map(|why| format!(" ({why})")).unwrap_or_default();
     if updated < wanted {
         return waiting(format!(
-            "{head} {updated} out of {wanted} new replicas have been updated..."
+            "{head} {updated} out of {wanted} new replicas have been updated...{why}"
         ));
     }
     if all > updated {
         return waiting(format!(
-            "{head} {} old replicas are pending termination...",
+            "{head} {} old replicas are pending termination...{why}",
             all - updated
         ));
     }

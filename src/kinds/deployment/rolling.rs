@@ -3,6 +3,9 @@
 use super::plan::Sync;
 use super::sets::Set;
 use super::status;
+use crate::kinds::action::Severity;
+use crate::kinds::pod::ports::PORT_IN_USE;
+use crate::kinds::replica_set::OLD_POD_GOES;
 
 impl Sync<'_> {
     /// The new set grows as far as the surge lets it, else the old ones shrink as far as enough
@@ -11,7 +14,7 @@ impl Sync<'_> {
         if !self.have_new_set() {
             return;
         }
-        let moved = self.grow_new() || self.shrink_old();
+        let moved = self.grow_new() || self.shrink_old() || self.hand_over_port();
         if !moved && self.was_complete_before() {
             self.clean_up();
         }
@@ -76,6 +79,26 @@ impl Sync<'_> {
         let ill = self.drop_ill(&old, surplus);
         let well = self.drop_available(&old);
         ill || well
+    }
+
+    /// A port that the containers list has room for one pod: where a new pod waits for one that an
+    /// old pod has, no surge is possible, and the old pod goes first, one at a time. Kubernetes
+    /// does the same to pods with a `hostPort` only if `maxUnavailable` allows it.
+    fn hand_over_port(&mut self) -> bool {
+        let blocked = self.new.and_then(|new| self.sets[new].blocked());
+        let Some(blocked) = blocked.filter(|one| one.reason.as_deref() == Some(OLD_POD_GOES))
+        else {
+            return false;
+        };
+        let message = blocked.message.clone().unwrap_or_default();
+        let old = self.old();
+        let is_moving = |set: &Set| set.actual() != set.size() || set.terminating() > 0;
+        let index = old.iter().copied().find(|index| self.sets[*index].size() > 0);
+        let Some(index) = index.filter(|_| !old.iter().any(|at| is_moving(&self.sets[*at]))) else {
+            return false;
+        };
+        self.plan.event(Severity::Normal, PORT_IN_USE, message);
+        self.scale(index, self.sets[index].size() - 1)
     }
 
     /// Old pods that are not available go first: a broken version must not hold up its repair

@@ -1,7 +1,8 @@
 //! The ReplicaSets of a Deployment: what they are asked, and in which order they are taken.
 
 use super::hash;
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use crate::kinds::pod::ports::PORT_IN_USE;
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::sync::Arc;
 
@@ -75,6 +76,12 @@ impl Set {
 
     pub fn terminating(&self) -> i32 {
         self.now.status.as_ref().and_then(|status| status.terminating_replicas).unwrap_or(0)
+    }
+
+    /// The condition that a pod waits for a port of an older set's pod.
+    pub fn blocked(&self) -> Option<&ReplicaSetCondition> {
+        let mut conditions = self.now.status.iter().flat_map(|status| &status.conditions).flatten();
+        conditions.find(|one| one.type_ == PORT_IN_USE)
     }
 
     /// Its status speaks of an older spec.

@@ -3,6 +3,7 @@
 use super::conditions::{self, AVAILABLE};
 use super::plan::Sync;
 use super::sets::Set;
+use crate::kinds::pod::ports::PORT_IN_USE;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
 /// The status that follows, but for its progress (`calculateStatus`).
@@ -32,7 +33,22 @@ pub(super) fn next(sync: &Sync<'_>) -> DeploymentStatus {
     };
     let condition = conditions::new(AVAILABLE, value, reason, message.to_owned(), sync.now);
     conditions::set(&mut status, condition);
+    follow_blocked(sync, &mut status);
     status
+}
+
+/// The condition that a new pod waits for a port of an old one.
+fn follow_blocked(sync: &Sync<'_>, status: &mut DeploymentStatus) {
+    let Some(blocked) = sync.new.and_then(|new| sync.sets[new].blocked()) else {
+        return conditions::remove(status, PORT_IN_USE);
+    };
+    let before = conditions::find(status, PORT_IN_USE);
+    if before.is_none_or(|before| before.message != blocked.message) {
+        let reason = blocked.reason.as_deref().unwrap_or_default();
+        let message = blocked.message.clone().unwrap_or_default();
+        let condition = conditions::new(PORT_IN_USE, "True", reason, message, sync.now);
+        conditions::put(status, condition);
+    }
 }
 
 /// Every pod is of the present template and available, and no other is left

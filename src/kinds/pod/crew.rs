@@ -53,6 +53,7 @@ pub enum State<'a> {
     },
     Running {
         id: &'a str,
+        pid: u32,
         started_at: Timestamp,
         post_start: &'a HookState,
     },
@@ -154,8 +155,8 @@ impl<'a> Member<'a> {
             ContainerState::Failed { reason, message, at } => {
                 State::Failed { reason, message, at: *at }
             }
-            ContainerState::Running { id, started_at, post_start, .. } => {
-                State::Running { id, started_at: *started_at, post_start }
+            ContainerState::Running { id, pid, started_at, post_start } => {
+                State::Running { id, pid: *pid, started_at: *started_at, post_start }
             }
             ContainerState::Exited(exit) => State::Exited(Cow::Borrowed(exit)),
         };
@@ -276,6 +277,14 @@ impl<'a> Member<'a> {
     pub fn has_started(&self) -> bool {
         let probed = self.container.startup_probe.is_some();
         self.hooked_at().is_some() && (!probed || self.verdicts.startup == Some(true))
+    }
+
+    /// The process that leads it, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
     }
 
     /// Has started, and may take traffic.

@@ -3,11 +3,12 @@
 //! address waits for the pod that has it.
 
 use super::observed::Contested;
+use super::probe::{self, ProbeKind};
 use super::queue::is_bound;
 use super::standing::has_ended;
 use super::{address, zero};
 use crate::kinds::action::View;
-use crate::kinds::{Key, Kind};
+use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::api::core::v1::{Container, ContainerPort, ContainerStatus, Pod};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,10 +165,50 @@ fn is_waiting(shown: &ContainerStatus) -> bool {
     waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(PORT_IN_USE))
 }
 
-/// `containerPort`s
-pub fn declared(container: &Container) -> impl Iterator<Item = Port> {
+/// Each `containerPort`, and each port at which a probe asks the pod.
+pub fn declared(container: &Container) -> BTreeSet<Port> {
+    let asked = ProbeKind::ALL.into_iter().filter_map(|kind| probe::port_asked(container, kind));
+    let asked = asked.map(|number| Port { protocol: Protocol::Tcp, number });
+    listed(container).chain(asked).collect()
+}
+
+/// Each `containerPort`.
+fn listed(container: &Container) -> impl Iterator<Item = Port> {
     let ports = container.ports.iter().flatten();
     ports.filter_map(|port| port_of(port, port.container_port))
+}
+
+/// A pod that waits for a port, and the pod that has it, as in a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    pub port: u16,
+    /// True if the waiting container lists the port. That a probe asks there does not show that the
+    /// program will listen there: it may never be ready.
+    pub is_listed: bool,
+    pub pod: String,
+    pub holder: String,
+}
+
+/// The port that a pod waits for, and that a pod has of which `is_older` holds.
+pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Option<Blocked> {
+    let own = key(pod);
+    let shown = pod.status.as_ref()?.container_statuses.as_deref()?;
+    let waits = |container: &&Container| {
+        shown.iter().any(|shown| shown.name == container.name && is_waiting(shown))
+    };
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers).filter(waits);
+    let ports = containers
+        .flat_map(|container| declared(container).into_iter().map(move |port| (container, port)));
+    ports.into_iter().find_map(|(container, port)| {
+        let mut holders = view.others.port_holders(port, &own).into_iter();
+        let holder = holders.find(|holder| match view.others.get(holder) {
+            Some(Object::Pod(holder)) => is_older(&holder),
+            _ => false,
+        })?;
+        let (pod, holder) = (own.name.to_string(), holder.name.to_string());
+        let is_listed = listed(container).any(|one| one == port);
+        Some(Blocked { port: port.number, is_listed, pod, holder })
+    })
 }
 
 fn host_ports(pod: &Pod) -> Vec<(Port, String)> {
@@ -204,7 +245,7 @@ pub fn contested(pod: &Pod, container: &Container, localhost: bool, view: &View)
         let address = address::of(pod, view.settings);
         (!pods.is_empty()).then_some(Contested { port, address, localhost, pods })
     };
-    declared(container).filter_map(contested).collect()
+    declared(container).into_iter().filter_map(contested).collect()
 }
 
 /// Why a container waits that wants a port which `pods`, `namespace/name` each, hold on every

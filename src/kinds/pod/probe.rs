@@ -43,6 +43,9 @@ pub struct Probe {
     pub attempt: u32,
     pub kind: ProbeKind,
     pub handler: Handler,
+    /// The process that leads the container, where only its pod's own programs may answer: a
+    /// handler that names no `host` asks the pod.
+    pub answered_by: Option<u32>,
     /// When the container started.
     pub started_at: Timestamp,
     pub initial_delay_seconds: u32,
@@ -148,6 +151,7 @@ fn resolve(
         attempt: member.attempt,
         kind,
         handler: handler(member.container, probe, host).unwrap_or_else(Handler::Unknown),
+        answered_by: member.pid().filter(|_| asks_the_pod(probe)),
         started_at,
         initial_delay_seconds: count(probe.initial_delay_seconds, 0),
         period_seconds: count(probe.period_seconds, 10),
@@ -175,6 +179,24 @@ fn handler(
     let port = port(container, &IntOrString::Int(call.port))?;
     let service = call.service.clone().unwrap_or_default();
     Ok(Handler::Grpc { address: Address { host: host(), port }, service })
+}
+
+/// True if the probe asks over the network, and names no other host.
+pub fn asks_the_pod(probe: &core::Probe) -> bool {
+    let http = probe.http_get.as_ref().map(|get| get.host.as_ref());
+    let tcp = probe.tcp_socket.as_ref().map(|socket| socket.host.as_ref());
+    let grpc = probe.grpc.as_ref().map(|_| None);
+    let host = http.or(tcp).or(grpc);
+    host.is_some_and(|host| host.is_none_or(String::is_empty))
+}
+
+/// The port at which the container's own probe of this kind asks its pod.
+pub fn port_asked(container: &Container, kind: ProbeKind) -> Option<u16> {
+    let probe = of(container, kind).filter(|probe| asks_the_pod(probe))?;
+    let http = probe.http_get.as_ref().map(|get| get.port.clone());
+    let tcp = probe.tcp_socket.as_ref().map(|socket| socket.port.clone());
+    let grpc = probe.grpc.as_ref().map(|call| IntOrString::Int(call.port));
+    port(container, &http.or(tcp).or(grpc)?).ok()
 }
 
 /// `httpGet` of a probe or a hook; `host` is whom to ask where it names none.

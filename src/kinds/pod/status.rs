@@ -170,7 +170,7 @@ impl Look<'_, '_> {
             | State::Running { post_start: HookState::Running | HookState::Failed(_), .. } => {
                 member.shown.cloned().unwrap_or_else(|| blank(crew, member, None))
             }
-            State::Running { id, started_at, post_start: HookState::Done } => {
+            State::Running { id, started_at, post_start: HookState::Done, .. } => {
                 let started_at = Some(Time(seconds(*started_at)));
                 let running = Some(ContainerStateRunning { started_at });
                 let state = ContainerState { running, ..Default::default() };

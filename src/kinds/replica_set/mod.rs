@@ -7,3 +7,5 @@ pub mod defaults;
 pub mod plan;
 
 mod status;
+
+pub use status::OLD_POD_GOES;

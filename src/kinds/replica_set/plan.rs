@@ -7,10 +7,12 @@
 use super::status::{self, Counts, Failure};
 use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::pod::ports::{self, Blocked};
 use crate::kinds::pod::standing::{self, Usefulness};
-use crate::kinds::{Kind, Object};
+use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -121,6 +123,26 @@ impl Sync<'_> {
         }
     }
 
+    /// A pod that waits for a port which a pod of another set of the same Deployment has.
+    fn blocked(&self) -> Option<Blocked> {
+        let owner = |meta: &ObjectMeta| {
+            let owners = meta.owner_references.iter().flatten();
+            owners.clone().find(|owner| owner.controller == Some(true)).cloned()
+        };
+        let deployment = owner(&self.set.metadata)?;
+        let is_older = |holder: &Pod| {
+            let Some(set) = owner(&holder.metadata) else { return false };
+            let namespace = holder.metadata.namespace.as_deref().unwrap_or_default();
+            let key = Key::new(Kind::ReplicaSet, namespace, &set.name);
+            let is_other = Some(&set.uid) != self.set.metadata.uid.as_ref();
+            let of_deployment = self.view.others.get(&key).is_some_and(|object| {
+                owner(object.meta()).is_some_and(|owner| owner.uid == deployment.uid)
+            });
+            is_other && of_deployment
+        };
+        self.active.iter().find_map(|pod| ports::blocked(pod, self.view, is_older))
+    }
+
     /// Writes the status if it changed. It counts the pods as they were found, as in Kubernetes:
     /// the next plan, which follows at once, counts those that this one made.
     fn write(&mut self, terminating: usize, failure: Failure) {
@@ -128,7 +150,8 @@ impl Sync<'_> {
         if let Some(at) = counts.next_available_at {
             self.plan.wake(at);
         }
-        let status = status::next(self.set, &counts, failure, self.view.now);
+        let blocked = self.blocked();
+        let status = status::next(self.set, &counts, failure, blocked.as_ref(), self.view.now);
         let metadata = self.refusals.written(&self.set.metadata);
         if self.set.status.as_ref() != Some(&status) || *metadata != self.set.metadata {
             let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());

@@ -1,6 +1,8 @@
-//! `status` of a ReplicaSet: counts of its pods, and the condition `ReplicaFailure`.
+//! `status` of a ReplicaSet: counts of its pods, and the conditions `ReplicaFailure` and
+//! `PortInUse`, which is cronlet's own.
 
 use crate::kinds::action::View;
+use crate::kinds::pod::ports::{self, Blocked};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::selector;
 use crate::time::Timestamp;
@@ -12,6 +14,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use std::sync::Arc;
 
 const REPLICA_FAILURE: &str = "ReplicaFailure";
+
+/// The reason of the condition `PortInUse` where an old pod has to go for the new one to run.
+pub const OLD_POD_GOES: &str = "OldPodGoes";
+
+const OLD_POD_STAYS: &str = "the old pod stays, since only a probe names the port (listed under \
+                             ports, or with maxUnavailable or Recreate, the old pod goes first)";
 
 /// How the making of pods went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +78,7 @@ pub(super) fn next(
     set: &ReplicaSet,
     counts: &Counts,
     failure: Failure,
+    blocked: Option<&Blocked>,
     now: Timestamp,
 ) -> ReplicaSetStatus {
     let before = set.status.as_ref().and_then(|status| status.conditions.clone());
@@ -79,17 +88,11 @@ pub(super) fn next(
         Failure::None => conditions.retain(|one| one.type_ != REPLICA_FAILURE),
         Failure::Create(_) if has_failed(set) => {}
         Failure::Create(message) => {
-            let whole = Timestamp::from_second(now.as_second()).expect("whole seconds in range");
             conditions.retain(|one| one.type_ != REPLICA_FAILURE);
-            conditions.push(ReplicaSetCondition {
-                type_: REPLICA_FAILURE.to_owned(),
-                status: "True".to_owned(),
-                reason: Some("FailedCreate".to_owned()),
-                message: Some(message),
-                last_transition_time: Some(Time(whole)),
-            });
+            conditions.push(condition(REPLICA_FAILURE, "FailedCreate", message, now));
         }
     }
+    follow_blocked(&mut conditions, blocked, now);
     let some = |count: i32| (count != 0).then_some(count);
     ReplicaSetStatus {
         replicas: counts.active,
@@ -99,6 +102,42 @@ pub(super) fn next(
         terminating_replicas: Some(counts.terminating),
         observed_generation: set.metadata.generation,
         conditions: (!conditions.is_empty()).then_some(conditions),
+    }
+}
+
+/// Keeps the condition that a pod waits for a port of an older set's pod.
+fn follow_blocked(
+    conditions: &mut Vec<ReplicaSetCondition>,
+    blocked: Option<&Blocked>,
+    now: Timestamp,
+) {
+    let message = blocked.map(|Blocked { port, is_listed, pod, holder }| {
+        let then = match is_listed {
+            true => "the old pod goes first",
+            false => OLD_POD_STAYS,
+        };
+        format!("pod {pod} waits for port {port}, which pod {holder} has: {then}")
+    });
+    let is_listed = blocked.is_some_and(|blocked| blocked.is_listed);
+    let reason = if is_listed { OLD_POD_GOES } else { "OldPodStays" };
+    let is_same = |one: &ReplicaSetCondition| {
+        one.type_ == ports::PORT_IN_USE && message.is_some() && one.message == message
+    };
+    if conditions.iter().any(is_same) {
+        return;
+    }
+    conditions.retain(|one| one.type_ != ports::PORT_IN_USE);
+    conditions.extend(message.map(|message| condition(ports::PORT_IN_USE, reason, message, now)));
+}
+
+fn condition(kind: &str, reason: &str, message: String, now: Timestamp) -> ReplicaSetCondition {
+    let whole = Timestamp::from_second(now.as_second()).expect("whole seconds in range");
+    ReplicaSetCondition {
+        type_: kind.to_owned(),
+        status: "True".to_owned(),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        last_transition_time: Some(Time(whole)),
     }
 }
 
