@@ -1,4 +1,4 @@
-//! Prints, at the end of `cargo test`, what this machine lacks for which tests: they tested nothing.
+//! Prints, at the end of `cargo test`, what this machine lacks for which tests: those were skipped.
 
 #[path = "common/untested.rs"]
 mod untested;
