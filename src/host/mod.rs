@@ -18,6 +18,8 @@ pub mod mounts;
 
 pub mod paths;
 
+pub mod uts;
+
 pub mod memory;
 
 pub mod usage;

@@ -49,6 +49,15 @@ impl Strings {
     }
 }
 
+impl Strings {
+    /// Adds a variable to the environment.
+    pub fn push_variable(&mut self, variable: CString) {
+        self.envp.pop();
+        self.envp.extend([variable.as_ptr(), std::ptr::null()]);
+        self._held[1].push(variable);
+    }
+}
+
 /// Replaces this process by the program; returns only what went wrong.
 pub fn exec(program: &CStr, strings: &Strings) -> io::Error {
     // SAFETY: both arrays end in a null pointer and point to strings that outlive the call.

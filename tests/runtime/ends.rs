@@ -37,8 +37,8 @@ fn what_cannot_be_run_says_why() {
     check(&|l| l.argv = argv(&["/no/such"]), "exec: \"/no/such\": no such file or directory");
     check(&|l| l.argv = argv(&["/etc/passwd"]), "exec: \"/etc/passwd\": permission denied");
     check(
-        &|l| l.working_dir = Some("/no/such".into()),
-        "chdir to cwd (\"/no/such\"): no such file or directory",
+        &|l| l.working_dir = Some("/etc/passwd".into()),
+        "chdir to cwd (\"/etc/passwd\"): not a directory",
     );
     check(&|l| l.argv = argv(&["true", "a\0b"]), "a NUL byte in command, args or env");
 }

@@ -12,5 +12,6 @@ mod ordinary;
 mod survives;
 mod swaps;
 mod version_2;
+mod views;
 mod volumes;
 mod world;

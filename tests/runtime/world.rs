@@ -264,7 +264,9 @@ pub fn sh(script: &str) -> Launch {
         pre_stop: None,
         stop_signal: None,
         read_only_root: false,
-        host_name: "localhost".into(),
+        host_name: String::new(),
+        hosts_line: String::new(),
+        account_variables: Vec::new(),
         contested: Vec::new(),
     }
 }

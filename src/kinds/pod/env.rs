@@ -114,6 +114,14 @@ pub fn basics(home: &str, host_name: &str, image: &BTreeMap<String, String>) -> 
     all
 }
 
+/// The variables that follow from the user's entry in `/etc/passwd`: those that neither manifest
+/// nor image say. runc replaces an empty `HOME` too.
+pub fn of_account(resolved: &Resolved, image: &BTreeMap<String, String>) -> Vec<String> {
+    let value = |name: &str| resolved.get(name).or(image.get(name).map(String::as_str));
+    let is_open = |name: &&str| value(name).is_none_or(|value| *name == "HOME" && value.is_empty());
+    ["HOME", "LOGNAME", "USER"].into_iter().filter(is_open).map(str::to_owned).collect()
+}
+
 /// Any printable ASCII but `=` makes a name, since Kubernetes 1.34.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'=')

@@ -64,6 +64,10 @@ fn of_start(member: &Member, plan: &mut Plan) {
         }
         failure => {
             plan.event_at(&at, Severity::Normal, "Started", "Container started");
+            if member.container.stdin == Some(true) {
+                let message = "stdin: true: its input is /dev/null, as attach is not served";
+                plan.event_at(&at, Severity::Warning, "NoInput", message);
+            }
             if failure.is_some() {
                 let (warning, why) = ("FailedPostStartHook", "PostStartHook failed");
                 plan.event_at(&at, Severity::Warning, warning, why);

@@ -3,7 +3,7 @@
 
 use super::expand::expand;
 use super::observed::{Hook, Launch, ResourceLimits};
-use super::{address, env, images, probe, volumes};
+use super::{address, env, host_name, images, probe, volumes};
 use crate::kinds::action::{ImageProgram, View};
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{Key, Kind, Object};
@@ -106,10 +106,11 @@ pub fn launch(
     let argv = argv(container, program.as_ref(), &resolved)?;
     let user = user(pod, spec, container, view)?;
     let mounts = volumes::mounts(container, &sources, &resolved)?;
-    let host_name = host_name(pod, spec);
+    let names = host_name::of(pod, spec, view.settings)?;
     let home = home(user, view);
     let image_env = program.map(|program| program.env).unwrap_or_default();
-    let basics = env::basics(&home, &host_name, &image_env);
+    let basics = env::basics(&home, &names.variable, &image_env);
+    let account_variables = env::of_account(&resolved, &image_env);
     let pod_security = spec.security_context.as_ref();
     let own_security = container.security_context.as_ref();
     let hooks = container.lifecycle.as_ref();
@@ -141,7 +142,9 @@ pub fn launch(
         pre_stop: hooks.and_then(|hooks| hook(hooks.pre_stop.as_ref(), container, &sources)),
         stop_signal: hooks.and_then(|hooks| hooks.stop_signal.clone()),
         read_only_root: own_security.and_then(|own| own.read_only_root_filesystem) == Some(true),
-        host_name,
+        host_name: names.host_name,
+        hosts_line: names.hosts_line,
+        account_variables,
         contested: Vec::new(),
     };
     Ok(Launched { launch, warnings })
@@ -254,16 +257,7 @@ fn groups(shared: Option<&PodSecurityContext>) -> Vec<u32> {
     groups
 }
 
-/// `spec.hostname`, or the pod's name, as long as a host name may be.
-fn host_name(pod: &Pod, spec: &PodSpec) -> String {
-    let own = spec.hostname_override.as_ref().or(spec.hostname.as_ref());
-    let name = own.filter(|name| !name.is_empty()).or(pod.metadata.name.as_ref());
-    let name = name.map(String::as_str).unwrap_or_default();
-    let cut: String = name.chars().take(63).collect();
-    cut.trim_end_matches(['-', '.']).to_owned()
-}
-
-/// The daemon's home for the daemon's user; other users have none that is known here.
+/// Returns the home of a user without an entry in `/etc/passwd`: the daemon's for its own user.
 fn home(user: Option<u32>, view: &View) -> String {
     match user {
         Some(0) => "/root".into(),

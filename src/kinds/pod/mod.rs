@@ -30,6 +30,8 @@ pub mod events;
 
 pub mod queue;
 
+pub mod host_name;
+
 pub mod launch;
 
 pub mod env;

@@ -18,7 +18,7 @@ const HOST_NETWORK: &str = "pods use the network of the host";
 const HOST_NAMES: &str = "names are resolved as the host does";
 const HOST_PROCESSES: &str = "pods see the processes of the host";
 const NO_SANDBOX: &str = "containers are plain processes, without this confinement";
-const NO_TERMINAL: &str = "containers have no terminal or input";
+const NO_TERMINAL: &str = "containers read /dev/null: attach is not served";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
 const SPEC: &[Row<PodSpec>] = &[
@@ -44,9 +44,7 @@ const SPEC: &[Row<PodSpec>] = &[
     ("schedulingGroup", |s| s.scheduling_group.is_some(), ONE_NODE),
     ("serviceAccount", |s| s.service_account.is_some(), NO_ACCOUNTS),
     ("serviceAccountName", |s| s.service_account_name.is_some(), NO_ACCOUNTS),
-    ("setHostnameAsFQDN", |s| s.set_hostname_as_fqdn.is_some(), HOST_NAMES),
     ("shareProcessNamespace", |s| s.share_process_namespace.is_some(), HOST_PROCESSES),
-    ("subdomain", |s| s.subdomain.is_some(), HOST_NAMES),
     ("topologySpreadConstraints", |s| s.topology_spread_constraints.is_some(), ONE_NODE),
 ];
 
@@ -68,9 +66,9 @@ const CONTAINER: &[Row<Container>] = &[
     ("imagePullPolicy", |c| c.image_pull_policy.is_some(), HOST_PROGRAMS),
     ("resizePolicy", |c| c.resize_policy.is_some(), "containers are not resized"),
     ("restartPolicyRules", restarts_all, "RestartAllContainers restarts its own container alone"),
-    ("stdin", |c| c.stdin.is_some(), NO_TERMINAL),
-    ("stdinOnce", |c| c.stdin_once.is_some(), NO_TERMINAL),
-    ("tty", |c| c.tty.is_some(), NO_TERMINAL),
+    ("stdin", |c| c.stdin == Some(true), NO_TERMINAL),
+    ("stdinOnce", |c| c.stdin_once == Some(true), NO_TERMINAL),
+    ("tty", |c| c.tty == Some(true), NO_TERMINAL),
     ("volumeDevices", |c| c.volume_devices.is_some(), "block devices are not attached"),
 ];
 
@@ -181,6 +179,13 @@ mod tests {
         check(
             json!({"containers": [], "affinity": {"podAffinity": {}}, "schedulerName": "s"}),
             &["spec.affinity", "spec.schedulerName"],
+        );
+        check(
+            json!({"containers": [
+                {"name": "a", "stdin": true, "stdinOnce": true, "tty": true},
+                {"name": "b", "stdin": false, "stdinOnce": false, "tty": false},
+            ]}),
+            &["spec.containers[0].stdin", "spec.containers[0].stdinOnce", "spec.containers[0].tty"],
         );
         check(json!({"containers": [], "affinity": {"nodeAffinity": {}}, "tolerations": []}), &[]);
         check(

@@ -357,7 +357,15 @@ pub struct Launch {
     pub pre_stop: Option<Hook>,
     pub stop_signal: Option<String>,
     pub read_only_root: bool,
+    /// What the programs see as the host's name; empty: the host's own.
     pub host_name: String,
+    /// The pod's address and names, for `/etc/hosts`; empty: it has the host's file.
+    #[serde(default)]
+    pub hosts_line: String,
+    /// Variables that follow from the user's entry in `/etc/passwd`. What `env` says of them is
+    /// for a user without an entry.
+    #[serde(default)]
+    pub account_variables: Vec<String>,
     /// It is not started while another's program has one of these.
     #[serde(default)]
     pub contested: Vec<Contested>,

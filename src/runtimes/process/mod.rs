@@ -110,7 +110,10 @@ impl ProcessRuntime {
         wait_for_shims(&place::journal(state_dir)).map_err(state)?;
         let state_dir = state_dir.canonicalize().map_err(state)?;
         let layout = if options.cgroups { Layout::prepare() } else { Layout::default() };
-        let cannot = layout.cannot();
+        let mut cannot = layout.cannot();
+        if !rustix::process::geteuid().is_root() {
+            cannot.push("pods without volumes see this host's name: the daemon is not root".into());
+        }
         let inbox = Arc::new(Inbox::new().map_err(|e| Error::Zygote(e.into()))?);
         let (copy, reports) = (inbox.clone(), Box::new(reports));
         let ledger = Ledger::new(&state_dir).map_err(state)?;

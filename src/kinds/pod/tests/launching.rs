@@ -319,6 +319,33 @@ fn limits_hooks_and_the_rest() {
     check("/pre_stop", json!({"Sleep": {"seconds": 3}}));
     check("/stop_signal", json!("SIGINT"));
     check("/host_name", json!("p"));
+    check("/hosts_line", json!("10.0.0.7\tp"));
+}
+
+#[test]
+fn what_follows_from_the_users_entry() {
+    let check = |env: Value, want: &[&str]| {
+        let container = json!({"command": ["x"], "env": env});
+        check(container, json!({}), "/account_variables", json!(want));
+    };
+    check(json!([]), &["HOME", "LOGNAME", "USER"]);
+    check(json!([{"name": "HOME", "value": "/h"}]), &["LOGNAME", "USER"]);
+    check(
+        json!([{"name": "HOME", "value": ""}, {"name": "USER", "value": ""}]),
+        &["HOME", "LOGNAME"],
+    );
+}
+
+/// No API can be reached from a pod yet: a client would wait for one that is not there.
+#[test]
+fn no_variable_leads_to_an_api_server() {
+    let mut want = json!([]);
+    let names = ["HOME", "HOSTNAME", "PATH"];
+    let values = ["/root", "p", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+    for pair in names.iter().zip(values) {
+        want.as_array_mut().expect("an array").push(json!(pair));
+    }
+    check(json!({"command": ["x"]}), json!({}), "/env", want);
 }
 
 /// The first mount of a container with one volume.

@@ -40,6 +40,27 @@ fn init_then_sidecar_then_main() {
     );
 }
 
+/// Input is not dropped in silence.
+#[test]
+fn a_container_that_wants_input_is_told_of() {
+    let mut pod = simple("Never");
+    pod["containers"][0]["stdin"] = json!(true);
+    check(
+        pod,
+        "0 bind\n1 started main",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(creating)
+         start main#0
+         -- 1 started main
+         Created{main} Container created
+         Started{main} Container started
+         NoInput{main} stdin: true: its input is /dev/null, as attach is not served
+         Running PIRCS main:run*",
+    );
+}
+
 #[test]
 fn a_start_that_fails_is_tried_again() {
     check(

@@ -9,9 +9,11 @@
 //! As root each container has a mount namespace, if only for its termination message: it costs some
 //! 100 µs.
 
+use super::hosts::{self, Hosts};
 use super::message::Message;
 use super::spawn::{Refusal, words};
 use super::view::{self, Show};
+use super::working_dir::{self, WorkingDir};
 use crate::host::mounts;
 use crate::kinds::pod::observed::{Launch, Mount, MountSource, VolumeFiles};
 use crate::runtimes::process::place::{self, Place};
@@ -41,6 +43,8 @@ pub struct Space {
 pub struct Files {
     mounts: Vec<Ready>,
     message: Option<Message>,
+    hosts: Hosts,
+    working_dir: Option<WorkingDir>,
     read_only_root: bool,
     /// Where a root is built.
     scratch: PathBuf,
@@ -51,6 +55,8 @@ pub struct Files {
 struct Ready {
     mount: Mount,
     source: PathBuf,
+    /// The container's workingDir in it.
+    working_part: Option<String>,
 }
 
 impl Space {
@@ -71,7 +77,11 @@ impl Space {
             "" => MESSAGE_PATH,
             path => path,
         };
-        let plain = launch.mounts.is_empty() && !launch.read_only_root && at == MESSAGE_PATH;
+        let working_dir = WorkingDir::missing(launch, place);
+        let plain = launch.mounts.is_empty()
+            && !launch.read_only_root
+            && at == MESSAGE_PATH
+            && working_dir.is_none();
         if !plain {
             let made = place::make_private(&place.folder);
             made.map_err(|e| Refusal::run(format!("making the pod's folder: {}", words(e))))?;
@@ -82,15 +92,23 @@ impl Space {
         let mut mounts = Vec::new();
         for mount in &launch.mounts {
             let source = self.materialise(place, mount, launch.fs_group)?;
-            mounts.push(Ready { mount: without_content(mount), source });
+            let working_part = working_dir::part_of(launch, mount).map(str::to_owned);
+            mounts.push(Ready { mount: without_content(mount), source, working_part });
         }
+        working_dir.iter().try_for_each(WorkingDir::make)?;
         let message = match is_root || !plain {
             true => Some(Message::make(place, launch, at)?),
             false => None,
         };
+        let hosts = match message {
+            Some(_) => Hosts::make(launch),
+            None => Hosts::default(),
+        };
         Ok(Files {
             mounts,
             message,
+            hosts,
+            working_dir,
             read_only_root: launch.read_only_root,
             scratch: place.folder.join("root"),
             optional: plain,
@@ -246,6 +264,7 @@ impl Files {
             }
         }
         // While the file is still in a mount of this namespace.
+        let hosts = self.hosts.copies();
         let message = match self.message.as_ref().map(Message::copy) {
             Some(Err(_)) if self.optional => return Ok(()),
             other => other.transpose().map_err(no_namespace)?,
@@ -255,7 +274,11 @@ impl Files {
             Err(_) if self.optional => return Ok(()),
             Err(error) => return Err(no_namespace(error)),
         }
-        match view::make(self.shows(message)?, self.read_only_root, &self.scratch) {
+        let mut shows = self.shows(message)?;
+        for copy in hosts {
+            shows.push(hosts::show(copy)?);
+        }
+        match view::make(shows, self.read_only_root, &self.scratch) {
             Err(_) if self.optional => return Ok(()),
             made => made?,
         }
@@ -267,6 +290,7 @@ impl Files {
 
     /// What the container wrote as its last words is read from here.
     pub fn into_message(self) -> Option<Message> {
+        self.hosts.drop_names();
         self.message
     }
 
@@ -283,8 +307,15 @@ impl Files {
             let source = volume
                 .and_then(|volume| sub_path::open(volume.as_fd(), &ready.source, part))
                 .map_err(|e| about(mount, &e))?;
+            if let Some(part) = ready.working_part.as_deref().filter(|_| !files) {
+                // Where that fails, entering it says why.
+                let _ = sub_path::open(source.as_fd(), &ready.source, Some(part));
+            }
             // The kubelet mounts volumes of files read-only always.
             shows.push(Show::new(mount.at.as_ref(), source, mount.read_only || files)?);
+        }
+        if let Some(working_dir) = &self.working_dir {
+            shows.push(working_dir.show()?);
         }
         if let (Some(tree), Some(message)) = (message, &self.message) {
             shows.push(Show::of_tree(message.at(), tree)?);

@@ -61,6 +61,7 @@ impl Shim {
         check_ports(&launch)?;
         self.drop_old_attempt(&launch);
         let files = self.space.prepare(&self.place, &launch)?;
+        self.host_name.take(&launch.host_name)?;
         let (out, out_end) = pipe()?;
         let (err, err_end) = pipe()?;
         for end in [&out, &err] {
@@ -70,7 +71,7 @@ impl Shim {
         self.note_intent(&launch, id, &cgroup)?;
         let ends = Ends { output: out_end, errors: err_end, not_before: self.not_before };
         let born = Program::new(&launch, &launch.argv)
-            .and_then(|program| bear(&launch, &program, &cgroup, &ends, || files.enter()));
+            .and_then(|mut program| bear(&launch, &mut program, &cgroup, &ends, || files.enter()));
         let started_at = Timestamp::now();
         let message = files.into_message();
         if let Some(message) = &message {
@@ -230,8 +231,8 @@ pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, Ow
     let not_before = Timestamp::MIN;
     let ends = Ends { output: output_end, errors: errors_end, not_before };
     let (launch, target) = (&container.launch, container.pid);
-    let program = Program::new(launch, argv)?;
-    let pid = bear(launch, &program, &container.cgroup, &ends, || files::join(target))?;
+    let mut program = Program::new(launch, argv)?;
+    let pid = bear(launch, &mut program, &container.cgroup, &ends, || files::join(target))?;
     Ok((pid, output))
 }
 
@@ -245,7 +246,7 @@ struct Ends {
 /// Gives the process once it has become the program.
 fn bear(
     launch: &Launch,
-    program: &Program,
+    program: &mut Program,
     cgroup: &Cgroup,
     ends: &Ends,
     enter: impl Fn() -> Result<(), Refusal>,

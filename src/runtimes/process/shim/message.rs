@@ -72,7 +72,13 @@ impl Message {
 }
 
 fn in_memory(launch: &Launch) -> Result<(OwnedFd, PathBuf), Errno> {
-    let name = format!("cronlet-{}.{}.{}", launch.pod_uid, launch.container, launch.attempt);
+    memory_file(launch, "")
+}
+
+/// Makes a file of a container's start in memory; gives its name too.
+pub fn memory_file(launch: &Launch, ending: &str) -> Result<(OwnedFd, PathBuf), Errno> {
+    let Launch { pod_uid, container, attempt, .. } = launch;
+    let name = format!("cronlet-{pod_uid}.{container}.{attempt}{ending}");
     let name = Path::new(MEMORY).join(name);
     // One that is there is another's, or that of a start that was cut short.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;

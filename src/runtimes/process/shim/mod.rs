@@ -16,6 +16,8 @@ pub mod container;
 pub mod exec;
 mod files;
 pub mod hook;
+mod host_name;
+mod hosts;
 mod launch;
 mod lifecycle;
 mod link;
@@ -23,6 +25,7 @@ pub mod log;
 mod message;
 pub mod spawn;
 mod view;
+mod working_dir;
 
 use super::journal::{Between, Segment};
 use super::place::Place;
@@ -34,6 +37,7 @@ use crate::kinds::pod::observed::VolumeFiles;
 use crate::time::Timestamp;
 use container::Container;
 use files::Space;
+use host_name::HostName;
 use link::Link;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,6 +54,7 @@ pub struct Shim {
     records: Records,
     link: Link,
     children: OwnedFd,
+    host_name: HostName,
     containers: BTreeMap<String, Box<Container>>,
     /// Records that the disk had no room for.
     unwritten: Vec<Record>,
@@ -75,6 +80,7 @@ pub struct Shim {
 struct Free {
     link: Link,
     children: OwnedFd,
+    host_name: HostName,
 }
 
 /// Init containers follow each other at once: a shim that cannot be given another pod is kept for
@@ -126,7 +132,7 @@ impl Free {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let children = signals::block_and_watch_children()?;
         let link = Link::new(daemon)?;
-        Ok(Free { link, children })
+        Ok(Free { link, children, host_name: HostName::default() })
     }
 
     /// Answers the order that the daemon sent along: this pod cannot be served.
@@ -155,6 +161,7 @@ impl Shim {
             records,
             link: free.link,
             children: free.children,
+            host_name: free.host_name,
             containers: BTreeMap::new(),
             unwritten: Vec::new(),
             space: Space::default(),
@@ -176,8 +183,8 @@ impl Shim {
         self.link.end(&self.place.socket());
         let useful = self.link.daemon.is_some() && !self.space.is_private();
         let left = rustix::process::chdir("/").is_ok();
-        let Shim { link, children, .. } = self;
-        (useful && left).then_some(Free { link, children })
+        let Shim { link, children, host_name, .. } = self;
+        (useful && left).then_some(Free { link, children, host_name })
     }
 
     /// Waits for something to happen and deals with it. False: it is over.

@@ -78,12 +78,35 @@ impl Program {
                 .map(|folder| format!("{folder}/{name}"))
                 .collect(),
         };
-        let environment = launch.env.iter().map(|(name, value)| format!("{name}={value}"));
+        let is_given = |name: &String| !launch.account_variables.contains(name);
+        let given = launch.env.iter().filter(|(name, _)| is_given(name));
+        let environment = given.map(|(name, value)| format!("{name}={value}"));
         Ok(Program {
             name: name.clone(),
             candidates: c_strings(candidates.into_iter())?,
             strings: Strings::new(c_strings(argv.iter().cloned())?, c_strings(environment)?),
         })
+    }
+
+    /// Adds the variables that the user's entry says, as the container sees it.
+    fn live_as(&mut self, launch: &Launch) -> Result<(), Refusal> {
+        if launch.account_variables.is_empty() {
+            return Ok(());
+        }
+        let user = users::of(rustix::process::geteuid().as_raw());
+        let fallback = |name: &str| launch.env.iter().find(|(one, _)| one == name);
+        for name in &launch.account_variables {
+            let value = match (name.as_str(), &user) {
+                ("HOME", Some(user)) if !user.home.is_empty() => Some(&user.home),
+                ("USER" | "LOGNAME", Some(user)) => Some(&user.name),
+                _ => fallback(name).map(|(_, value)| value),
+            };
+            if let Some(value) = value {
+                let variable = c_strings([format!("{name}={value}")].into_iter())?;
+                variable.into_iter().for_each(|variable| self.strings.push_variable(variable));
+            }
+        }
+        Ok(())
     }
 
     /// Replaces this process by it; returns only what went wrong.
@@ -116,11 +139,11 @@ fn c_strings(strings: impl Iterator<Item = String>) -> Result<Vec<CString>, Refu
 /// `enter` puts the process into the container's view of files.
 pub fn become_program(
     launch: &Launch,
-    program: &Program,
+    program: &mut Program,
     birth: &Birth<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Refusal {
-    match prepare(launch, birth, enter) {
+    match prepare(launch, birth, enter).and_then(|()| program.live_as(launch)) {
         Ok(()) => program.execute(),
         Err(refusal) => refusal,
     }
@@ -138,6 +161,7 @@ fn prepare(
     enter()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     be_held_to_claims(launch)?;
+    own_streams(launch, birth)?;
     take_identity(launch)?;
     let folder = launch.working_dir.as_deref().filter(|d| !d.is_empty()).unwrap_or("/");
     rustix::process::chdir(folder)
@@ -173,6 +197,18 @@ fn be_held_to_claims(launch: &Launch) -> Result<(), Refusal> {
         .map_err(|e| Refusal::run(format!("giving up CAP_SYS_RESOURCE: {}", words(e))))
 }
 
+/// Gives the pipes to the container's user, who may then open `/dev/stdout` and `/dev/stderr`.
+fn own_streams(launch: &Launch, birth: &Birth<'_>) -> Result<(), Refusal> {
+    let Some(user) = launch.user.filter(|_| rustix::process::geteuid().is_root()) else {
+        return Ok(());
+    };
+    for stream in [birth.output, birth.errors] {
+        rustix::fs::fchown(stream, Some(Uid::from_raw(user)), None)
+            .map_err(|e| Refusal::run(format!("giving it its streams: {}", words(e))))?;
+    }
+    Ok(())
+}
+
 /// The user, group and supplementary groups.
 fn take_identity(launch: &Launch) -> Result<(), Refusal> {
     let own = rustix::process::geteuid();
@@ -183,8 +219,8 @@ fn take_identity(launch: &Launch) -> Result<(), Refusal> {
     let known = users::of(uid);
     // Kubernetes gives group 0 to a user that is not in the image. On a host that is root's group,
     // so such a user gets a group of its own number.
-    let gid = launch.group.unwrap_or_else(|| known.as_ref().map_or(uid, |(_, gid)| *gid));
-    let mut groups: Vec<u32> = known.map_or_else(Vec::new, |(name, _)| users::groups_of(&name));
+    let gid = launch.group.unwrap_or_else(|| known.as_ref().map_or(uid, |user| user.gid));
+    let mut groups: Vec<u32> = known.map_or_else(Vec::new, |user| users::groups_of(&user.name));
     groups.extend(launch.groups.iter().chain(&launch.fs_group));
     let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
     let changed = rustix::thread::set_thread_groups(&groups)
