@@ -65,15 +65,15 @@ impl Causes {
         self.add(at, Reason::Required, message);
     }
 
-    pub fn invalid(&mut self, at: &Path<'_>, value: impl std::fmt::Debug, why: impl Display) {
-        self.add(at, Reason::Invalid, format!("Invalid value: {value:?}: {why}"));
+    pub fn invalid(&mut self, at: &Path<'_>, value: impl serde::Serialize, why: impl Display) {
+        self.add(at, Reason::Invalid, format!("Invalid value: {}: {why}", shown(&value)));
     }
 
     /// One `Invalid` for each of the faults that a grammar of [`super::names`] found.
     pub fn invalid_each(
         &mut self,
         at: &Path<'_>,
-        value: impl std::fmt::Debug,
+        value: impl serde::Serialize,
         faults: super::names::Faults,
     ) {
         for fault in faults {
@@ -81,8 +81,8 @@ impl Causes {
         }
     }
 
-    pub fn not_found(&mut self, at: &Path<'_>, value: impl std::fmt::Debug) {
-        self.add(at, Reason::NotFound, format!("Not found: {value:?}"));
+    pub fn not_found(&mut self, at: &Path<'_>, value: impl serde::Serialize) {
+        self.add(at, Reason::NotFound, format!("Not found: {}", shown(&value)));
     }
 
     pub fn too_long(&mut self, at: &Path<'_>, bytes_max: usize) {
@@ -94,8 +94,8 @@ impl Causes {
         self.add(at, Reason::TooMany, message);
     }
 
-    pub fn duplicate(&mut self, at: &Path<'_>, value: impl std::fmt::Debug) {
-        self.add(at, Reason::Duplicate, format!("Duplicate value: {value:?}"));
+    pub fn duplicate(&mut self, at: &Path<'_>, value: impl serde::Serialize) {
+        self.add(at, Reason::Duplicate, format!("Duplicate value: {}", shown(&value)));
     }
 
     pub fn forbidden(&mut self, at: &Path<'_>, why: impl Display) {
@@ -110,6 +110,15 @@ impl Causes {
             write!(message, "{comma}{one:?}").expect("writing to a String");
         }
         self.add(at, Reason::NotSupported, message);
+    }
+}
+
+/// A value as the API server prints it in a message: JSON, and a missing one as the word `"null"`.
+pub fn shown(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value).expect("Kubernetes' types always serialize") {
+        serde_json::Value::Null => "\"null\"".to_owned(),
+        serde_json::Value::String(text) => format!("{text:?}"),
+        other => other.to_string(),
     }
 }
 
@@ -157,5 +166,25 @@ impl Display for Path<'_> {
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Key(key) => write!(f, "[{key}]"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_as_the_api_server_prints_them() {
+        use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+        let selector = LabelSelector {
+            match_labels: Some([("a".to_owned(), "b".to_owned())].into()),
+            ..LabelSelector::default()
+        };
+        assert_eq!(shown(&selector), r#"{"matchLabels":{"a":"b"}}"#);
+        assert_eq!(shown(&Some(3)), "3");
+        assert_eq!(shown(&None::<i32>), r#""null""#);
+        assert_eq!(shown(&"é\"\n"), r#""é\"\n""#);
+        assert_eq!(shown(&vec!["a", "b"]), r#"["a","b"]"#);
+        assert_eq!(shown(&true), "true");
     }
 }

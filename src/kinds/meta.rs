@@ -125,7 +125,7 @@ pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, causes: &mut Causes) {
 }
 
 /// `Invalid value: …: field is immutable` where the two differ.
-pub fn immutable<T: PartialEq + std::fmt::Debug>(
+pub fn immutable<T: PartialEq + serde::Serialize>(
     old: &T,
     new: &T,
     at: &Path<'_>,

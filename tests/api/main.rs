@@ -329,6 +329,47 @@ fn refusals_are_kubernetes_status() {
 }
 
 #[test]
+fn values_in_refusals_are_json() {
+    let server = Server::start();
+    let template = json!({
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"restartPolicy": "Always", "containers": [{"name": "m", "image": "x"}]},
+    });
+    let mut once = template.clone();
+    once["spec"]["restartPolicy"] = json!("Never");
+    let check = |kind: &str, spec: &Value, patch: Value, want: &str| {
+        let group = if kind == "jobs" { "batch" } else { "apps" };
+        let all = format!("/apis/{group}/v1/namespaces/default/{kind}");
+        let object = json!({"metadata": {"name": "x"}, "spec": spec});
+        let made = server.post(&all, &object);
+        assert!([201, 409].contains(&made.code), "{}", made.text());
+        let merge = "application/merge-patch+json";
+        let body = json!({"spec": patch}).to_string();
+        let answer = server.send("PATCH", &format!("{all}/x"), merge, body.as_bytes());
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert!(message.contains(want), "{message}");
+        for rust in ["Some(", "None", "match_labels", " { "] {
+            assert!(!message.contains(rust), "{message}");
+        }
+    };
+    let service =
+        json!({"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template});
+    let other = json!({"matchLabels": {"a": "z"}});
+    let want = r#"spec.selector: Invalid value: {"matchLabels":{"a":"z"}}: field is immutable"#;
+    check("deployments", &service, json!({"selector": other}), want);
+    check("replicasets", &service, json!({"selector": other}), want);
+    check("daemonsets", &service, json!({"selector": other}), want);
+    check("statefulsets", &service, json!({"podManagementPolicy": "Parallel"}), "Forbidden");
+    let job = json!({"suspend": true, "completions": 2, "template": once});
+    let want = "spec.completions: Invalid value: 3: field is immutable";
+    check("jobs", &job, json!({"completions": 3}), want);
+    let want = r#"spec.completions: Invalid value: "null": field is immutable"#;
+    check("jobs", &job, json!({"completions": null, "parallelism": 1}), want);
+    let want = r#"spec.template: Invalid value: {"metadata":"#;
+    check("jobs", &job, json!({"template": template}), want);
+}
+
+#[test]
 fn nobody_acts_in_the_name_of_another() {
     let server = Server::start();
     let check = |method: &str, path: &str, header: &str, code: u16| {

@@ -111,6 +111,7 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
     opening(text, &mut found);
     columns(text, &mut found);
     macros(&code, &mut found);
+    debug_parameters(name, text, &mut found);
     functions(&code, &mut found);
     if !name.starts_with("src/host") {
         let used = code.words().filter(|word| word.text == "unsafe");
@@ -146,6 +147,25 @@ fn macros(code: &Code, found: &mut Found) {
         let banned = matches!(word.text, "todo" | "unimplemented" | "dbg");
         if banned && code.text[word.end..].starts_with('!') {
             found.push((word.line, format!("{}! is left behind", word.text)));
+        }
+    }
+}
+
+/// A parameter that is only known to be `Debug` is shown to a user as Rust writes it. Texts and
+/// numbers look the same in every language; everything else is shown as JSON.
+fn debug_parameters(name: &str, text: &str, found: &mut Found) {
+    if !name.starts_with("src/") {
+        return;
+    }
+    for (index, line) in text.lines().enumerate() {
+        let is_bound = ["impl ", ": ", "+ "].iter().any(|before| {
+            ["Debug", "fmt::Debug", "std::fmt::Debug"].iter().any(|bound| {
+                line.split_once(&format!("{before}{bound}"))
+                    .is_some_and(|(_, rest)| !rest.starts_with(" for"))
+            })
+        });
+        if is_bound {
+            found.push((index + 1, "a parameter of `Debug` shows Rust's words".to_owned()));
         }
     }
 }

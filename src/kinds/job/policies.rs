@@ -17,6 +17,12 @@ const ACTIONS: &[&str] = &["Count", "FailIndex", "FailJob", "Ignore"];
 const OPERATORS: &[&str] = &["In", "NotIn"];
 const STATUSES: &[&str] = &["False", "True", "Unknown"];
 
+/// Lists the values as Go prints a list of texts.
+fn valid(values: &[&str]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    format!("valid values: [{}]", quoted.join(" "))
+}
+
 pub fn check_pod_failure_policy(
     spec: &JobSpec,
     policy: &PodFailurePolicy,
@@ -40,7 +46,7 @@ fn check_failure_rule(
 ) {
     let action = at.child("action");
     match rule.action.as_str() {
-        "" => causes.required(&action, &format!("valid values: {ACTIONS:?}")),
+        "" => causes.required(&action, &valid(ACTIONS)),
         "FailIndex" if spec.backoff_limit_per_index.is_none() => {
             causes.invalid(&action, &rule.action, "requires the backoffLimitPerIndex to be set");
         }
@@ -74,7 +80,7 @@ fn check_exit_codes(
     causes: &mut Causes,
 ) {
     match codes.operator.as_str() {
-        "" => causes.required(&at.child("operator"), &format!("valid values: {OPERATORS:?}")),
+        "" => causes.required(&at.child("operator"), &valid(OPERATORS)),
         other if !OPERATORS.contains(&other) => {
             causes.unsupported(&at.child("operator"), other, OPERATORS);
         }
@@ -123,7 +129,7 @@ fn check_conditions(
             names::qualified_name(&pattern.type_),
         );
         match pattern.status.as_deref().unwrap_or_default() {
-            "" => causes.required(&at.child("status"), &format!("valid values: {STATUSES:?}")),
+            "" => causes.required(&at.child("status"), &valid(STATUSES)),
             other if !STATUSES.contains(&other) => {
                 causes.unsupported(&at.child("status"), other, STATUSES);
             }
