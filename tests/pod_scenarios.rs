@@ -143,7 +143,7 @@ impl World {
         let mut ports = Ports::default();
         let host =
             queue::Host { node: &node, others: &Nothing, settings: &settings, now: self.now };
-        for decision in queue::bind(&pending, 0, &host, &mut ports) {
+        for decision in queue::bind(&pending, &queue::Taken::default(), &host, &mut ports) {
             self.carry_out(decision.into_plan().actions);
         }
         self.settle();

@@ -1,6 +1,7 @@
 //! Plans one object and carries out what its plan asks for, in the order asked.
 
 use super::Engine;
+use super::backlog::Chore;
 use super::network::Surroundings;
 use crate::kinds::action::{Action, Note, Outcome, Plan, Run, Severity, View};
 use crate::kinds::pod::observed::{Order, PodObserved};
@@ -27,6 +28,9 @@ impl Engine {
         self.mounts.watch_claim(&object);
         let plan = self.ask(&object);
         self.due.set(key, plan.wake_at.map(|at| at.max(self.turn.now)));
+        let is_made_or_deleted =
+            |action: &&Action| matches!(action, Action::Create(_) | Action::Delete(_));
+        self.count_burst(key, plan.actions.iter().filter(is_made_or_deleted).count());
         for action in plan.actions {
             match action {
                 Action::Put(own) if plan.is_settled && own.key() == *key => {
@@ -63,9 +67,16 @@ impl Engine {
     /// `key` is the planned object's.
     pub(super) fn carry_out(&mut self, key: &Key, planned: &Object, action: Action) {
         match action {
-            Action::Create(object) => self.create_planned(key, planned, object),
+            Action::Create(object) => {
+                self.turn.objects += 1;
+                self.create_planned(key, planned, object);
+            }
             Action::Put(object) => self.put(object),
-            Action::Delete(key) => self.delete(&key, None),
+            Action::Delete(key) => {
+                if let Some(object) = self.store.get(&key) {
+                    self.do_soon(Chore::Delete(key, object.uid().to_owned()));
+                }
+            }
             Action::DeleteAfterOwned(key) => self.delete_with(&key, "Foreground", None),
             Action::Remove => self.remove_or_wait(key),
             Action::Event(note) => self.note(key, planned, note),

@@ -1,6 +1,7 @@
 //! Deletion as the API server and the garbage collector do it: grace, finalizers, dependents.
 
 use super::Engine;
+use super::backlog::{Chore, OBJECTS_PER_TURN_MAX};
 use crate::kinds::pod::queue::is_bound;
 use crate::kinds::pod::standing;
 use crate::kinds::{Key, Kind, Object};
@@ -86,11 +87,16 @@ impl Engine {
 
     /// `orphanDependents`
     fn let_go(&mut self, owner: Object) {
-        for mut dependent in self.store.owned(owner.uid()) {
+        let dependents = self.store.owned(owner.uid());
+        let is_last = dependents.len() <= OBJECTS_PER_TURN_MAX;
+        for mut dependent in dependents.into_iter().take(OBJECTS_PER_TURN_MAX) {
             dependent.disown(owner.uid());
             self.put(dependent);
         }
-        self.put(without(owner, ORPHAN));
+        match is_last {
+            true => self.put(without(owner, ORPHAN)),
+            false => self.continue_later(&owner.key()),
+        }
     }
 
     /// The owner goes when none is left of those that say so (`blockOwnerDeletion`): they are
@@ -101,7 +107,9 @@ impl Engine {
         if dependents.is_empty() {
             return self.put(without(owner, FOREGROUND));
         }
-        dependents.iter().for_each(|dependent| self.collect_dependent(&dependent.key()));
+        for dependent in dependents {
+            self.do_soon(Chore::Collect(dependent.key()));
+        }
     }
 
     /// Removes an object from the store, and with it (in the background) what it owned.
@@ -118,9 +126,17 @@ impl Engine {
         if object.kind() == Kind::Pod {
             self.forget_pod(object);
         }
-        for dependent in self.store.owned(object.uid()) {
-            self.collect_dependent(&dependent.key());
+        for dependent in self.store.owned_keys(object.uid()) {
+            self.do_soon(Chore::Collect(dependent));
         }
+    }
+
+    /// True if the owner with this uid, which the object names, is no more.
+    pub(super) fn has_lost(&self, dependent: &Key, owner_uid: &str) -> bool {
+        let Some(object) = self.store.get(dependent) else { return false };
+        let owners = object.meta().owner_references.iter().flatten();
+        let mut owner = owners.filter(|owner| owner.uid == owner_uid);
+        owner.any(|owner| self.standing(&object, owner) != Standing::Solid)
     }
 
     /// Deletes an object that lives by its owners when the last of them is gone or waits for it;

@@ -91,6 +91,7 @@ impl Engine {
             }
             Object::Node(node) if object.name() == self.settings.node_name => {
                 self.node = Some(node.clone());
+                self.queue.node_changed();
             }
             _ => {}
         }

@@ -22,7 +22,10 @@ use std::sync::Arc;
 
 mod actions;
 mod alive;
+mod backlog;
 mod boot;
+#[cfg(test)]
+mod bulk_tests;
 mod defaults;
 mod due;
 mod dump;
@@ -183,7 +186,9 @@ pub struct Engine {
     uncommitted: Vec<Event>,
     /// Events whose commit failed, to be taken in again.
     unsettled: Vec<Event>,
-    /// Requests that wait for a commit, because their object changed since the last one.
+    backlog: backlog::Backlog,
+    /// Requests that wait for the next turn: their object changed since the last commit, or many
+    /// came before them.
     deferred: Vec<(u64, Request)>,
     committed_at: Timestamp,
     /// The last turn was not committed yet: what it decided waits in `turn`.
@@ -205,6 +210,14 @@ struct Turn {
     defaults: Option<Defaults>,
     /// Requests whose answer is no object of the store, by their id.
     rehearsed: BTreeSet<u64>,
+    /// How many requests were carried out.
+    requests: usize,
+    /// How many objects were made and deleted, apart from what requests and files say.
+    objects: usize,
+    /// Objects whose plan is not made again in this turn.
+    bursts: BTreeSet<Key>,
+    /// True if something is due that waits for this turn's commit: the backlog waits for the next.
+    is_urgent: bool,
     /// As the commit of this turn will write it.
     alive: Option<alive::Alive>,
 }
@@ -245,6 +258,7 @@ impl Engine {
             turn: Turn::default(),
             uncommitted: Vec::new(),
             unsettled: Vec::new(),
+            backlog: backlog::Backlog::default(),
             deferred: Vec::new(),
             committed_at: Timestamp::MIN,
             waits: false,
@@ -259,6 +273,7 @@ impl Engine {
         engine.remember_events();
         engine.take_back(recovered);
         engine.everything_is_dirty();
+        engine.collect_strays();
         Ok(engine)
     }
 
@@ -302,7 +317,9 @@ impl Engine {
         }
         self.follow_defaults();
         let due = self.due.pop(now, DUE_PER_TURN_MAX);
-        let can_wait = only_reports && due.is_empty() && !self.fresh && !self.quiet;
+        let is_idle = due.is_empty() && self.backlog.is_empty();
+        let can_wait = only_reports && is_idle && !self.fresh && !self.quiet;
+        self.turn.is_urgent = due.iter().any(|key| key.kind == Kind::CronJob);
         self.dirty.extend(due);
         self.decide(can_wait)
     }
@@ -319,6 +336,7 @@ impl Engine {
             return Ok(None);
         }
         self.begin_turn(slot);
+        self.turn.is_urgent = true;
         certain.iter().for_each(|key| self.due.set(key, None));
         self.dirty.extend(certain);
         self.decide(false).map(Some)
@@ -370,7 +388,10 @@ impl Engine {
         let is_patient = |order: &Order| matches!(order, Order::Clean { .. });
         let since = self.turn.now.duration_since(self.committed_at);
         let just_now = !since.is_negative() && since < COMMIT_EVERY;
-        just_now && effects.replies.is_empty() && effects.orders.iter().all(is_patient)
+        just_now
+            && self.backlog.is_empty()
+            && effects.replies.is_empty()
+            && effects.orders.iter().all(is_patient)
     }
 
     /// After a failed commit: forgets what was decided since the last good one, and keeps what
@@ -378,6 +399,7 @@ impl Engine {
     fn unsettle(&mut self) {
         self.unsettled = std::mem::take(&mut self.uncommitted);
         self.deferred.clear();
+        self.backlog = backlog::Backlog::default();
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
@@ -394,6 +416,7 @@ impl Engine {
         self.find_home();
         self.remember_events();
         self.everything_is_dirty();
+        self.collect_strays();
         Ok(())
     }
 
@@ -422,8 +445,9 @@ impl Engine {
     fn with_wake(&self, effects: Effects) -> Effects {
         let commit_at =
             self.waits.then(|| self.committed_at.checked_add(COMMIT_EVERY).ok()).flatten();
-        let deferred_at = (!self.deferred.is_empty()).then_some(self.turn.now);
-        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at, deferred_at];
+        let has_more = !self.deferred.is_empty() || !self.backlog.is_empty();
+        let more_at = has_more.then_some(self.turn.now);
+        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at, more_at];
         let wake_at = wakes.into_iter().flatten().min();
         Effects { wake_at, runs_at_wake: self.runs_at(wake_at), ..effects }
     }
@@ -492,6 +516,10 @@ impl Engine {
             // Pods before their Jobs, and Jobs before their CronJobs: an owner is planned once for
             // all that its own have to say, however many they are.
             while let Some(key) = self.dirty.pop_last() {
+                if self.postpone(&key) {
+                    self.makers.remove(&key);
+                    continue;
+                }
                 let plans = self.turn.plans.entry(key.clone()).or_default();
                 *plans += 1;
                 assert!(
@@ -505,7 +533,7 @@ impl Engine {
                 continue;
             }
             self.dirty = std::mem::take(&mut self.makers);
-            if self.dirty.is_empty() {
+            if self.dirty.is_empty() && !self.take_backlog() {
                 return;
             }
         }

@@ -8,6 +8,9 @@ use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object, admission, cron_job};
 use std::sync::Arc;
 
+/// At most this many requests are carried out per turn, as many as the server has on their way.
+const REQUESTS_PER_TURN_MAX: usize = 256;
+
 /// Where objects go that name no namespace.
 pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
@@ -45,12 +48,14 @@ impl Request {
 }
 
 impl Engine {
-    /// Carries out the request and answers it, unless its object changed since the last commit:
-    /// then it waits for the next one.
+    /// Carries out the request and answers it, unless its object changed since the last commit, or
+    /// many were carried out: then it waits for the next turn.
     pub(super) fn take_request(&mut self, id: u64, request: Request) {
-        if request.key().is_some_and(|key| self.store.is_staged(&key)) {
+        let is_many = self.turn.requests >= REQUESTS_PER_TURN_MAX;
+        if is_many || request.key().is_some_and(|key| self.store.is_staged(&key)) {
             return self.deferred.push((id, request));
         }
+        self.turn.requests += 1;
         if request.is_dry_run() {
             self.turn.rehearsed.insert(id);
         }

@@ -27,11 +27,11 @@ fn of_twenty_pods(name: &str) -> Object {
     Object::CronJob(cron_job)
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
-fn engine_in(folder: &tempfile::TempDir) -> Engine {
+pub(super) fn engine_in(folder: &tempfile::TempDir) -> Engine {
     let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
     let engine = Engine::new(store, Settings::default(), Seed::new(1), Vec::new());
     engine.expect("an engine")

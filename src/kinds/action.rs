@@ -263,6 +263,8 @@ impl From<ImageProgramForm> for ImageProgram {
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
     pub runs: Option<u32>,
+    /// `allocatable.pods` of the Node: more pods than this are not bound.
+    pub pods: Option<u32>,
 }
 
 /// How long `cronlet history` remembers.

@@ -13,6 +13,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
+/// At most this many pods are made or deleted per plan (`BurstReplicas`,
+/// `MaxPodCreateDeletePerSync`): the rest waits for the next one, which follows at once. Kubernetes
+/// has 500; here nothing else is decided until a plan's pods are made.
+pub const PODS_PER_PLAN_MAX: usize = 250;
+
 /// A generated name leaves room for its five letters.
 const BASE_LENGTH_MAX: usize = 58;
 

@@ -148,6 +148,13 @@ impl Index {
         self.owners.get(owner_uid)
     }
 
+    /// Each owner's uid with one of the objects that it owns.
+    pub fn owners(&self) -> Vec<(String, Key)> {
+        let owners = self.owners.iter();
+        let first = owners.filter_map(|(uid, keys)| Some((uid, keys.first()?)));
+        first.map(|(uid, key)| (uid.to_string(), key.clone())).collect()
+    }
+
     pub fn apply(&mut self, changes: Changes) {
         self.version = changes.version;
         for change in changes.list {

@@ -132,6 +132,11 @@ impl Store {
         keys.iter().filter_map(|key| self.get(key)).filter(owns).collect()
     }
 
+    /// The uids that committed objects name as their owners, each with one of these objects.
+    pub fn owners(&self) -> Vec<(String, Key)> {
+        self.published.index().owners()
+    }
+
     /// The objects of a kind and a namespace that a controller may adopt.
     pub fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object> {
         let mut orphans = self.owned(kind.info().plural);
@@ -140,7 +145,7 @@ impl Store {
     }
 
     /// In order. Some may have another owner by what is staged.
-    fn owned_keys(&self, owner_uid: &str) -> Vec<Key> {
+    pub fn owned_keys(&self, owner_uid: &str) -> Vec<Key> {
         let index = self.published.index();
         let (before, staged) = (index.owned_keys(owner_uid), self.staged.owned.get(owner_uid));
         match (before, staged) {

@@ -11,7 +11,7 @@ use super::failure_policy::{self, Verdict as Judged};
 use super::indexed::Indexed;
 use super::{backoff, create, pods, record};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, Refusals, admitted};
+use crate::kinds::controller::{Controller, PODS_PER_PLAN_MAX, Refusals, admitted};
 use crate::kinds::tally::Tally;
 use crate::kinds::{Key, Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
@@ -19,9 +19,6 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus, UncountedTerminatedPo
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use std::collections::BTreeSet;
-
-/// `MaxPodCreateDeletePerSync`: more pods than this wait for the next plan, which follows at once.
-const PODS_PER_PLAN_MAX: usize = 500;
 
 /// More pods of one Job than this do not run at once, whatever `parallelism` says: it is one host.
 const ACTIVE_MAX: i32 = 10_000;

@@ -34,6 +34,13 @@ pub fn obstacles(pod: &PodSpec, node: &Node) -> Vec<String> {
     lacking.map(|(name, _)| format!("Insufficient {name}")).collect()
 }
 
+/// At most this many pods are bound to the node and have not ended.
+pub fn pods_max(node: &Node) -> u32 {
+    let has = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
+    let pods = has.and_then(|has| has.get("pods")).and_then(|pods| pods.0.parse().ok());
+    pods.unwrap_or(u32::MAX)
+}
+
 /// The taint of a node that takes no new pods.
 pub fn unschedulable() -> Taint {
     Taint {

@@ -93,7 +93,9 @@ fn tell(status: &mut NodeStatus, condition: NodeCondition) {
 fn describe(status: &mut NodeStatus, settings: &Settings) {
     let cpu = canonical(&format!("{}m", settings.host_cpu_millis));
     let memory = canonical(&format!("{}Ki", settings.host_memory_bytes / 1024));
-    let capacity = [("cpu".to_owned(), cpu), ("memory".to_owned(), memory)];
+    let pods = Written(pods_max(settings).to_string());
+    let capacity = [("cpu", cpu), ("memory", memory), ("pods", pods)];
+    let capacity = capacity.map(|(name, amount)| (name.to_owned(), amount));
     status.capacity = Some(BTreeMap::from(capacity));
     status.allocatable = status.capacity.clone();
     let address = |kind: &str, address: &str| NodeAddress {
@@ -113,6 +115,14 @@ fn describe(status: &mut NodeStatus, settings: &Settings) {
         container_runtime_version: concat!("process://", env!("CARGO_PKG_VERSION")).to_owned(),
         ..NodeSystemInfo::default()
     });
+}
+
+/// How many pods run at once where the configuration says nothing: one for each MiB of memory, as
+/// the shim and the smallest of programs take about half of that, and no fewer than the kubelet's
+/// 110. Beyond 2,500, processes and cgroups are what a host is short of first.
+fn pods_max(settings: &Settings) -> u32 {
+    let by_memory = u32::try_from(settings.host_memory_bytes >> 20).unwrap_or(u32::MAX);
+    settings.limits.pods.unwrap_or(by_memory.clamp(110, 2500))
 }
 
 fn canonical(text: &str) -> Written {

@@ -8,11 +8,11 @@ use super::status::{fresh, seconds};
 use super::volumes;
 use crate::kinds::action::{Action, Note, Others, Plan, Settings, Severity};
 use crate::kinds::node::fits;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Map, Object};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pod that is not bound yet.
 #[derive(Debug, Clone, Copy)]
@@ -53,13 +53,23 @@ pub fn takes_run(pod: &Pod) -> bool {
     is_of_job(pod) && is_bound(pod) && !has_ended(pod)
 }
 
-/// Does it wait for something else than its turn?
-pub fn is_held(pod: &Pod, host: &Host, ports: &Ports) -> bool {
-    let nothing = BTreeSet::new();
-    is_gated(pod)
-        || fits_not(pod, host.node).is_some()
-        || ports.host_conflict(pod).is_some()
-        || lacks_volume(pod, host, &nothing).is_some()
+/// What a pod waits for other than its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A change of the pod or of the node.
+    Change,
+    /// Something of another object: a port, a volume.
+    Other,
+}
+
+/// `None` if it waits for nothing but its turn.
+pub fn held(pod: &Pod, host: &Host, ports: &Ports) -> Option<Held> {
+    if is_gated(pod) || fits_not(pod, host.node).is_some() {
+        return Some(Held::Change);
+    }
+    let waits =
+        ports.host_conflict(pod).is_some() || lacks_volume(pod, host, &BTreeSet::new()).is_some();
+    waits.then_some(Held::Other)
 }
 
 /// What a pod is held against.
@@ -70,12 +80,82 @@ pub struct Host<'a> {
     pub now: Timestamp,
 }
 
+/// The pods that are bound and have not ended, and whose they are.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// How many of them [`takes_run`].
+    pub runs: u32,
+    pods: Map<Key, String>,
+    owners: Map<String, u32>,
+}
+
+impl Taken {
+    pub fn insert(&mut self, key: &Key, pod: &Pod) {
+        let owner = owner_uid(pod);
+        if self.pods.insert(key.clone(), owner.to_owned()).is_none() {
+            *self.owners.entry(owner.to_owned()).or_default() += 1;
+        }
+    }
+
+    pub fn remove(&mut self, key: &Key) {
+        let Some(owner) = self.pods.remove(key) else { return };
+        if let Some(count) = self.owners.get_mut(&owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.owners.remove(&owner);
+            }
+        }
+    }
+
+    pub fn pods(&self) -> u32 {
+        u32::try_from(self.pods.len()).unwrap_or(u32::MAX)
+    }
+
+    fn of_owner(&self, owner: &str) -> u32 {
+        self.owners.get(owner).copied().unwrap_or(0)
+    }
+}
+
+/// The uid of its controller; empty for a pod without one.
+fn owner_uid(pod: &Pod) -> &str {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    let mut owners = owners.filter(|owner| owner.controller == Some(true));
+    owners.next().map_or("", |owner| owner.uid.as_str())
+}
+
+/// How many more pods the node takes. One owner's pods take at most nine tenths of the places, so
+/// that a large one never keeps all others from running.
+struct Places<'a> {
+    taken: &'a Taken,
+    pods_max: u32,
+    bound: u32,
+    of_owners: BTreeMap<&'a str, u32>,
+}
+
+impl<'a> Places<'a> {
+    /// Takes a place for the pod, if there is one.
+    fn take(&mut self, pod: &'a Pod) -> bool {
+        let owner = owner_uid(pod);
+        let more = self.of_owners.entry(owner).or_default();
+        let share = self.pods_max - self.pods_max.div_ceil(10);
+        let has_share = owner.is_empty() || self.taken.of_owner(owner) + *more < share;
+        let is_free = has_share && self.taken.pods() + self.bound < self.pods_max;
+        if is_free {
+            *more += 1;
+            self.bound += 1;
+        }
+        is_free
+    }
+}
+
 /// Binds to the node what may run now, and tells the others why they wait; pods that stay as they
-/// are are left out. `running` is the number of pods that [`takes_run`].
-pub fn bind(pending: &[Pending], running: u32, host: &Host, ports: &mut Ports) -> Vec<Decision> {
+/// are are left out.
+pub fn bind(pending: &[Pending], taken: &Taken, host: &Host, ports: &mut Ports) -> Vec<Decision> {
     let Host { node, settings, now, .. } = *host;
-    let mut taken = BTreeSet::new();
-    let mut free = settings.limits.runs.map(|runs| runs.saturating_sub(running));
+    let mut claimed = BTreeSet::new();
+    let mut free = settings.limits.runs.map(|runs| runs.saturating_sub(taken.runs));
+    let of_owners = BTreeMap::new();
+    let mut places = Places { taken, pods_max: fits::pods_max(node), bound: 0, of_owners };
     let mut queue: Vec<&Pending> = pending.iter().filter(|one| may_bind(one.pod)).collect();
     queue.sort_by(|a, b| rank(a).cmp(&rank(b)));
     let mut decisions = Vec::new();
@@ -86,23 +166,29 @@ pub fn bind(pending: &[Pending], running: u32, host: &Host, ports: &mut Ports) -
         }
         let refused = fits_not(pod, node)
             .or_else(|| taken_port(pod, ports))
-            .or_else(|| lacks_volume(pod, host, &taken));
+            .or_else(|| lacks_volume(pod, host, &claimed));
         if let Some(message) = refused {
             decisions.extend(unschedulable(pod, message, now));
             continue;
         }
-        match &mut free {
+        match free {
             Some(0) if is_of_job(pod) => {
                 decisions.extend(wait(pod, "RunLimit", limited(settings), now));
                 continue;
             }
-            Some(free) if is_of_job(pod) => *free -= 1,
             _ => {}
+        }
+        if !places.take(pod) {
+            decisions.extend(unschedulable(pod, TOO_MANY.to_owned(), now));
+            continue;
+        }
+        if is_of_job(pod) {
+            free = free.map(|free| free - 1);
         }
         let decision = assign(pod, settings, now);
         // It holds nothing yet that another could wait for.
         ports.watch(&decision.pod);
-        taken.extend(claims(pod));
+        claimed.extend(claims(pod));
         decisions.push(decision);
     }
     decisions
@@ -125,6 +211,9 @@ impl Decision {
     }
 }
 
+const TOO_MANY: &str = "0/1 nodes are available: 1 Too many pods. no new claims to deallocate, \
+                        preemption: 0/1 nodes are available: 1 No preemption victims found for \
+                        incoming pod.";
 const GATED: &str = "Scheduling is blocked due to non-empty scheduling gates";
 
 fn limited(settings: &Settings) -> String {

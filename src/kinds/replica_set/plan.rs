@@ -6,7 +6,7 @@
 
 use super::status::{self, Counts, Failure};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::controller::{Controller, PODS_PER_PLAN_MAX, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::pod::ports::{self, Blocked};
 use crate::kinds::pod::standing::{self, Usefulness};
 use crate::kinds::{Key, Kind, Object};
@@ -15,9 +15,6 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::cmp::Ordering;
 use std::sync::Arc;
-
-/// `BurstReplicas`: more pods than this wait for the next plan, which follows at once.
-const PODS_PER_PLAN_MAX: usize = 500;
 
 /// More pods of one ReplicaSet than this do not run, whatever `replicas` says: it is one host.
 const ACTIVE_MAX: usize = 10_000;

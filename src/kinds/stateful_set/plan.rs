@@ -5,7 +5,7 @@
 
 use super::{claims, pods, status};
 use crate::kinds::action::{Action, Plan, Severity, View};
-use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::controller::{Controller, PODS_PER_PLAN_MAX, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{self, HASH, Revisions};
 use crate::kinds::template::{Round, scaled};
@@ -46,6 +46,7 @@ pub fn plan(set: &StatefulSet, view: &View) -> Plan {
         status: before,
         replicas: Vec::new(),
         condemned: Vec::new(),
+        made: 0,
     };
     sync.sort(found);
     sync.count(history.collisions);
@@ -73,6 +74,8 @@ struct Sync<'a> {
     replicas: Vec<Option<Arc<Pod>>>,
     /// Those with other numbers, the greatest first.
     condemned: Vec<Arc<Pod>>,
+    /// How many pods the plan makes.
+    made: usize,
 }
 
 /// Whether a set that goes step by step may go on after this step.
@@ -125,6 +128,9 @@ impl Sync<'_> {
     /// Makes, mends, deletes: in this order (`updateStatefulSet`).
     fn manage(&mut self) {
         for index in 0..self.replicas.len() {
+            if self.made == PODS_PER_PLAN_MAX {
+                return;
+            }
             match self.process(index) {
                 Step::Failed => return,
                 Step::Wait if self.is_ordered() => return,
@@ -199,6 +205,7 @@ impl Sync<'_> {
             return Step::Failed;
         }
         self.plan.push(Action::Create(object));
+        self.made += 1;
         self.tell("SuccessfulCreate", &format!("Pod {pod_name}"), "successful");
         Step::Wait
     }

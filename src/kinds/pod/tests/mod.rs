@@ -123,7 +123,7 @@ impl World {
         let mut ports = Ports::default();
         let (settings, now) = (&self.settings, self.now);
         let host = queue::Host { node: &node, others: &Nothing, settings, now };
-        for decision in queue::bind(&pending, 0, &host, &mut ports) {
+        for decision in queue::bind(&pending, &queue::Taken::default(), &host, &mut ports) {
             self.carry_out(decision.into_plan());
         }
     }

@@ -3,8 +3,10 @@
 use super::Nothing;
 use crate::kinds::action::{Limits, Settings};
 use crate::kinds::pod::ports::{self, Ports};
-use crate::kinds::pod::queue::{Decision, Host, Pending, bind, is_bound, is_held, slot, takes_run};
-use crate::kinds::{Key, Kind};
+use crate::kinds::pod::queue::{
+    Decision, Held, Host, Pending, Taken, bind, held, is_bound, slot, takes_run,
+};
+use crate::kinds::{Key, Kind, Object};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -28,10 +30,12 @@ fn decide(pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
 fn decide_on(node: &Node, pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
     let pending: Vec<Pending> =
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
-    let settings = Settings { limits: Limits { runs }, ..Settings::default() };
+    let settings = Settings { limits: Limits { runs, pods: None }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
     let host = Host { node, others: &Nothing, settings: &settings, now };
-    bind(&pending, running, &host, &mut Ports::default())
+    let mut taken = Taken::default();
+    taken.runs = running;
+    bind(&pending, &taken, &host, &mut Ports::default())
 }
 
 /// Decisions in their order: `name` is bound, `name?` is told to wait.
@@ -98,7 +102,8 @@ fn a_pod_waits_for_a_node_that_fits() {
     assert!(decide_on(&node, &waiting, 0, None).is_empty(), "it is told once");
     let (settings, now) = (&Settings::default(), Timestamp::UNIX_EPOCH);
     let host = Host { node: &node, others: &Nothing, settings, now };
-    assert!(is_held(&waiting[0], &host, &Ports::default()), "those behind it need not wait");
+    let held = held(&waiting[0], &host, &Ports::default());
+    assert_eq!(held, Some(Held::Change), "those behind it need not wait");
     node.metadata.labels = Some([("disk".to_owned(), "ssd".to_owned())].into());
     assert!(is_bound(&decide_on(&node, &waiting, 0, None)[0].pod));
 }
@@ -156,7 +161,7 @@ fn pods_that_want_one_host_port_are_parted() {
         let now = Timestamp::from_second(1000).expect("in range");
         let (node, settings) = (Node::default(), Settings::default());
         let host = Host { node: &node, others: &Nothing, settings: &settings, now };
-        let decisions = bind(&pending, 0, &host, &mut ports);
+        let decisions = bind(&pending, &Taken::default(), &host, &mut ports);
         let bound: Vec<bool> = decisions.iter().map(|decision| is_bound(&decision.pod)).collect();
         // Of two that come together one waits for the other.
         assert_eq!(bound, [free, false], "{held:?} {wanted:?}");
@@ -204,4 +209,47 @@ fn who_waits_for_a_port_hears_when_it_is_free() {
     ports.watch(&pod("first", running(), "Running"));
     assert_eq!(ports.forget(&key("first")), [key("second")]);
     assert_eq!(ports.forget(&key("second")), []);
+}
+
+#[test]
+fn no_more_pods_are_bound_than_the_node_takes() {
+    let owned = |name: &str, owner: &str| {
+        let mut pod = pod(name, 0, false);
+        pod.metadata.owner_references = None;
+        if !owner.is_empty() {
+            let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner,
+                "uid": owner, "controller": true}]);
+            pod.metadata.owner_references = serde_json::from_value(owner).expect("an owner");
+        }
+        pod
+    };
+    let check = |pods_max: u32, before: &[(&str, &str)], new: &[(&str, &str)], bound: &[&str]| {
+        let node = json!({"status": {"allocatable": {"pods": pods_max.to_string()}}});
+        let node: Node = serde_json::from_value(node).expect("a node");
+        let mut taken = Taken::default();
+        for (name, owner) in before {
+            let pod = owned(name, owner);
+            taken.insert(&Object::from(pod.clone()).key(), &pod);
+        }
+        let pods: Vec<Pod> = new.iter().map(|(name, owner)| owned(name, owner)).collect();
+        let pending: Vec<Pending> =
+            pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
+        let now = Timestamp::from_second(1000).expect("in range");
+        let settings = Settings::default();
+        let host = Host { node: &node, others: &Nothing, settings: &settings, now };
+        let decisions = bind(&pending, &taken, &host, &mut Ports::default());
+        let (yes, no): (Vec<_>, Vec<_>) = decisions.iter().partition(|one| is_bound(&one.pod));
+        let names: Vec<&str> =
+            yes.iter().filter_map(|one| one.pod.metadata.name.as_deref()).collect();
+        assert_eq!(names, bound);
+        for decision in no {
+            let event = decision.event.as_ref().expect("an event");
+            assert!(event.message.starts_with("0/1 nodes are available: 1 Too many pods. "));
+        }
+    };
+    check(2, &[("a", "")], &[("b", ""), ("c", "")], &["b"]);
+    check(2, &[("a", ""), ("b", "")], &[("c", "")], &[]);
+    // The last tenth is not one owner's.
+    check(3, &[("a", "x")], &[("b", "x"), ("c", "x"), ("d", "y")], &["b", "d"]);
+    check(0, &[], &[("a", "")], &[]);
 }
