@@ -5,6 +5,7 @@ use super::rules::claims::Claims;
 use super::rules::deployment;
 use super::rules::owners::{Deleted, Owners};
 use super::rules::proportion::Proportions;
+use super::rules::volumes;
 use super::rules::{Member, Scene, Taken, Turn, daemon_set, stateful_set};
 use super::runtime::Host;
 use crate::engine::Effects;
@@ -94,6 +95,7 @@ impl Rollouts {
         let (services, pods) = (&self.services, &self.pods);
         let held = self.claims.check(reader, version, deleted, &self.owners, services, pods);
         held.unwrap_or(Ok(()))?;
+        volumes::check(reader, version).unwrap_or(Ok(()))?;
         let _ = self.proportions.follow(reader, version);
         self.backoff.check(host)?;
         self.check_condemned(host)?;

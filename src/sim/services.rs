@@ -12,10 +12,52 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// A class whose claims get folders where no volume is left.
+const CLASS: &str = "standard";
+const VOLUMES: usize = 6;
+
 /// The kinds that keep programs up.
 pub(super) const KINDS: [Kind; 3] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
 
+/// PersistentVolumes of the class that claims name, for some of them: the others get folders.
+pub(super) fn volumes() -> Vec<Object> {
+    let volume = |number: usize| {
+        let modes = ["ReadWriteOnce", "ReadOnlyMany"];
+        let spec = json!({
+            "capacity": {"storage": format!("{}Gi", number % 3 + 1)},
+            "accessModes": modes[..=number % 2],
+            "storageClassName": CLASS,
+            "hostPath": {"path": format!("/srv/{number}")},
+        });
+        let json = json!({"metadata": {"name": format!("v{number}")}, "spec": spec});
+        Kind::PersistentVolume.deserialize(json).expect("a volume by construction")
+    };
+    (0..VOLUMES).map(volume).collect()
+}
+
+/// An administrator offers a volume anew whose claim was deleted.
+fn offer(world: &World) -> Option<Mischief> {
+    let is_released = |object: &Object| match object {
+        Object::PersistentVolume(volume) => {
+            let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
+            phase == Some("Released")
+        }
+        _ => false,
+    };
+    let mut volume = world.reader()?.list(Kind::PersistentVolume, None).0;
+    volume.retain(is_released);
+    let mut object = volume.pop()?;
+    object.meta_mut().resource_version = None;
+    if let Object::PersistentVolume(volume) = &mut object {
+        Arc::make_mut(volume).spec.get_or_insert_default().claim_ref = None;
+    }
+    Some(Mischief::Request(Request::Update(object)))
+}
+
 pub(super) fn draw(world: &mut World) -> Mischief {
+    if let Some(offered) = offer(world) {
+        return offered;
+    }
     match world.seed.below(16) {
         0 => Mischief::Request(Request::Create(service(world))),
         1 => delete_one(world),
@@ -103,6 +145,7 @@ fn claims(seed: &mut Seed, spec: &mut Value) {
         "metadata": {"name": "data"},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
+            "storageClassName": CLASS,
             "resources": {"requests": {"storage": "1Gi"}},
         },
     }]);

@@ -98,6 +98,8 @@ impl World {
         let mut objects: Vec<Object> =
             (0..setup.cron_jobs).map(|_| mischief::cron_job(&mut world)).collect();
         objects.extend((0..setup.services).map(|_| services::service(&mut world)));
+        let volumes = if setup.services > 0 { services::volumes() } else { Vec::new() };
+        objects.extend(volumes);
         let requests = objects.into_iter().map(Request::Create).collect();
         world.turn(requests)?;
         Ok(world)

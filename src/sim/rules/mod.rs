@@ -12,6 +12,7 @@ pub(super) mod deployment;
 pub(super) mod owners;
 pub(super) mod proportion;
 pub(super) mod stateful_set;
+pub(super) mod volumes;
 pub(super) mod writes;
 
 use crate::kinds::Object;
