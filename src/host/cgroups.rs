@@ -38,6 +38,9 @@ enum Controller {
     Legacy(PathBuf),
 }
 
+/// Ends the names of pods' own cgroups.
+pub const POD_SUFFIX: &str = ".pod";
+
 /// What a container may use; `None`: no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
@@ -113,37 +116,81 @@ impl Layout {
         sentences
     }
 
-    /// The folders that an attempt called `name` with these limits will have.
-    fn folders(&self, name: &str, limits: &Limits) -> Vec<PathBuf> {
+    /// The folders that an attempt with these limits will have its own in.
+    fn bases(&self, limits: &Limits) -> Vec<&PathBuf> {
         let mut bases: Vec<&PathBuf> = Vec::new();
         bases.extend(self.unified.as_ref().or(self.tracker.as_ref()));
         let cpu_wanted = limits.cpu_millis_max.or(limits.cpu_millis_request).is_some();
         let memory_wanted = limits.memory_bytes_max.is_some();
         for (controller, wanted) in [(&self.memory, memory_wanted), (&self.cpu, cpu_wanted)] {
             // Controllers that are mounted together share a folder.
-            if let (Some(Controller::Legacy(base)), true) = (controller, wanted)
+            if let Some(Controller::Legacy(base)) = controller
+                && (wanted || is_of_pod(base))
                 && !bases.contains(&base)
             {
                 bases.push(base);
             }
         }
-        bases.into_iter().map(|base| base.join(name)).collect()
+        bases
     }
 
     /// Makes the cgroup of one attempt, with its limits set and nothing in it yet.
     pub fn create(&self, name: &str, limits: &Limits) -> io::Result<Cgroup> {
-        let folders = self.folders(name, limits);
+        let folders = self.bases(limits).into_iter().map(|base| base.join(name)).collect();
         let cgroup = Cgroup { born_in: self.unified.is_some(), folders };
         for folder in &cgroup.folders {
             make_folder(folder)?;
         }
+        self.limit(name, limits)?;
+        if limits.memory_bytes_max.is_some() && self.memory == Some(Controller::Unified) {
+            // A container out of memory goes whole. A pod does not: its other containers stay.
+            let _ = fs::write(self.folder_of(&Controller::Unified, name).join(OOM_GROUP), "1");
+        }
+        Ok(cgroup)
+    }
+
+    /// Makes the cgroup of a pod that has limits itself, or sets them anew; `name` ends in
+    /// [`POD_SUFFIX`]. Returns the layout for its containers, whose cgroups lie in it.
+    pub fn within(&self, name: &str, limits: &Limits) -> io::Result<Layout> {
+        let bases = self.bases(limits);
+        for base in &bases {
+            let folder = base.join(name);
+            make_folder(&folder)?;
+            // Version 1 before Linux 5.11: what is below counts. Others lack the file.
+            let _ = fs::write(folder.join("memory.use_hierarchy"), "1");
+        }
+        self.limit(name, limits)?;
+        let below =
+            |base: &PathBuf| if bases.contains(&base) { base.join(name) } else { base.clone() };
+        let controller = |controller: &Option<Controller>| match controller {
+            Some(Controller::Legacy(base)) => Some(Controller::Legacy(below(base))),
+            other => other.clone(),
+        };
+        if let Some(unified) = &self.unified {
+            let enabled = fs::read_to_string(unified.join("cgroup.subtree_control"));
+            let enable: String = enabled
+                .unwrap_or_default()
+                .split_ascii_whitespace()
+                .map(|name| format!("+{name} "))
+                .collect();
+            fs::write(unified.join(name).join("cgroup.subtree_control"), enable)?;
+        }
+        Ok(Layout {
+            unified: self.unified.as_ref().map(below),
+            memory: controller(&self.memory),
+            cpu: controller(&self.cpu),
+            tracker: self.tracker.as_ref().map(below),
+        })
+    }
+
+    fn limit(&self, name: &str, limits: &Limits) -> io::Result<()> {
         if let (Some(bytes), Some(controller)) = (limits.memory_bytes_max, &self.memory) {
             limit_memory(controller, &self.folder_of(controller, name), bytes)?;
         }
         if let Some(controller) = &self.cpu {
             limit_cpu(controller, &self.folder_of(controller, name), limits)?;
         }
-        Ok(cgroup)
+        Ok(())
     }
 
     fn folder_of(&self, controller: &Controller, name: &str) -> PathBuf {
@@ -164,7 +211,6 @@ fn limit_memory(controller: &Controller, folder: &Path, bytes: u64) -> io::Resul
         Controller::Unified => {
             fs::write(folder.join("memory.max"), bytes)?;
             let _ = fs::write(folder.join("memory.swap.max"), "0");
-            let _ = fs::write(folder.join("memory.oom.group"), "1");
         }
         Controller::Legacy(_) => {
             fs::write(folder.join("memory.limit_in_bytes"), &bytes)?;
@@ -174,6 +220,7 @@ fn limit_memory(controller: &Controller, folder: &Path, bytes: u64) -> io::Resul
     Ok(())
 }
 
+const OOM_GROUP: &str = "memory.oom.group";
 const CPU_PERIOD_MICROSECONDS: u64 = 100_000;
 const CPU_QUOTA_MICROSECONDS_MIN: u64 = 1_000;
 
@@ -260,12 +307,21 @@ impl Cgroup {
         pids.filter(|pid| *pid != own).collect()
     }
 
-    /// Removes the folders. False: something in it is still alive.
+    /// Removes the folders, and those of a pod with nothing left in them. False: something in it is
+    /// still alive.
     pub fn remove(&self) -> bool {
-        self.folders.iter().all(|folder| match fs::remove_dir(folder) {
+        let is_gone = |folder: &PathBuf| match fs::remove_dir(folder) {
             Ok(()) => true,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
-        })
+        };
+        let all_gone = self.folders.iter().all(is_gone);
+        for pod in self.folders.iter().filter_map(|folder| folder.parent()) {
+            if is_of_pod(pod) {
+                // Another container of the pod may still be there, and removes it then.
+                let _ = fs::remove_dir(pod);
+            }
+        }
+        all_gone
     }
 
     /// Did the kernel kill something in it for want of memory?
@@ -279,6 +335,11 @@ impl Cgroup {
             files.iter().any(|file| fs::read_to_string(folder.join(file)).is_ok_and(killed))
         })
     }
+}
+
+/// True if the folder is a pod's own: all of its containers lie in it.
+fn is_of_pod(folder: &Path) -> bool {
+    folder.to_str().is_some_and(|name| name.ends_with(POD_SUFFIX))
 }
 
 /// One line of `/proc/self/mountinfo` that mounts cgroups.

@@ -16,6 +16,10 @@ pub mod users;
 
 pub mod mounts;
 
+pub mod confine;
+
+mod seccomp;
+
 pub mod paths;
 
 pub mod uts;

@@ -66,7 +66,7 @@ pub fn create(
         let why = "resourceVersion should not be set on objects to be created";
         return Err(Refused::BadRequest(why.into()));
     }
-    let mut warnings = warnings(&object);
+    let mut warnings = warnings(None, &object);
     // As in the API server: defaults of the body come first, then what creation sets, then the
     // checks.
     set_defaults(&mut object);
@@ -135,10 +135,7 @@ pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
 pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
     check_numbers(&new)?;
     same_object(old, &new)?;
-    // What was stored before was warned of before, defaults among it.
-    let known = warnings(old);
-    let mut warnings = warnings(&new);
-    warnings.retain(|warning| !known.contains(warning));
+    let mut warnings = warnings(Some(old), &new);
     set_defaults(&mut new);
     warnings.extend(gates::drop_disabled(Some(old), &mut new));
     meta::prepare_update(old.meta(), new.meta_mut());
@@ -338,8 +335,16 @@ fn prepare_create(object: &mut Object) {
     }
 }
 
-/// Fields that are fine, and do nothing here: one warning each.
-fn warnings(object: &Object) -> Vec<String> {
+/// Returns a warning for each field that is fine, and does nothing here. What was stored before was
+/// warned of before, defaults among it.
+pub fn warnings(old: Option<&Object>, new: &Object) -> Vec<String> {
+    let known = old.map_or_else(Vec::new, all_warnings);
+    let mut warnings = all_warnings(new);
+    warnings.retain(|warning| !known.contains(warning));
+    warnings
+}
+
+fn all_warnings(object: &Object) -> Vec<String> {
     let mut warnings = Vec::new();
     if object.controller_uid().is_some() {
         // Its controller's manifest was warned of.

@@ -9,7 +9,7 @@ use super::route::Part;
 use super::{patch, read, rehearse, strategic};
 use crate::engine::{DeleteOptions, Request};
 use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object};
+use crate::kinds::{Key, Kind, Object, admission};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
@@ -38,13 +38,16 @@ pub async fn create(
     namespace: &str,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
-    let Decoded { object, warnings } = sent.object(kind, namespace, None)?;
+    let Decoded { object, mut warnings } = sent.object(kind, namespace, None)?;
+    warnings.extend(admission::warnings(None, &object));
     let created = submit(gate, Request::Create(object), sent.query.dry_run()?).await?;
     Ok(warned(answer::object(StatusCode::CREATED, &created), &warnings))
 }
 
 pub async fn update(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
-    let Decoded { object, warnings } = sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    let Decoded { object, mut warnings } =
+        sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    warnings.extend(of_spec(part, gate.reader.get(key).as_ref(), &object));
     let updated = submit(gate, change(part, object), sent.query.dry_run()?).await?;
     Ok(warned(answer::object(StatusCode::OK, &updated), &warnings))
 }
@@ -87,6 +90,11 @@ fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Obj
     }
     object.set_namespace(namespace);
     Ok(object)
+}
+
+/// Returns the warnings of a write of the spec.
+fn of_spec(part: Part, old: Option<&Object>, new: &Object) -> Vec<String> {
+    if part == Part::Status { Vec::new() } else { admission::warnings(old, new) }
 }
 
 fn warned(mut answer: Answer, warnings: &[String]) -> Answer {
@@ -143,6 +151,7 @@ pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result
         let patched = style.applied(old, &patch)?;
         let decoded = body::decode(key.kind, &patched, "", strictness)?;
         warnings = decoded.warnings;
+        warnings.extend(of_spec(part, Some(old), &decoded.object));
         placed(decoded.object, &key.namespace, Some(&key.name))
     };
     let object = rewrite(gate, key, |object| change(part, object), dry_run, patched).await?;
@@ -156,10 +165,13 @@ async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused
                    required for apply patch";
         return Err(Refused::BadRequest(why.to_owned()));
     }
-    let Decoded { object, warnings } = sent.object(key.kind, &key.namespace, Some(&key.name))?;
+    let Decoded { object, mut warnings } =
+        sent.object(key.kind, &key.namespace, Some(&key.name))?;
     // Of several that come at once, one makes the object.
     let _turn = gate.patches.lock(key).await;
-    let is_new = gate.reader.get(key).is_none();
+    let old = gate.reader.get(key);
+    warnings.extend(admission::warnings(old.as_ref(), &object));
+    let is_new = old.is_none();
     let dry_run = sent.query.dry_run()?;
     let applied = gate.submit(Request::Apply { object, dry_run }).await?;
     let code = if is_new { StatusCode::CREATED } else { StatusCode::OK };

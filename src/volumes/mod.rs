@@ -27,6 +27,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the reason alone, for paths that nobody may read.
+    pub fn without_path(&self) -> String {
+        match self {
+            Error::Io { doing, source, .. } => format!("{doing} it: {source}"),
+            Error::HostPathType { wanted, .. } => {
+                format!("hostPath type check failed: it is not {wanted}")
+            }
+            Error::Path(_) => "it leaves the volume".into(),
+        }
+    }
+
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { doing, path, source }

@@ -6,6 +6,7 @@ mod common;
 
 mod canary;
 mod clients;
+mod confined;
 mod files;
 mod host;
 mod jobs;

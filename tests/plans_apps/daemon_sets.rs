@@ -64,12 +64,12 @@ fn gone(world: &mut World) {
 
 #[test]
 fn what_picks_a_node_has_an_effect() {
-    let picky = json!({"nodeSelector": {"disk": "ssd"}, "tolerations": [], "hostPID": false});
+    let picky = json!({"nodeSelector": {"disk": "ssd"}, "tolerations": [], "hostUsers": false});
     let object = set(json!({"template": {"spec": picky}})).to_string();
     let object = Kind::DaemonSet.read_json(object.as_bytes()).expect("a DaemonSet");
     let admitted = admission::preview(object, "default").expect("it is fine");
     let [warning] = &admitted.warnings[..] else { panic!("{:?}", admitted.warnings) };
-    assert!(warning.starts_with("spec.template.spec.hostPID: has no effect"), "{warning}");
+    assert!(warning.starts_with("spec.template.spec.hostUsers: has no effect"), "{warning}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn a_probe_runs_in_its_container() {
         at: "/mnt".into(),
         read_only: false,
         sub_path: None,
+        sub_path_called: None,
         volume: "data".into(),
         source: volume,
     };

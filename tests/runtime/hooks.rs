@@ -22,7 +22,8 @@ fn post_start(world: &mut World, launch: &Launch) -> Result<(), String> {
 fn with_data(launch: Launch) -> Launch {
     let source = MountSource::EmptyDir { memory: false, size_bytes_max: None };
     let (at, volume) = ("/data".into(), "work".into());
-    let mounts = vec![Mount { at, read_only: false, sub_path: None, volume, source }];
+    let mounts =
+        vec![Mount { at, read_only: false, sub_path: None, sub_path_called: None, volume, source }];
     Launch { mounts, ..launch }
 }
 

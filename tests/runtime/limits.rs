@@ -1,7 +1,7 @@
 //! Limits: what the container may use, what its shim uses, and what is left of both.
 
 use crate::world::{World, alive, kill, sh, until};
-use cronlet::kinds::pod::observed::{Launch, ResourceLimits};
+use cronlet::kinds::pod::observed::{Launch, News, ResourceLimits};
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -20,6 +20,34 @@ fn out_of_memory_is_told() {
     let killed = Launch { limits: hungry.limits.clone(), ..sh("kill -KILL $$") };
     assert_eq!(world.run(&killed).reason, "Error");
     assert!(cgroups_of(&hungry).is_empty() && cgroups_of(&killed).is_empty());
+}
+
+/// Each container is below the limit of its pod; together they are above.
+#[test]
+fn a_pod_is_held_to_its_limit() {
+    let mut world = World::new();
+    if world.cannot("memory") {
+        return;
+    }
+    let limits = ResourceLimits { memory_bytes_max: Some(48 << 20), ..ResourceLimits::default() };
+    // It keeps the last bytes of what never ends.
+    let script = "cat /dev/zero | tail -c 30000000";
+    let first = Launch { limits: limits.clone(), pod_limits: limits, ..sh(script) };
+    let second = Launch { container: "second".into(), ..first.clone() };
+    [&first, &second].into_iter().for_each(|launch| world.start(launch));
+    let mut reason = None;
+    until(|| {
+        reason = world.seen().iter().find_map(|report| match &report.news {
+            News::Exited(exit) => Some(exit.reason.clone()),
+            _ => None,
+        });
+        reason.is_some()
+    });
+    assert_eq!(reason.as_deref(), Some("OOMKilled"));
+    world.clean(&first);
+    let left = [&first, &second].into_iter().flat_map(cgroups_of);
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0].map(PathBuf::from));
+    assert_eq!(folders_called(&format!("{}.pod", first.pod_uid)), [""; 0].map(PathBuf::from));
 }
 
 #[test]
@@ -56,13 +84,16 @@ fn limits_are_in_the_cgroups_and_go_with_the_container() {
 
 /// The cgroup folders of a container, in every hierarchy.
 fn cgroups_of(launch: &Launch) -> Vec<PathBuf> {
-    let name = format!("{}.{}.{}", launch.pod_uid, launch.container, launch.attempt);
+    folders_called(&format!("{}.{}.{}", launch.pod_uid, launch.container, launch.attempt))
+}
+
+fn folders_called(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(folder) = open.pop() {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
-            if entry.file_name() == *name {
+            if entry.file_name() == name {
                 found.push(entry.path());
             }
             open.push(entry.path());

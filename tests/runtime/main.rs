@@ -3,6 +3,7 @@
 mod claims;
 #[path = "../common/mod.rs"]
 mod common;
+mod confined;
 mod ends;
 mod execs;
 mod hooks;

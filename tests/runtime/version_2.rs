@@ -4,10 +4,11 @@
 use crate::common::{has, virtual_machine};
 
 /// Those that ask most of cgroups, and need no more than busybox.
-const TESTS: [&str; 8] = [
+const TESTS: [&str; 9] = [
     "ends::exit_codes_and_signals",
     "ends::no_grandchild_is_left",
     "ends::term_then_kill_after_the_grace",
+    "limits::a_pod_is_held_to_its_limit",
     "limits::limits_are_in_the_cgroups_and_go_with_the_container",
     "limits::out_of_memory_is_told",
     "survives::a_container_outlives_the_daemon",

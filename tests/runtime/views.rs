@@ -118,6 +118,7 @@ fn a_missing_working_folder_is_made_for_the_container_alone() {
         at: "/data".into(),
         read_only: false,
         sub_path: None,
+        sub_path_called: None,
         source: MountSource::EmptyDir { memory: false, size_bytes_max: None },
     });
     launch.working_dir = Some("/data/made/here".into());

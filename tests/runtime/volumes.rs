@@ -6,7 +6,14 @@ use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource, Order, Vol
 use std::path::Path;
 
 pub fn mount(at: &str, volume: &str, source: MountSource) -> Mount {
-    Mount { at: at.into(), read_only: false, sub_path: None, volume: volume.into(), source }
+    Mount {
+        at: at.into(),
+        read_only: false,
+        sub_path: None,
+        sub_path_called: None,
+        volume: volume.into(),
+        source,
+    }
 }
 
 fn empty_dir() -> MountSource {

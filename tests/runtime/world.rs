@@ -2,7 +2,7 @@
 
 use crate::common::untested;
 use cronlet::kinds::pod::observed::{
-    Exit, Launch, News, Order, PodObserved, Report, ResourceLimits,
+    Confinement, Exit, Launch, News, Order, PodObserved, Report, ResourceLimits,
 };
 use cronlet::probes::exec::{Exec, Run};
 use cronlet::runtimes::Runtime;
@@ -250,6 +250,7 @@ pub fn sh(script: &str) -> Launch {
         container: "main".into(),
         attempt: 0,
         argv: ["/bin/sh", "-c", script].map(String::from).into(),
+        called: None,
         env: vec![("PATH".into(), path.into())],
         working_dir: None,
         user: None,
@@ -258,6 +259,8 @@ pub fn sh(script: &str) -> Launch {
         fs_group: None,
         mounts: Vec::new(),
         limits: ResourceLimits::default(),
+        pod_limits: ResourceLimits::default(),
+        confinement: Confinement::default(),
         termination_message_path: "/dev/termination-log".into(),
         message_from_logs: false,
         post_start: None,

@@ -100,8 +100,8 @@ fn describe_pods(page: &mut Page, status: &NodeStatus, pods: &[Object]) {
     let (mut all_requests, mut all_limits) = (Amounts::new(), Amounts::new());
     for pod in pods {
         let Some(spec) = &pod.spec else { continue };
-        let wants = totals::of_containers(spec, requests);
-        let may = totals::of_containers(spec, limits);
+        let wants = totals::of_pod(spec, requests);
+        let may = totals::of_pod(spec, limits);
         let created = pod.metadata.creation_timestamp.as_ref();
         let age = created.map_or_else(
             || "<unknown>".to_owned(),

@@ -23,7 +23,7 @@ pub fn obstacles(pod: &PodSpec, node: &Node) -> Vec<String> {
     if !is_wanted(pod, node) {
         return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
     }
-    let asked = totals::of_containers(pod, totals::requests);
+    let asked = totals::of_pod(pod, totals::requests);
     if asked.is_empty() {
         return Vec::new();
     }
@@ -193,6 +193,9 @@ mod tests {
         check(asks("2", "1Gi"), false, &[]);
         check(asks("2100m", "1Gi"), false, &["Insufficient cpu"]);
         check(asks("3", "1025Mi"), false, &["Insufficient cpu", "Insufficient memory"]);
+        let of_pod = json!({"requests": {"cpu": "3"}, "limits": {"cpu": "3"}});
+        let of_pod = json!({"resources": of_pod, "containers": [{"name": "a"}]});
+        check(of_pod, false, &["Insufficient cpu"]);
         check(json!({"containers": []}), true, &["node(s) were unschedulable"]);
         let tolerations = |key: &str| {
             let toleration = json!({"key": key, "operator": "Exists"});

@@ -3,13 +3,13 @@
 
 use super::expand::expand;
 use super::observed::{Hook, Launch, ResourceLimits};
-use super::{address, env, host_name, images, probe, volumes};
+use super::{address, env, host_name, images, probe, security, volumes};
 use crate::kinds::action::{ImageProgram, View};
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{Key, Kind, Object};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, LifecycleHandler, Pod, PodSecurityContext, PodSpec, Secret,
-    SecurityContext,
+    ConfigMap, Container, LifecycleHandler, Pod, PodSecurityContext, PodSpec, ResourceRequirements,
+    Secret, SecurityContext,
 };
 use std::sync::Arc;
 
@@ -123,6 +123,7 @@ pub fn launch(
         pod: pod.metadata.name.clone().unwrap_or_default(),
         container: container.name.clone(),
         attempt,
+        called: called(container, &argv),
         argv,
         env,
         working_dir: container.working_dir.clone().filter(|dir| !dir.is_empty()),
@@ -131,7 +132,9 @@ pub fn launch(
         groups: groups(pod_security),
         fs_group: fs_group(spec),
         mounts,
-        limits: limits(container)?,
+        limits: limits(container, spec)?,
+        pod_limits: resource_limits(spec.resources.as_ref())?,
+        confinement: security::confinement(spec, container)?,
         termination_message_path: container
             .termination_message_path
             .clone()
@@ -173,6 +176,12 @@ fn argv(
         return Err(Problem::config("no command specified".into()));
     }
     Ok(argv)
+}
+
+/// The program's name as the manifest has it, where that is not what is executed.
+fn called(container: &Container, argv: &[String]) -> Option<String> {
+    let written = container.command.iter().flatten().next();
+    written.filter(|written| argv.first() != Some(*written)).cloned()
 }
 
 fn unmapped(image: &str) -> Problem {
@@ -266,8 +275,18 @@ fn home(user: Option<u32>, view: &View) -> String {
     }
 }
 
-fn limits(container: &Container) -> Result<ResourceLimits, Problem> {
-    let resources = container.resources.as_ref();
+/// Those of the container; where it has none, it has those of its pod, as in the kubelet.
+fn limits(container: &Container, spec: &PodSpec) -> Result<ResourceLimits, Problem> {
+    let own = resource_limits(container.resources.as_ref())?;
+    let shared = resource_limits(spec.resources.as_ref())?;
+    Ok(ResourceLimits {
+        cpu_millis_max: own.cpu_millis_max.or(shared.cpu_millis_max),
+        memory_bytes_max: own.memory_bytes_max.or(shared.memory_bytes_max),
+        ..own
+    })
+}
+
+fn resource_limits(resources: Option<&ResourceRequirements>) -> Result<ResourceLimits, Problem> {
     let limits = resources.and_then(|resources| resources.limits.as_ref());
     let requests = resources.and_then(|resources| resources.requests.as_ref());
     let amount = |map: Option<&std::collections::BTreeMap<_, _>>, name: &str| {

@@ -34,6 +34,8 @@ pub mod host_name;
 
 pub mod launch;
 
+pub mod security;
+
 pub mod env;
 
 pub mod fields;

@@ -1,12 +1,16 @@
 //! Fields of a pod that are fine in Kubernetes and do nothing on one host of plain processes: one
 //! table for each type.
 //!
-//! To add a field: a line with its path, whether the user set it, and why it does nothing here.
+//! A field that says what Kubernetes takes where it is left out changes nothing there either, and
+//! is not named: manifests that were read back from a cluster are full of those.
+//!
+//! To add a field: a line with its path, whether it is set to something that has no effect, and why
+//! it has none.
 
 use crate::kinds::check::Path;
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, PodSecurityContext, PodSpec, PodTemplateSpec,
-    ResourceRequirements, SecurityContext, VolumeMount,
+    Affinity, AppArmorProfile, Container, ContainerPort, PodSecurityContext, PodSpec,
+    PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
 };
 
 /// A field's path below the type, whether it is set, and why it does nothing.
@@ -17,36 +21,52 @@ const HOST_PROGRAMS: &str = "containers are programs of the host; images are not
 const HOST_NETWORK: &str = "pods use the network of the host";
 const HOST_NAMES: &str = "names are resolved as the host does";
 const HOST_PROCESSES: &str = "pods see the processes of the host";
-const NO_SANDBOX: &str = "containers are plain processes, without this confinement";
+const NO_PROFILES: &str = "no profile is given to containers";
+const NO_SECCOMP_FILES: &str = "profiles in files are not read; RuntimeDefault stands in";
 const NO_TERMINAL: &str = "containers read /dev/null: attach is not served";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
+/// Policies by which names are resolved as the host does.
+const DNS_POLICIES: [&str; 3] = ["ClusterFirst", "ClusterFirstWithHostNet", "Default"];
+
 const SPEC: &[Row<PodSpec>] = &[
     ("affinity", |s| s.affinity.as_ref().is_some_and(is_of_pods), ONE_NODE),
-    ("automountServiceAccountToken", |s| s.automount_service_account_token.is_some(), NO_ACCOUNTS),
-    ("dnsConfig", |s| s.dns_config.is_some(), HOST_NAMES),
-    ("dnsPolicy", |s| s.dns_policy.is_some(), HOST_NAMES),
-    ("enableServiceLinks", |s| s.enable_service_links.is_some(), "there are no Services"),
-    ("hostAliases", |s| s.host_aliases.is_some(), HOST_NAMES),
-    ("hostIPC", |s| s.host_ipc == Some(false), "pods use the IPC of the host"),
-    ("hostNetwork", |s| s.host_network == Some(false), HOST_NETWORK),
-    ("hostPID", |s| s.host_pid == Some(false), HOST_PROCESSES),
+    ("dnsConfig", |s| is_more(&s.dns_config), HOST_NAMES),
+    ("dnsPolicy", |s| !is_one_of(&s.dns_policy, &DNS_POLICIES), HOST_NAMES),
+    ("hostAliases", |s| has_items(&s.host_aliases), HOST_NAMES),
     ("hostUsers", |s| s.host_users == Some(false), "pods use the users of the host"),
-    ("imagePullSecrets", |s| s.image_pull_secrets.is_some(), HOST_PROGRAMS),
-    ("os", |s| s.os.is_some(), ONE_NODE),
-    ("overhead", |s| s.overhead.is_some(), "there are no runtime classes"),
-    ("preemptionPolicy", |s| s.preemption_policy.is_some(), "no pod is preempted"),
-    ("priority", |s| s.priority.is_some(), "no pod is preempted"),
-    ("priorityClassName", |s| s.priority_class_name.is_some(), "no pod is preempted"),
-    ("resourceClaims", |s| s.resource_claims.is_some(), "no devices are allocated"),
-    ("runtimeClassName", |s| s.runtime_class_name.is_some(), "there are no runtime classes"),
-    ("schedulerName", |s| s.scheduler_name.is_some(), ONE_NODE),
-    ("schedulingGroup", |s| s.scheduling_group.is_some(), ONE_NODE),
-    ("serviceAccount", |s| s.service_account.is_some(), NO_ACCOUNTS),
-    ("serviceAccountName", |s| s.service_account_name.is_some(), NO_ACCOUNTS),
-    ("shareProcessNamespace", |s| s.share_process_namespace.is_some(), HOST_PROCESSES),
-    ("topologySpreadConstraints", |s| s.topology_spread_constraints.is_some(), ONE_NODE),
+    ("imagePullSecrets", |s| has_items(&s.image_pull_secrets), HOST_PROGRAMS),
+    ("os", |s| s.os.as_ref().is_some_and(|os| os.name != "linux"), "this host runs Linux"),
+    ("overhead", |s| is_more(&s.overhead), "there are no runtime classes"),
+    ("priority", |s| s.priority.is_some_and(|priority| priority != 0), "no pod is preempted"),
+    ("priorityClassName", |s| !is_one_of(&s.priority_class_name, &[]), "no pod is preempted"),
+    ("resourceClaims", |s| has_items(&s.resource_claims), "no devices are allocated"),
+    (
+        "runtimeClassName",
+        |s| !is_one_of(&s.runtime_class_name, &[]),
+        "there are no runtime classes",
+    ),
+    ("schedulerName", |s| !is_one_of(&s.scheduler_name, &["default-scheduler"]), ONE_NODE),
+    ("schedulingGroup", |s| is_more(&s.scheduling_group), ONE_NODE),
+    ("serviceAccount", |s| !is_one_of(&s.service_account, &["default"]), NO_ACCOUNTS),
+    ("serviceAccountName", |s| !is_one_of(&s.service_account_name, &["default"]), NO_ACCOUNTS),
+    ("shareProcessNamespace", |s| s.share_process_namespace == Some(true), HOST_PROCESSES),
+    ("topologySpreadConstraints", |s| has_items(&s.topology_spread_constraints), ONE_NODE),
 ];
+
+/// True if a text is left out, empty or one of these.
+fn is_one_of(text: &Option<String>, known: &[&str]) -> bool {
+    text.as_deref().is_none_or(|text| text.is_empty() || known.contains(&text))
+}
+
+fn has_items<T>(list: &Option<Vec<T>>) -> bool {
+    list.as_ref().is_some_and(|list| !list.is_empty())
+}
+
+/// True if something is set in it.
+fn is_more<T: Default + PartialEq>(field: &Option<T>) -> bool {
+    field.as_ref().is_some_and(|field| *field != T::default())
+}
 
 /// Which other pods a pod wants near it, or far from it.
 fn is_of_pods(affinity: &Affinity) -> bool {
@@ -54,43 +74,56 @@ fn is_of_pods(affinity: &Affinity) -> bool {
 }
 
 const POD_SECURITY: &[Row<PodSecurityContext>] = &[
-    ("appArmorProfile", |s| s.app_armor_profile.is_some(), NO_SANDBOX),
-    ("fsGroupChangePolicy", |s| s.fs_group_change_policy.is_some(), NO_SANDBOX),
-    ("seLinuxChangePolicy", |s| s.se_linux_change_policy.is_some(), NO_SANDBOX),
-    ("seLinuxOptions", |s| s.se_linux_options.is_some(), NO_SANDBOX),
-    ("seccompProfile", |s| s.seccomp_profile.is_some(), NO_SANDBOX),
-    ("sysctls", |s| s.sysctls.is_some(), HOST_NETWORK),
+    ("appArmorProfile", |s| has_profile(&s.app_armor_profile), NO_PROFILES),
+    (
+        "fsGroupChangePolicy",
+        |s| !is_one_of(&s.fs_group_change_policy, &["Always"]),
+        "what a volume holds keeps its group",
+    ),
+    ("seLinuxOptions", |s| is_more(&s.se_linux_options), NO_PROFILES),
+    ("seccompProfile", |s| is_in_a_file(&s.seccomp_profile), NO_SECCOMP_FILES),
+    ("sysctls", |s| has_items(&s.sysctls), HOST_NETWORK),
 ];
 
+fn has_profile(profile: &Option<AppArmorProfile>) -> bool {
+    profile.as_ref().is_some_and(|profile| profile.type_ != "Unconfined")
+}
+
+fn is_in_a_file(profile: &Option<SeccompProfile>) -> bool {
+    profile.as_ref().is_some_and(|profile| profile.type_ == "Localhost")
+}
+
 const CONTAINER: &[Row<Container>] = &[
-    ("imagePullPolicy", |c| c.image_pull_policy.is_some(), HOST_PROGRAMS),
-    ("resizePolicy", |c| c.resize_policy.is_some(), "containers are not resized"),
+    ("imagePullPolicy", |c| c.image_pull_policy.as_deref() == Some("Always"), HOST_PROGRAMS),
+    ("resizePolicy", restarts_to_resize, "containers are not resized"),
     ("restartPolicyRules", restarts_all, "RestartAllContainers restarts its own container alone"),
     ("stdin", |c| c.stdin == Some(true), NO_TERMINAL),
     ("stdinOnce", |c| c.stdin_once == Some(true), NO_TERMINAL),
     ("tty", |c| c.tty == Some(true), NO_TERMINAL),
-    ("volumeDevices", |c| c.volume_devices.is_some(), "block devices are not attached"),
+    ("volumeDevices", |c| has_items(&c.volume_devices), "block devices are not attached"),
 ];
 
 const SECURITY: &[Row<SecurityContext>] = &[
-    ("allowPrivilegeEscalation", |s| s.allow_privilege_escalation.is_some(), NO_SANDBOX),
-    ("appArmorProfile", |s| s.app_armor_profile.is_some(), NO_SANDBOX),
-    ("capabilities", |s| s.capabilities.is_some(), NO_SANDBOX),
-    ("privileged", |s| s.privileged.is_some(), NO_SANDBOX),
-    ("procMount", |s| s.proc_mount.is_some(), NO_SANDBOX),
-    ("seLinuxOptions", |s| s.se_linux_options.is_some(), NO_SANDBOX),
-    ("seccompProfile", |s| s.seccomp_profile.is_some(), NO_SANDBOX),
+    ("appArmorProfile", |s| has_profile(&s.app_armor_profile), NO_PROFILES),
+    ("seLinuxOptions", |s| is_more(&s.se_linux_options), NO_PROFILES),
+    ("seccompProfile", |s| is_in_a_file(&s.seccomp_profile), NO_SECCOMP_FILES),
 ];
 
 const PORT: &[Row<ContainerPort>] = &[
-    ("hostIP", |p| p.host_ip.is_some(), HOST_NETWORK),
-    ("hostPort", |p| p.host_port.is_some(), HOST_NETWORK),
+    ("hostIP", |p| !is_one_of(&p.host_ip, &["0.0.0.0"]), HOST_NETWORK),
+    ("hostPort", |p| ![0, p.container_port].contains(&p.host_port.unwrap_or(0)), HOST_NETWORK),
 ];
 
-const MOUNT: &[Row<VolumeMount>] = &[
-    ("mountPropagation", |m| m.mount_propagation.is_some(), "mounts are private to a container"),
-    ("recursiveReadOnly", |m| m.recursive_read_only.is_some(), "mounts are private to a container"),
-];
+const MOUNT: &[Row<VolumeMount>] = &[(
+    "mountPropagation",
+    |m| !is_one_of(&m.mount_propagation, &["None"]),
+    "mounts are private to a container",
+)];
+
+fn restarts_to_resize(container: &Container) -> bool {
+    let policies = container.resize_policy.iter().flatten();
+    policies.into_iter().any(|policy| policy.restart_policy != "NotRequired")
+}
 
 fn restarts_all(container: &Container) -> bool {
     let rules = container.restart_policy_rules.iter().flatten();
@@ -112,6 +145,9 @@ pub fn template(template: &PodTemplateSpec, at: &Path<'_>, warnings: &mut Vec<St
 /// defaults).
 pub fn spec(spec: &PodSpec, at: &Path<'_>, warnings: &mut Vec<String>) {
     each(SPEC, spec, at, warnings);
+    if let Some(resources) = &spec.resources {
+        limits(resources, &at.child("resources"), warnings);
+    }
     if let Some(security) = &spec.security_context {
         each(POD_SECURITY, security, &at.child("securityContext"), warnings);
     }
@@ -175,7 +211,7 @@ mod tests {
         };
         check(json!({"containers": [{"name": "a", "image": "b", "command": ["c"]}]}), &[]);
         check(json!({"containers": [], "hostNetwork": true, "hostPID": true}), &[]);
-        check(json!({"containers": [], "hostNetwork": false}), &["spec.hostNetwork"]);
+        check(json!({"containers": [], "hostUsers": false}), &["spec.hostUsers"]);
         check(
             json!({"containers": [], "affinity": {"podAffinity": {}}, "schedulerName": "s"}),
             &["spec.affinity", "spec.schedulerName"],
@@ -193,17 +229,59 @@ mod tests {
                 "name": "a",
                 "imagePullPolicy": "Always",
                 "restartPolicyRules": [{"action": "RestartAllContainers"}],
-                "securityContext": {"runAsUser": 5, "privileged": true},
+                "securityContext": {"runAsUser": 5, "appArmorProfile": {"type": "RuntimeDefault"}},
                 "resources": {"limits": {"cpu": "1", "ephemeral-storage": "1Gi"}},
-                "ports": [{"containerPort": 80, "hostPort": 80}],
+                "ports": [{"containerPort": 80, "hostPort": 8080}],
             }]}),
             &[
                 "spec.containers[0].imagePullPolicy",
                 "spec.containers[0].restartPolicyRules",
-                "spec.containers[0].securityContext.privileged",
+                "spec.containers[0].securityContext.appArmorProfile",
                 "spec.containers[0].resources.limits[ephemeral-storage]",
                 "spec.containers[0].ports[0].hostPort",
             ],
         );
+    }
+
+    /// Of what is honoured, and of what changes nothing in Kubernetes either, nothing is said.
+    #[test]
+    fn nothing_is_said_of_what_is_honoured() {
+        let security = [
+            json!({"privileged": false}),
+            json!({"privileged": true}),
+            json!({"allowPrivilegeEscalation": true}),
+            json!({"allowPrivilegeEscalation": false}),
+            json!({"capabilities": {}}),
+            json!({"capabilities": {"add": [], "drop": ["ALL"]}}),
+            json!({"seccompProfile": {"type": "RuntimeDefault"}}),
+            json!({"seccompProfile": {"type": "Unconfined"}}),
+            json!({"appArmorProfile": {"type": "Unconfined"}, "seLinuxOptions": {}}),
+            json!({"procMount": "Default", "readOnlyRootFilesystem": true}),
+        ];
+        for own in security {
+            let pod = json!({"containers": [{"name": "a", "securityContext": own}]});
+            let read: PodSpec = serde_json::from_value(pod).expect("a pod's spec");
+            let mut warnings = Vec::new();
+            spec(&read, &Path::root("spec"), &mut warnings);
+            assert_eq!(warnings, [""; 0], "{own}");
+        }
+        // As the API server gives a pod back that says nothing of all this.
+        let read_back = json!({
+            "dnsPolicy": "ClusterFirst", "enableServiceLinks": true, "hostNetwork": false,
+            "preemptionPolicy": "PreemptLowerPriority", "priority": 0, "securityContext": {},
+            "schedulerName": "default-scheduler", "serviceAccount": "default",
+            "serviceAccountName": "default", "automountServiceAccountToken": true,
+            "os": {"name": "linux"}, "hostUsers": true, "hostAliases": [],
+            "containers": [{
+                "name": "a", "imagePullPolicy": "IfNotPresent", "stdin": false, "tty": false,
+                "ports": [{"containerPort": 80, "hostPort": 80}],
+                "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v", "mountPropagation": "None"}],
+            }],
+        });
+        let read: PodSpec = serde_json::from_value(read_back).expect("a pod's spec");
+        let mut warnings = Vec::new();
+        spec(&read, &Path::root("spec"), &mut warnings);
+        assert_eq!(warnings, [""; 0]);
     }
 }

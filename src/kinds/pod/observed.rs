@@ -340,6 +340,10 @@ pub struct Launch {
     pub attempt: u32,
     /// Program and arguments, `$(VAR)` expanded.
     pub argv: Vec<String>,
+    /// What messages call the program where the manifest names it by a variable, whose value may be
+    /// a secret.
+    #[serde(default)]
+    pub called: Option<String>,
     pub env: Vec<(String, String)>,
     pub working_dir: Option<String>,
     pub user: Option<u32>,
@@ -349,6 +353,11 @@ pub struct Launch {
     pub fs_group: Option<u32>,
     pub mounts: Vec<Mount>,
     pub limits: ResourceLimits,
+    /// Of all containers of the pod together (`spec.resources`).
+    #[serde(default)]
+    pub pod_limits: ResourceLimits,
+    #[serde(default)]
+    pub confinement: Confinement,
     pub termination_message_path: String,
     /// `FallbackToLogsOnError`: the log's tail is the message if the file is empty and the
     /// container failed.
@@ -369,6 +378,26 @@ pub struct Launch {
     /// It is not started while another's program has one of these.
     #[serde(default)]
     pub contested: Vec<Contested>,
+}
+
+/// What a container's program may not do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Confinement {
+    /// No program that it executes gives it more privileges.
+    pub no_new_privileges: bool,
+    /// The capabilities that it may have, a bit for each; `None`: all that the daemon has.
+    pub capabilities: Option<u64>,
+    /// `None`: it may ask the kernel for everything.
+    pub filter: Option<Filter>,
+    /// It is in no group but those that its manifest lists (`supplementalGroupsPolicy: Strict`).
+    pub own_groups: bool,
+}
+
+/// Only system calls that container runtimes allow by default (`RuntimeDefault`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Filter {
+    /// They open some more calls.
+    pub capabilities: u64,
 }
 
 /// A port that containers of several pods declare.
@@ -451,6 +480,9 @@ pub struct Mount {
     pub read_only: bool,
     /// `subPath`, already expanded; relative, without `..`.
     pub sub_path: Option<String>,
+    /// What messages call it where it was expanded (`subPathExpr`) and may hold a secret.
+    #[serde(default)]
+    pub sub_path_called: Option<String>,
     /// `spec.volumes[].name`
     pub volume: String,
     pub source: MountSource,

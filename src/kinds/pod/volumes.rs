@@ -111,6 +111,7 @@ fn one(
         at: mount.mount_path.clone(),
         read_only: mount.read_only == Some(true) || is_read_only(volume),
         sub_path: sub_path(mount, resolved)?,
+        sub_path_called: mount.sub_path_expr.clone().filter(|expression| !expression.is_empty()),
         volume: volume.name.clone(),
         source: source(volume, container, sources)?,
     })

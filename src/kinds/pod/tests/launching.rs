@@ -348,6 +348,36 @@ fn no_variable_leads_to_an_api_server() {
     check(json!({"command": ["x"]}), json!({}), "/env", want);
 }
 
+/// What a container does not say, its pod says for it.
+#[test]
+fn limits_of_the_pod() {
+    let pod =
+        json!({"resources": {"limits": {"memory": "50Mi", "cpu": "1"}, "requests": {"cpu": "1"}}});
+    let container = json!({"command": ["x"], "resources": {"limits": {"cpu": "100m"}}});
+    let check = |pointer, want| check(container.clone(), pod.clone(), pointer, want);
+    check("/limits/cpu_millis_max", json!(100));
+    check("/limits/cpu_millis_request", json!(null));
+    check("/limits/memory_bytes_max", json!(50 << 20));
+    check("/pod_limits/cpu_millis_max", json!(1000));
+    check("/pod_limits/cpu_millis_request", json!(1000));
+    check("/pod_limits/memory_bytes_max", json!(50 << 20));
+}
+
+/// What messages say in place of a value that may be secret.
+#[test]
+fn expanded_words_are_called_as_they_are_written() {
+    let env = json!([{"name": "A", "value": "sub"}]);
+    let called = |command: Value, want: Value| {
+        check(json!({"command": command, "env": env}), json!({}), "/called", want);
+    };
+    called(json!(["x", "$(A)"]), json!(null));
+    called(json!(["$(A)"]), json!("$(A)"));
+    called(json!(["/bin/$(A)"]), json!("/bin/$(A)"));
+    let empty_dir = || json!({"emptyDir": {}});
+    volume(empty_dir(), json!({"subPathExpr": "x/$(A)"}), "/sub_path_called", json!("x/$(A)"));
+    volume(empty_dir(), json!({"subPath": "x"}), "/sub_path_called", json!(null));
+}
+
 /// The first mount of a container with one volume.
 #[track_caller]
 fn volume(source: Value, mount: Value, pointer: &str, want: Value) {
@@ -373,8 +403,8 @@ fn volumes_of_the_host() {
         json!({"emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}),
         json!({"readOnly": true}),
         "",
-        json!({"at": "/m", "read_only": true, "sub_path": null, "volume": "v",
-            "source": {"EmptyDir": {"memory": true, "size_bytes_max": 1 << 20}}}),
+        json!({"at": "/m", "read_only": true, "sub_path": null, "sub_path_called": null,
+            "volume": "v", "source": {"EmptyDir": {"memory": true, "size_bytes_max": 1 << 20}}}),
     );
     let host = || json!({"hostPath": {"path": "/srv", "type": "Directory"}});
     volume(host(), none(), "/source", json!({"HostPath": {"path": "/srv", "kind": "Directory"}}));

@@ -234,6 +234,14 @@ fn open_folders(folder: &Path) {
 }
 
 fn about(mount: &Mount, error: &volumes::Error) -> Refusal {
+    if let Some(called) = &mount.sub_path_called {
+        // The path itself may hold a secret.
+        let why = error.without_path();
+        return Refusal::config(format!(
+            "volume {:?}: subPathExpr {called:?}: {why}",
+            mount.volume
+        ));
+    }
     Refusal::config(format!("volume {:?}: {error}", mount.volume))
 }
 

@@ -5,11 +5,11 @@ use super::hook::{self, HookRun, Occasion};
 use super::log::Log;
 use super::spawn::{self, Birth, Program, Refusal, words};
 use super::{Shim, files};
-use crate::host::cgroups::{Cgroup, Limits};
+use crate::host::cgroups::{Cgroup, Limits, POD_SUFFIX};
 use crate::host::process::{self, Forked};
 use crate::host::{birth, signals, sockets};
 use crate::kinds::pod::log;
-use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch};
+use crate::kinds::pod::observed::{Contested, Exit, Hook, HttpGet, Launch, ResourceLimits};
 use crate::kinds::pod::ports::{self, Protocol};
 use crate::probes::http;
 use crate::runtimes::process::records::Record;
@@ -98,14 +98,19 @@ impl Shim {
 
     fn make_cgroup(&self, launch: &Launch) -> Result<Cgroup, Refusal> {
         let name = format!("{}.{}.{}", launch.pod_uid, launch.container, launch.attempt);
-        let limits = Limits {
-            cpu_millis_max: launch.limits.cpu_millis_max,
-            cpu_millis_request: launch.limits.cpu_millis_request,
-            memory_bytes_max: launch.limits.memory_bytes_max,
+        let limits = |of: &ResourceLimits| Limits {
+            cpu_millis_max: of.cpu_millis_max,
+            cpu_millis_request: of.cpu_millis_request,
+            memory_bytes_max: of.memory_bytes_max,
         };
-        self.cgroups
-            .create(&name, &limits)
-            .map_err(|e| Refusal::run(format!("making the cgroup {name}: {}", words(e))))
+        let made = match launch.pod_limits == ResourceLimits::default() {
+            true => self.cgroups.create(&name, &limits(&launch.limits)),
+            false => self
+                .cgroups
+                .within(&format!("{}{POD_SUFFIX}", launch.pod_uid), &limits(&launch.pod_limits))
+                .and_then(|pod| pod.create(&name, &limits(&launch.limits))),
+        };
+        made.map_err(|e| Refusal::run(format!("making the cgroup {name}: {}", words(e))))
     }
 
     fn note_intent(&mut self, launch: &Launch, id: &str, cgroup: &Cgroup) -> Result<(), Refusal> {

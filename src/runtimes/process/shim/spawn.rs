@@ -3,6 +3,7 @@
 //! It works in the shim's memory (`host::birth`): what it allocates is freed before it executes.
 
 use crate::host::cgroups::Cgroup;
+use crate::host::confine::{self, BpfProgram};
 use crate::host::process::{self, Strings};
 use crate::host::{signals, users};
 use crate::kinds::pod::observed::{Launch, Mount, MountSource};
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Gid, Pid, Uid};
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use rustix::thread::CapabilitySet;
 use std::ffi::CString;
 use std::fmt::Display;
 use std::io;
@@ -55,7 +56,10 @@ pub struct Birth<'a> {
 
 /// A program, ready to be executed.
 pub struct Program {
+    /// What messages call it.
     name: String,
+    is_sought: bool,
+    filter: Vec<BpfProgram>,
     /// Where it may lie, one after the other.
     candidates: Vec<CString>,
     strings: Strings,
@@ -68,6 +72,7 @@ impl Program {
     /// `argv` in the container of that launch.
     pub fn new(launch: &Launch, argv: &[String]) -> Result<Program, Refusal> {
         let Some(name) = argv.first() else { return Err(Refusal::config("no command specified")) };
+        let called = launch.called.as_ref().filter(|_| *argv == launch.argv);
         let path = launch.env.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(PATH_DEFAULT, |(_, path)| path);
         let candidates: Vec<String> = match name.contains('/') {
@@ -82,7 +87,9 @@ impl Program {
         let given = launch.env.iter().filter(|(name, _)| is_given(name));
         let environment = given.map(|(name, value)| format!("{name}={value}"));
         Ok(Program {
-            name: name.clone(),
+            name: called.unwrap_or(name).clone(),
+            is_sought: !name.contains('/'),
+            filter: filter(launch)?,
             candidates: c_strings(candidates.into_iter())?,
             strings: Strings::new(c_strings(argv.iter().cloned())?, c_strings(environment)?),
         })
@@ -111,22 +118,26 @@ impl Program {
 
     /// Replaces this process by it; returns only what went wrong.
     fn execute(&self) -> Refusal {
-        let (name, mut denied) = (&self.name, false);
-        let is_sought = !name.contains('/');
+        let (name, is_sought, mut denied) = (&self.name, self.is_sought, false);
         for candidate in &self.candidates {
             let error = process::exec(candidate, &self.strings);
             match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if is_sought => {}
                 io::ErrorKind::PermissionDenied if is_sought => denied = true,
-                _ => {
-                    let (at, why) = (candidate.to_string_lossy(), words(error));
-                    return Refusal::start(format!("exec: {at:?}: {why}"));
-                }
+                _ => return Refusal::start(format!("exec: {name:?}: {}", words(error))),
             }
         }
         let why = if denied { "permission denied" } else { "executable file not found in $PATH" };
         Refusal::start(format!("exec: {name:?}: {why}"))
     }
+}
+
+/// The filter of system calls, ready to be installed.
+fn filter(launch: &Launch) -> Result<Vec<BpfProgram>, Refusal> {
+    let filter =
+        launch.confinement.filter.map(|filter| confine::runtime_default(filter.capabilities));
+    let made = filter.transpose().map(Option::unwrap_or_default);
+    made.map_err(|e| Refusal::config(format!("seccompProfile: making the filter: {}", words(e))))
 }
 
 fn c_strings(strings: impl Iterator<Item = String>) -> Result<Vec<CString>, Refusal> {
@@ -143,7 +154,8 @@ pub fn become_program(
     birth: &Birth<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Refusal {
-    match prepare(launch, birth, enter).and_then(|()| program.live_as(launch)) {
+    let prepared = prepare(launch, &program.filter, birth, enter);
+    match prepared.and_then(|()| program.live_as(launch)) {
         Ok(()) => program.execute(),
         Err(refusal) => refusal,
     }
@@ -151,6 +163,7 @@ pub fn become_program(
 
 fn prepare(
     launch: &Launch,
+    filter: &[BpfProgram],
     birth: &Birth<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
@@ -160,16 +173,33 @@ fn prepare(
     joined.map_err(|e| Refusal::run(format!("joining the cgroup: {e}")))?;
     enter()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    be_held_to_claims(launch)?;
     own_streams(launch, birth)?;
+    let gains_none = give_up_capabilities(launch)? || launch.confinement.no_new_privileges;
+    // What must not gain privileges is filtered last, when it needs fewest calls; else the right to
+    // filter is lost with the identity.
+    if !gains_none {
+        install(filter)?;
+    }
     take_identity(launch)?;
     let folder = launch.working_dir.as_deref().filter(|d| !d.is_empty()).unwrap_or("/");
     rustix::process::chdir(folder)
         .map_err(|e| Refusal::start(format!("chdir to cwd ({folder:?}): {}", words(e))))?;
     stay_with(birth.shim)?;
     open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
+    if gains_none {
+        confine::gain_no_privileges().map_err(|e| confining("allowPrivilegeEscalation", e))?;
+        install(filter)?;
+    }
     wait_until(birth.not_before);
     Ok(())
+}
+
+fn confining(field: &str, error: impl Into<io::Error>) -> Refusal {
+    Refusal::run(format!("{field}: {}", words(error)))
+}
+
+fn install(filter: &[BpfProgram]) -> Result<(), Refusal> {
+    confine::install(filter).map_err(|e| confining("seccompProfile", e))
 }
 
 /// No start is held back longer: its time was near when it was ordered, and the clock was set
@@ -186,15 +216,24 @@ fn wait_until(at: Timestamp) {
     }
 }
 
+/// Returns true if the program must not gain privileges for what it gave up: an ordinary user
+/// cannot bind set-user-id programs otherwise.
+fn give_up_capabilities(launch: &Launch) -> Result<bool, Refusal> {
+    let keep = launch.confinement.capabilities;
+    let keep = match (keep, is_held_to_claims(launch)) {
+        (None, false) => return Ok(false),
+        (keep, false) => keep.unwrap_or(u64::MAX),
+        (keep, true) => keep.unwrap_or(u64::MAX) & !CapabilitySet::SYS_RESOURCE.bits(),
+    };
+    let is_bound = confine::keep_capabilities(keep).map_err(|e| confining("capabilities", e))?;
+    Ok(!is_bound)
+}
+
 /// ext4 lets a process with `CAP_SYS_RESOURCE` write beyond a quota. A container of Kubernetes has
 /// it only where it asks for it; here one that mounts a claim goes without.
-fn be_held_to_claims(launch: &Launch) -> Result<(), Refusal> {
+fn is_held_to_claims(launch: &Launch) -> bool {
     let is_claim = |mount: &Mount| matches!(mount.source, MountSource::Claim { .. });
-    if !rustix::process::geteuid().is_root() || !launch.mounts.iter().any(is_claim) {
-        return Ok(());
-    }
-    remove_capability_from_bounding_set(CapabilitySet::SYS_RESOURCE)
-        .map_err(|e| Refusal::run(format!("giving up CAP_SYS_RESOURCE: {}", words(e))))
+    rustix::process::geteuid().is_root() && launch.mounts.iter().any(is_claim)
 }
 
 /// Gives the pipes to the container's user, who may then open `/dev/stdout` and `/dev/stderr`.
@@ -220,6 +259,7 @@ fn take_identity(launch: &Launch) -> Result<(), Refusal> {
     // Kubernetes gives group 0 to a user that is not in the image. On a host that is root's group,
     // so such a user gets a group of its own number.
     let gid = launch.group.unwrap_or_else(|| known.as_ref().map_or(uid, |user| user.gid));
+    let known = known.filter(|_| !launch.confinement.own_groups);
     let mut groups: Vec<u32> = known.map_or_else(Vec::new, |user| users::groups_of(&user.name));
     groups.extend(launch.groups.iter().chain(&launch.fs_group));
     let groups: Vec<Gid> = groups.into_iter().map(Gid::from_raw).collect();
