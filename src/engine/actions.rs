@@ -160,7 +160,11 @@ impl Engine {
 
     fn record(&mut self, mut run: Run) {
         self.sharpen(&mut run);
-        self.store.record_run(run.clone());
+        // A disk that cannot be read now fails the commit, too.
+        let is_new = self.store.record_run(run.clone()).unwrap_or(false);
+        if is_new {
+            self.trim_history(&(run.namespace.clone(), run.cron_job.clone()));
+        }
         self.turn.effects.runs.push(run);
     }
 

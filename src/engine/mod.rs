@@ -177,7 +177,7 @@ pub struct Engine {
     network: network::Network,
     mounts: mounts::Mounts,
     notes: notes::NoteLog,
-    history_due: Option<Timestamp>,
+    history: history::HistoryLook,
     quiet: bool,
     /// No turn was taken yet.
     fresh: bool,
@@ -252,7 +252,7 @@ impl Engine {
             queue: queue::RunQueue::default(),
             network: network::Network::default(),
             mounts: mounts::Mounts::default(),
-            history_due: None,
+            history: history::HistoryLook::default(),
             quiet: false,
             fresh: true,
             turn: Turn::default(),
@@ -447,7 +447,7 @@ impl Engine {
             self.waits.then(|| self.committed_at.checked_add(COMMIT_EVERY).ok()).flatten();
         let has_more = !self.deferred.is_empty() || !self.backlog.is_empty();
         let more_at = has_more.then_some(self.turn.now);
-        let wakes = [self.due.next(), self.history_due, self.notes_due(), commit_at, more_at];
+        let wakes = [self.due.next(), self.history.due, self.notes_due(), commit_at, more_at];
         let wake_at = wakes.into_iter().flatten().min();
         Effects { wake_at, runs_at_wake: self.runs_at(wake_at), ..effects }
     }
@@ -472,6 +472,9 @@ impl Engine {
                 self.everything_is_dirty();
             }
             Event::Settings(settings) => {
+                if self.settings.history != settings.history {
+                    self.history.begin(self.turn.now);
+                }
                 let Settings { boot_clock, down, loaded_at, .. } =
                     std::mem::take(&mut self.settings);
                 self.settings = Settings { boot_clock, down, loaded_at, ..*settings };

@@ -433,3 +433,37 @@ fn a_boot_is_due_once_however_often_the_daemon_starts_in_it() {
     start(first, "2026-01-15T00:07:00Z", vec![at_boot("b")], &["a"]);
     start("2026-01-15T01:00:00Z", "2026-01-15T01:06:00Z", Vec::new(), &["a", "a", "b", "late"]);
 }
+
+#[test]
+fn the_history_holds_its_limits_at_every_moment() {
+    let (_folder, mut engine) = engine_with(vec![minutely("a"), minutely("b")]);
+    let limits = |runs: u32, days: u32| {
+        let history = crate::kinds::action::HistorySettings { runs, days };
+        Event::Settings(Box::new(Settings { history, ..Settings::default() }))
+    };
+    let runs = |engine: &Engine, of: &str| engine.reader().runs(None, Some(of)).len();
+    engine.handle(vec![limits(3, 90)], at("2026-01-15T00:00:40Z")).expect("a turn");
+    for minute in 1..12 {
+        let slot = at("2026-01-15T00:00:00Z") + SignedDuration::from_mins(minute);
+        engine.handle(Vec::new(), slot).expect("a turn");
+        let want = usize::try_from(minute).expect("it is small").min(3);
+        assert_eq!(["a", "b"].map(|name| runs(&engine, name)), [want; 2], "{slot}");
+    }
+    // Smaller limits are in force a few turns later, also for what runs no more.
+    let later = at("2026-01-15T00:11:30Z");
+    let delete = Request::Delete { key: minutely("b").key(), options: DeleteOptions::default() };
+    let events = vec![limits(2, 90), Event::Request { id: 0, request: delete }];
+    let mut wake = engine.handle(events, later).expect("a turn").wake_at;
+    while wake == Some(later) {
+        wake = engine.handle(Vec::new(), later).expect("a turn").wake_at;
+    }
+    assert_eq!(["a", "b"].map(|name| runs(&engine, name)), [2, 2]);
+    // The age counts, too.
+    let much_later = at("2026-01-17T00:00:30Z");
+    let mut wake = engine.handle(vec![limits(2, 1)], much_later).expect("a turn").wake_at;
+    while wake == Some(much_later) {
+        wake = engine.handle(Vec::new(), much_later).expect("a turn").wake_at;
+    }
+    assert_eq!(runs(&engine, "b"), 0);
+    assert!(runs(&engine, "a") <= 2);
+}

@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 pub trait Disk: Send + 'static {
     fn open(&self) -> Result<Database, redb::DatabaseError>;
 
+    /// The file's size in bytes; `None` if it is not to be made smaller.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
     /// So much of the journal may be in the file before it is folded into the tables.
     fn journal_bytes_max(&self) -> usize {
         JOURNAL_BYTES_MAX
@@ -31,6 +36,10 @@ impl FileDisk {
 }
 
 impl Disk for FileDisk {
+    fn size(&self) -> Option<u64> {
+        std::fs::metadata(&self.path).ok().map(|file| file.len())
+    }
+
     fn open(&self) -> Result<Database, redb::DatabaseError> {
         // What it holds, Secrets among it, is for the daemon's user alone.
         let mut options = OpenOptions::new();

@@ -8,6 +8,7 @@ use super::packed::Packed;
 use super::tables::to_json;
 use super::{RunKey, Staged};
 use crate::kinds::{Key, Map};
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub(super) struct Journal {
     /// The number of the next row.
     pub next: u64,
     pub objects: Map<Key, Pending>,
-    pub runs: Map<RunKey, Option<Vec<u8>>>,
+    /// In order: a CronJob's own are next to each other.
+    pub runs: BTreeMap<RunKey, Option<Vec<u8>>>,
 }
 
 /// What is to become of the row of an object.

@@ -35,6 +35,8 @@ pub struct Store {
     tables: Tables,
     published: Arc<Published>,
     staged: Staged,
+    /// How many runs of each CronJob are recorded, staged ones included, where they were counted.
+    run_counts: Map<(String, String), usize>,
 }
 
 /// What the next commit will make true.
@@ -77,7 +79,7 @@ impl Store {
     pub fn open(disk: impl Disk) -> Result<Store, DiskError> {
         let mut tables = Tables::open(disk)?;
         let published = Arc::new(Published::new(tables.load()?, tables.handle()));
-        Ok(Store { tables, published, staged: Staged::default() })
+        Ok(Store { tables, published, staged: Staged::default(), run_counts: Map::default() })
     }
 
     /// A handle for other threads; sees what is committed.
@@ -203,13 +205,60 @@ impl Store {
         !self.staged.is_empty()
     }
 
-    /// Stages a line of the run history; it replaces the one of the same CronJob and slot.
-    pub fn record_run(&mut self, run: Run) {
-        self.staged.runs.insert(run_key(&run), Some(run));
+    /// Stages a line of the run history; it replaces the one of the same CronJob and slot. Says
+    /// whether there was none.
+    pub fn record_run(&mut self, run: Run) -> Result<bool, DiskError> {
+        let (key, of) = (run_key(&run), (run.namespace.clone(), run.cron_job.clone()));
+        let count = self.count_runs(&of)?;
+        let is_new = !self.has_run(&key)?;
+        self.run_counts.insert(of, count + usize::from(is_new));
+        self.staged.runs.insert(key, Some(run));
+        Ok(is_new)
     }
 
-    pub fn forget_run(&mut self, run: &Run) {
-        self.staged.runs.insert(run_key(run), None);
+    fn has_run(&self, key: &RunKey) -> Result<bool, DiskError> {
+        match self.staged.runs.get(key) {
+            Some(staged) => Ok(staged.is_some()),
+            None => self.tables.has_run(key),
+        }
+    }
+
+    /// Forgets the runs of a CronJob, by namespace and name, at these slots, which are recorded.
+    pub fn forget_runs(&mut self, cron_job: &(String, String), slots: &[i64]) {
+        for slot in slots {
+            let (namespace, name) = cron_job.clone();
+            self.staged.runs.insert((namespace, name, *slot), None);
+        }
+        if let Some(count) = self.run_counts.get_mut(cron_job) {
+            *count = count.saturating_sub(slots.len());
+        }
+    }
+
+    /// How many runs of a CronJob, by namespace and name, are recorded. They are counted once.
+    pub fn count_runs(&mut self, cron_job: &(String, String)) -> Result<usize, DiskError> {
+        if let Some(count) = self.run_counts.get(cron_job) {
+            return Ok(*count);
+        }
+        let count = self.oldest_runs(cron_job, usize::MAX)?.len();
+        self.run_counts.insert(cron_job.clone(), count);
+        Ok(count)
+    }
+
+    /// The slots of the oldest runs of a CronJob, in milliseconds since 1970.
+    pub fn oldest_runs(
+        &self,
+        (namespace, name): &(String, String),
+        count: usize,
+    ) -> Result<Vec<i64>, DiskError> {
+        self.tables.run_slots((namespace, name), &self.staged.runs, count)
+    }
+
+    /// The first CronJob after this one that has recorded runs, as last committed.
+    pub fn cron_job_with_runs(
+        &self,
+        (namespace, name): &(String, String),
+    ) -> Result<Option<(String, String)>, DiskError> {
+        self.tables.cron_job_with_runs((namespace, name))
     }
 
     /// Which manifest file made which objects; `None` forgets the file.
@@ -254,6 +303,7 @@ impl Store {
     /// Forgets everything staged.
     pub fn roll_back(&mut self) {
         self.staged = Staged::default();
+        self.run_counts.clear();
     }
 
     /// After a failed commit the disk is the truth: reads all of it again. Watchers have to list

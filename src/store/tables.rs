@@ -7,8 +7,10 @@ use super::packed::Packed;
 use super::{RunKey, Staged};
 use crate::kinds::action::Run;
 use crate::kinds::{Key, Kind};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
-use std::collections::BTreeMap;
+use redb::{CompactionError, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 /// `Kind/namespace/name` to (resourceVersion, owners' uids separated by spaces, JSON).
@@ -71,12 +73,14 @@ pub(super) struct Tables {
     disk: Box<dyn Disk>,
     handle: Handle,
     journal: Journal,
+    /// The file's size after it was last made smaller; 0 before that.
+    size_shrunk: u64,
 }
 
 impl Tables {
     pub fn open(disk: impl Disk) -> Result<Tables, DiskError> {
         let handle = Handle(Arc::new(RwLock::new(Some(open_database(&disk)?))));
-        Ok(Tables { disk: Box::new(disk), handle, journal: Journal::default() })
+        Ok(Tables { disk: Box::new(disk), handle, journal: Journal::default(), size_shrunk: 0 })
     }
 
     pub fn handle(&self) -> Handle {
@@ -150,24 +154,111 @@ impl Tables {
         Ok(())
     }
 
+    pub fn has_run(&self, key: &RunKey) -> Result<bool, DiskError> {
+        match self.journal.runs.get(key) {
+            Some(json) => Ok(json.is_some()),
+            None => self.handle.with(|database| {
+                Ok(database.begin_read()?.open_table(RUNS)?.get(run_row(key))?.is_some())
+            }),
+        }
+    }
+
+    /// The slots of a CronJob's runs, oldest first, `count` at most.
+    pub fn run_slots(
+        &self,
+        (namespace, cron_job): (&str, &str),
+        staged: &BTreeMap<RunKey, Option<Run>>,
+        count: usize,
+    ) -> Result<Vec<i64>, DiskError> {
+        let all = all_runs_of(namespace, cron_job);
+        let journal = self.journal.runs.range(all.clone());
+        let journal = journal.map(|((_, _, slot), json)| (*slot, json.is_some()));
+        let staged = staged.range(all).map(|((_, _, slot), run)| (*slot, run.is_some()));
+        // What they forget is in the table still, so as many more are read from it.
+        let later: Vec<(i64, bool)> = journal.chain(staged).collect();
+        let forgotten = later.iter().filter(|(_, is_there)| !is_there).count();
+        let mut slots: BTreeSet<i64> = self.handle.with(|database| {
+            let table = database.begin_read()?.open_table(RUNS)?;
+            let (first, last) = ((namespace, cron_job, i64::MIN), (namespace, cron_job, i64::MAX));
+            let rows = table.range(first..=last)?.take(count.saturating_add(forgotten));
+            rows.map(|row| Ok(row?.0.value().2)).collect()
+        })?;
+        for (slot, is_there) in later {
+            if is_there {
+                slots.insert(slot)
+            } else {
+                slots.remove(&slot)
+            };
+        }
+        Ok(slots.into_iter().take(count).collect())
+    }
+
+    /// The first CronJob after this one, in the order of their names, that has runs on disk.
+    pub fn cron_job_with_runs(
+        &self,
+        (namespace, cron_job): (&str, &str),
+    ) -> Result<Option<(String, String)>, DiskError> {
+        let after = (Excluded((namespace.to_owned(), cron_job.to_owned(), i64::MAX)), Unbounded);
+        let in_journal = self.journal.runs.range(after).next();
+        let in_journal =
+            in_journal.map(|((namespace, cron_job, _), _)| (namespace.clone(), cron_job.clone()));
+        let in_table = self.handle.with(|database| {
+            let table = database.begin_read()?.open_table(RUNS)?;
+            let row = table.range((namespace, cron_job, i64::MAX)..)?.next().transpose()?;
+            Ok(row.map(|(key, _)| {
+                let (namespace, cron_job, _) = key.value();
+                (namespace.to_owned(), cron_job.to_owned())
+            }))
+        })?;
+        Ok(in_journal.into_iter().chain(in_table).min())
+    }
+
     #[cfg(test)]
     pub fn unfolded_bytes(&self) -> usize {
         self.journal.size
     }
 
-    /// Brings the tables up to date, where enough was written since.
+    /// Brings the tables up to date, where enough was written since, and makes the file smaller,
+    /// where it grew much.
     pub fn rest(&mut self, version: u64) -> Result<(), DiskError> {
-        if self.journal.size < self.disk.journal_bytes_max() / 16 {
-            return Ok(());
+        let (size, shrinks) = (self.journal.size, self.is_to_shrink());
+        if size >= self.disk.journal_bytes_max() / 16 || shrinks && size > 0 {
+            self.handle.with(|database| {
+                let transaction = database.begin_write()?;
+                fold(&transaction, &self.journal, version)?;
+                Ok(transaction.commit()?)
+            })?;
+            self.journal.clear();
         }
-        self.handle.with(|database| {
-            let transaction = database.begin_write()?;
-            fold(&transaction, &self.journal, version)?;
-            Ok(transaction.commit()?)
-        })?;
-        self.journal.clear();
+        if shrinks { self.shrink() } else { Ok(()) }
+    }
+
+    /// True if the file grew to twice what it was when it was last made smaller.
+    fn is_to_shrink(&self) -> bool {
+        let size = self.disk.size();
+        size.is_some_and(|size| SHRUNK_BYTES.contains(&size) && size >= 2 * self.size_shrunk)
+    }
+
+    /// Makes the file smaller: else it keeps the room that was needed once. A crash meanwhile
+    /// leaves the state as it is.
+    fn shrink(&mut self) -> Result<(), DiskError> {
+        let mut open = self.handle.0.write().expect("no panic while it was held");
+        match open.as_mut().ok_or(DiskError::Closed)?.compact() {
+            Ok(_) => self.size_shrunk = self.disk.size().unwrap_or_default(),
+            Err(CompactionError::Storage(error)) => return Err(error.into()),
+            // Never: no reader and no writer has it now.
+            Err(_) => {}
+        }
         Ok(())
     }
+}
+
+/// A smaller file is not worth it, and a larger one would take more than a second.
+const SHRUNK_BYTES: Range<u64> = 4 << 20..128 << 20;
+
+fn all_runs_of(namespace: &str, cron_job: &str) -> RangeInclusive<RunKey> {
+    let at = |slot| (namespace.to_owned(), cron_job.to_owned(), slot);
+    at(i64::MIN)..=at(i64::MAX)
 }
 
 fn open_database(disk: &dyn Disk) -> Result<Database, DiskError> {
@@ -225,8 +316,7 @@ fn fold(
         }
     }
     let mut table = transaction.open_table(RUNS)?;
-    let in_order: BTreeMap<_, _> = journal.runs.iter().collect();
-    for (key, json) in in_order {
+    for (key, json) in &journal.runs {
         match json {
             Some(json) => drop(table.insert(run_row(key), json.as_slice())?),
             None => drop(table.remove(run_row(key))?),

@@ -221,8 +221,14 @@ fn what_is_read_again_does_not_depend_on_how_much_was_folded() {
             match seed.below(6) {
                 0 => gone(&mut store, &name),
                 1 => store.remove(&pod(&name, &mut seed).key()),
-                2 => store.record_run(run(slot, &name)),
-                3 => store.forget_run(&run(slot, "")),
+                2 => drop(store.record_run(run(slot, &name)).expect("reads")),
+                3 => {
+                    let of = ("default".to_owned(), "c".to_owned());
+                    let oldest = store.oldest_runs(&of, 1).expect("reads");
+                    store.forget_runs(&of, &oldest);
+                    let left = store.oldest_runs(&of, usize::MAX).expect("reads").len();
+                    assert_eq!(store.count_runs(&of).expect("reads"), left);
+                }
                 _ => store.put(pod(&name, &mut seed)),
             }
             store.commit().expect("commits");
@@ -293,4 +299,34 @@ fn a_file_without_a_journal_is_read() {
     drop(store);
     let store = Store::open(FileDisk::new(&path)).expect("opens again");
     assert_eq!((store.keys(Kind::ConfigMap), store.reader().version()), (vec![], 8));
+}
+
+#[test]
+fn a_file_that_grew_once_becomes_small_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("s");
+    let size = || std::fs::metadata(&path).expect("it is there").len();
+    let mut store = Store::open(FileDisk::new(&path)).expect("opens");
+    let map = |number: usize, text: &str| {
+        let Object::ConfigMap(mut map) = config_map(&format!("a{number:04}"), None) else {
+            unreachable!("it is a ConfigMap")
+        };
+        Arc::make_mut(&mut map).data = Some([("text".to_owned(), text.to_owned())].into());
+        Object::ConfigMap(map)
+    };
+    let long = "x".repeat(4096);
+    for _ in 0..2 {
+        (0..2000).for_each(|number| store.put(map(number, &long)));
+        store.commit().expect("commits");
+        (10..2000).for_each(|number| store.remove(&map(number, &long).key()));
+        store.commit().expect("commits");
+        assert!(size() > 8 << 20, "{}", size());
+        store.rest().expect("shrinks");
+        assert!(size() < 2 << 20, "{}", size());
+    }
+    let before = store.reader().list(Kind::ConfigMap, None);
+    assert_eq!(before.0.len(), 10);
+    drop(store);
+    let store = Store::open(FileDisk::new(&path)).expect("opens again");
+    assert_eq!(store.reader().list(Kind::ConfigMap, None), before);
 }
