@@ -3,7 +3,8 @@
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::meta::immutable;
 use crate::kinds::pod::check::{
-    OneOf, check_access_modes, check_host_path, check_nfs, check_node_selector, required, supported,
+    OneOf, check_access_modes, check_class, check_host_path, check_nfs, check_node_selector,
+    required, supported,
 };
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{names, pod::zero::text};
@@ -38,15 +39,9 @@ pub fn create(volume: &PersistentVolume, causes: &mut Causes) {
     if policy == "Recycle" && spec.host_path.as_ref().is_some_and(|host| is_root(&host.path)) {
         causes.forbidden(&policy_at, "may not be 'recycle' for a hostPath mount of '/'");
     }
-    for (field, class) in [
-        ("storageClassName", &spec.storage_class_name),
-        ("volumeAttributesClassName", &spec.volume_attributes_class_name),
-    ] {
-        let class = text(class);
-        if !class.is_empty() {
-            causes.invalid_each(&at.child(field), class, names::dns_subdomain(class));
-        }
-    }
+    check_class(&spec.storage_class_name, &at.child("storageClassName"), causes);
+    let attributes = &spec.volume_attributes_class_name;
+    check_class(attributes, &at.child("volumeAttributesClassName"), causes);
     if let Some(mode) = &spec.volume_mode {
         supported(mode, &MODES, &at.child("volumeMode"), causes);
     }

@@ -278,33 +278,34 @@ fn claims(pod: &Pod) -> impl Iterator<Item = Key> {
 /// Why the pod's claims keep it from this node, as the scheduler says it. `taken`: claims of pods
 /// that were bound just now.
 fn lacks_volume(pod: &Pod, host: &Host, taken: &BTreeSet<Key>) -> Option<String> {
-    let own = Object::from(pod.clone()).key();
-    claims(pod).find_map(|key| {
-        let name = &key.name;
-        let Some(Object::PersistentVolumeClaim(claim)) = host.others.get(&key) else {
-            return Some(available_not(&format!("persistentvolumeclaim \"{name}\" not found")));
-        };
-        if claim.metadata.deletion_timestamp.is_some() {
-            let why = format!("persistentvolumeclaim \"{name}\" is being deleted");
-            return Some(available_not(&why));
-        }
-        if let Some(why) = volumes::unbound(&claim) {
-            return Some(available_not(&why));
-        }
-        let is_used = || {
-            let others = host.others.claim_users(&key).into_iter().filter(|user| *user != own);
-            taken.contains(&key) || others.into_iter().any(|user| is_placed(&user, host))
-        };
-        if volumes::is_for_one_pod(&claim) && is_used() {
-            let why = "1 node has pod using PersistentVolumeClaim with the same name and \
-                       ReadWriteOncePod access mode";
-            return Some(available_not(why));
-        }
-        let is_far = volumes::volume_of(&claim, host.others)
-            .is_some_and(|volume| !volumes::is_reached(&volume, host.node));
-        let far = "1 node(s) didn't match PersistentVolume's node affinity";
-        is_far.then(|| available_not(far))
-    })
+    let why = claims(pod).find_map(|key| obstacle(pod, &key, host, taken))?;
+    Some(available_not(&why))
+}
+
+fn obstacle(pod: &Pod, key: &Key, host: &Host, taken: &BTreeSet<Key>) -> Option<String> {
+    let name = &key.name;
+    let Some(Object::PersistentVolumeClaim(claim)) = host.others.get(key) else {
+        return Some(format!("persistentvolumeclaim \"{name}\" not found"));
+    };
+    if claim.metadata.deletion_timestamp.is_some() {
+        return Some(format!("persistentvolumeclaim \"{name}\" is being deleted"));
+    }
+    if let Some(why) = volumes::unbound(&claim) {
+        return Some(why);
+    }
+    let is_used = || {
+        let own = pod.metadata.name.as_deref().unwrap_or_default();
+        let mut others = host.others.claim_users(key).into_iter();
+        taken.contains(key) || others.any(|user| *user.name != *own && is_placed(&user, host))
+    };
+    if volumes::is_for_one_pod(&claim) && is_used() {
+        let why = "1 node has pod using PersistentVolumeClaim with the same name and \
+                   ReadWriteOncePod access mode";
+        return Some(why.to_owned());
+    }
+    let volume = volumes::volume_of(&claim, host.others);
+    let is_near = volume.is_none_or(|volume| volumes::is_reached(&volume, host.node));
+    (!is_near).then(|| "1 node(s) didn't match PersistentVolume's node affinity".to_owned())
 }
 
 fn is_placed(pod: &Key, host: &Host) -> bool {

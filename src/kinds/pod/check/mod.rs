@@ -30,7 +30,7 @@ pub use annotations::APP_ARMOR;
 pub use one_of::OneOf;
 pub use update::pod_update;
 pub use volumes::check_host_path;
-pub use volumes::claim::{check as claim, check_access_modes};
+pub use volumes::claim::{check as claim, check_access_modes, check_class};
 pub use volumes::disks::check_nfs;
 
 use super::zero::{items, text};

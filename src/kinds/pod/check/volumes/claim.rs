@@ -33,19 +33,21 @@ pub fn check(spec: &PersistentVolumeClaimSpec, at: &Path<'_>, causes: &mut Cause
         selector::check(selector, &at.child("selector"), causes);
     }
     check_size(spec, &at.child("resources").key("storage"), causes);
-    for (field, class) in [
-        ("storageClassName", &spec.storage_class_name),
-        ("volumeAttributesClassName", &spec.volume_attributes_class_name),
-    ] {
-        let class = text(class);
-        if !class.is_empty() {
-            causes.invalid_each(&at.child(field), class, names::dns_subdomain(class));
-        }
-    }
+    check_class(&spec.storage_class_name, &at.child("storageClassName"), causes);
+    let attributes = &spec.volume_attributes_class_name;
+    check_class(attributes, &at.child("volumeAttributesClassName"), causes);
     if let Some(mode) = &spec.volume_mode {
         supported(mode, &["Block", "Filesystem"], &at.child("volumeMode"), causes);
     }
     check_sources(spec, at, causes);
+}
+
+/// The name of a class, if there is one.
+pub fn check_class(class: &Option<String>, at: &Path<'_>, causes: &mut Causes) {
+    let class = text(class);
+    if !class.is_empty() {
+        causes.invalid_each(at, class, names::dns_subdomain(class));
+    }
 }
 
 /// A template's claim is named after the pod: it brings labels and annotations, nothing else.
