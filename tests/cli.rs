@@ -316,7 +316,8 @@ fn logs_are_selected_and_followed() {
     assert_eq!(next().as_deref(), Some("four"), "the next file is read on");
     let (started_at, finished_at) = (at("2026-11-23T11:10:40Z"), at("2026-11-23T11:10:45Z"));
     let (reason, message) = ("Completed".to_owned(), String::new());
-    let exit = Exit { id, code: 0, signal: None, reason, message, started_at, finished_at };
+    let exit =
+        Exit { id, code: 0, signal: None, left: 0, reason, message, started_at, finished_at };
     report(News::Exited(exit));
     assert_eq!(next(), None, "it ends with the container");
     assert_eq!(follow.wait().expect("it ends").code(), Some(0));

@@ -252,6 +252,7 @@ fn a_pod_and_its_own_claim_do_not_wait_for_each_other() {
         id: "cronlet://1".to_owned(),
         code: 1,
         signal: None,
+        left: 0,
         reason: "Error".to_owned(),
         message: String::new(),
         started_at: world.now,

@@ -238,6 +238,7 @@ impl World {
             id: ended.container_id.unwrap_or_default(),
             code: ended.exit_code,
             signal: None,
+            left: 0,
             reason: ended.reason.unwrap_or_default(),
             message: ended.message.unwrap_or_default(),
             started_at: ended.started_at.expect("a start").0,

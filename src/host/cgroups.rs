@@ -307,6 +307,14 @@ impl Cgroup {
         pids.filter(|pid| *pid != own).collect()
     }
 
+    /// Counts the living processes in it.
+    pub fn count(&self) -> usize {
+        let Some(folder) = self.folders.first() else { return 0 };
+        let Ok(text) = fs::read_to_string(folder.join("cgroup.procs")) else { return 0 };
+        let pids = text.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?));
+        pids.filter(|pid| process::is_alive(*pid)).count()
+    }
+
     /// Removes the folders, and those of a pod with nothing left in them. False: something in it is
     /// still alive.
     pub fn remove(&self) -> bool {

@@ -177,6 +177,7 @@ impl Host {
             id: format!("cronlet://{uid}-{container}-{}", process.attempt),
             code,
             signal: None,
+            left: 0,
             reason: reason.to_owned(),
             message: String::new(),
             started_at: process.started_at,

@@ -19,6 +19,23 @@ fn exit_codes_and_signals() {
     check("kill -KILL $$", 137, Some(9), "Error");
 }
 
+/// With a cgroup and without one; by descent what is left is known, too.
+#[test]
+fn what_is_left_in_the_background_is_counted_and_ended() {
+    for cgroups in [true, false] {
+        let mut world = World::with(cgroups);
+        let mut check = |script: &str, code: i32, left: u32| {
+            let exit = world.run(&sh(script));
+            assert_eq!((exit.code, exit.left), (code, left), "{script}");
+        };
+        check("exit 3", 3, 0);
+        check("sleep 0.01 & wait", 0, 0);
+        check("sleep 1000 & exit 3", 3, 1);
+        check("sleep 1000 & setsid sleep 1000 & :", 0, 2);
+        check("sleep 1000 & kill -KILL $$", 137, 0);
+    }
+}
+
 #[test]
 fn what_cannot_be_run_says_why() {
     let mut world = World::new();

@@ -29,6 +29,14 @@ pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut
             told(plan, Severity::Normal, "Created", "Container created".into());
             of_start(member, plan);
         }
+        if let Some(left) = left_behind(member, status) {
+            let many = if left == 1 { "process" } else { "processes" };
+            let message = format!(
+                "the program ended and left {left} {many} running, which were ended with it: have \
+                 it stay in the foreground"
+            );
+            told(plan, Severity::Warning, "LeftInBackground", message);
+        }
         if !ending && backs_off(crew, member, status, view) {
             let (name, pod) = (&member.container.name, status::full_name(crew.pod));
             let message = format!("Back-off restarting failed container {name} in pod {pod}");
@@ -91,6 +99,17 @@ fn is_new_container(member: &Member, status: &ContainerStatus) -> bool {
     let before = member.shown.and_then(|shown| shown.container_id.as_deref());
     let id = status.container_id.as_deref();
     id.is_some() && id != before
+}
+
+/// The processes that an attempt left in the background, where the status shows its end first.
+fn left_behind(member: &Member, status: &ContainerStatus) -> Option<u32> {
+    let exit = member.exit().filter(|exit| exit.left > 0)?;
+    let shows = |status: &ContainerStatus| {
+        let states = [&status.state, &status.last_state].into_iter().flatten();
+        let mut ends = states.filter_map(|state| state.terminated.as_ref());
+        ends.any(|ended| ended.container_id.as_ref() == Some(&exit.id))
+    };
+    (shows(status) && !member.shown.is_some_and(shows)).then_some(exit.left)
 }
 
 /// The reason why a container waits, where the status did not show it with the same message before.

@@ -82,6 +82,9 @@ pub struct Exit {
     /// 128 + signal where a signal ended it.
     pub code: i32,
     pub signal: Option<i32>,
+    /// Processes that it left in the background, which were ended with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left: u32,
     /// `Completed`, `Error`, `OOMKilled`, `ContainerStatusUnknown`, `StartError`.
     pub reason: String,
     /// The termination message (`terminationMessagePath`), at most 4096 bytes.
@@ -255,6 +258,10 @@ impl ContainerObserved {
         }
         true
     }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Exit {

@@ -341,6 +341,7 @@ mod tests {
             id: id.into(),
             code,
             signal: None,
+            left: 0,
             reason: "Error".into(),
             message: String::new(),
             started_at: at,

@@ -48,6 +48,7 @@ pub fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
             id,
             code: 137,
             signal: None,
+            left: 0,
             reason: "ContainerStatusUnknown".into(),
             message: why.into(),
             started_at: at,

@@ -16,6 +16,7 @@ fn exit(ran_seconds: i64) -> News {
         id: "cronlet://1".into(),
         code: 1,
         signal: None,
+        left: 0,
         reason: "Error".into(),
         message: String::new(),
         started_at,

@@ -94,6 +94,10 @@ impl World {
             ["hook-failed", name] => self.report(name, News::PostStart(Err("exit 1".into()))),
             ["exit", name, "0"] => self.exit(name, 0, "Completed"),
             ["exit", name, code] => self.exit(name, code.parse().expect("a code"), "Error"),
+            ["exit", name, code, "leaving", left] => {
+                let left = left.parse().expect("a count");
+                self.exit_leaving(name, code.parse().expect("a code"), "Completed", left);
+            }
             ["unstartable", name] => self.exit(name, 128, "StartError"),
             ["failed", name, reason] => {
                 let (reason, message) = (reason.to_owned(), "cannot".to_owned());
@@ -151,6 +155,10 @@ impl World {
     }
 
     fn exit(&mut self, name: &str, code: i32, reason: &str) {
+        self.exit_leaving(name, code, reason, 0);
+    }
+
+    fn exit_leaving(&mut self, name: &str, code: i32, reason: &str, left: u32) {
         use super::observed::ContainerState::Running;
         let started_at = match &self.observed.containers[name].state {
             Running { started_at, .. } => *started_at,
@@ -160,7 +168,7 @@ impl World {
         let (id, reason) = (self.id(name), reason.to_owned());
         let finished_at = self.now;
         let signal = None;
-        let exit = Exit { id, code, signal, reason, message, started_at, finished_at };
+        let exit = Exit { id, code, signal, left, reason, message, started_at, finished_at };
         self.report(name, News::Exited(exit));
     }
 

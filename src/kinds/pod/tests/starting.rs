@@ -61,6 +61,29 @@ fn a_container_that_wants_input_is_told_of() {
     );
 }
 
+/// A program that goes to the background ends with its container, and that is said once.
+#[test]
+fn what_is_left_in_the_background_is_told_of() {
+    check(
+        simple("Never"),
+        "0 bind\n1 started main\n2 exit main 0 leaving 2\n3 look",
+        "-- 0 bind
+         Pending S
+         Scheduled{} Successfully assigned default/p to localhost
+         Pending pIrcS main:wait(creating)
+         start main#0
+         -- 1 started main
+         Created{main} Container created
+         Started{main} Container started
+         Running PIRCS main:run*
+         -- 2 exit main 0 leaving 2
+         LeftInBackground{main} the program ended and left 2 processes running, which were ended \
+         with it: have it stay in the foreground
+         Succeeded pIrcS main:end(0 Completed)
+         -- 3 look",
+    );
+}
+
 #[test]
 fn a_start_that_fails_is_tried_again() {
     check(

@@ -53,6 +53,8 @@ pub struct Ended {
     pub status: WaitStatus,
     pub at: Timestamp,
     pub out_of_memory: bool,
+    /// Processes that it left in the background; `None` until they are counted.
+    pub left: Option<u32>,
     since: Instant,
     /// Nothing of it is alive any more; since when.
     swept: Option<Instant>,
@@ -110,18 +112,26 @@ impl Container {
 
     /// The main process was reaped.
     pub fn note_end(&mut self, status: WaitStatus) {
+        // What stops, dies or has helpers of the shim's beside it leaves processes for other reasons.
+        let is_plain = self.stop.is_none() && self.hook.is_none() && self.execs.is_empty();
+        let left = (!is_plain || status.exit_status().is_none()).then_some(0);
         self.end_hook();
         self.end_execs();
         let out_of_memory =
             self.launch.limits.memory_bytes_max.is_some() && self.cgroup.out_of_memory();
         let (at, since) = (Timestamp::now(), Instant::now());
-        self.ended = Some(Ended { status, at, out_of_memory, since, swept: None });
+        self.ended = Some(Ended { status, at, out_of_memory, left, since, swept: None });
     }
 
     /// After the main process's end: kills what is left. True when all is gone and all output is
     /// in.
     pub fn settle(&mut self, strays: &[Pid], now: Instant) -> bool {
         let Some(ended) = &mut self.ended else { return false };
+        ended.left.get_or_insert_with(|| {
+            let alive = || strays.iter().filter(|pid| process::is_alive(**pid)).count();
+            let left = if self.cgroup.tracks() { self.cgroup.count() } else { alive() };
+            u32::try_from(left).unwrap_or(u32::MAX)
+        });
         if ended.swept.is_none() {
             let empty = if self.cgroup.tracks() {
                 self.cgroup.remove() || {

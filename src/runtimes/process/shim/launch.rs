@@ -300,7 +300,8 @@ fn refused(container: &str, attempt: u32, id: String, refusal: Refusal) -> Recor
     let now = Timestamp::now();
     let Refusal { reason, message, .. } = refusal;
     let (code, signal) = (START_ERROR_CODE, None);
-    let exit = Exit { id, code, signal, reason, message, started_at: now, finished_at: now };
+    let (left, started_at, finished_at) = (0, now, now);
+    let exit = Exit { id, code, signal, left, reason, message, started_at, finished_at };
     Record::Exited { container: container.to_owned(), attempt, exit }
 }
 

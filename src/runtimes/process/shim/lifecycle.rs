@@ -207,6 +207,7 @@ fn exit_of(container: &Container, place: &Place) -> Exit {
         id: container.id.clone(),
         code,
         signal: ended.status.terminating_signal(),
+        left: ended.left.unwrap_or(0),
         reason: reason_of(code, ended).to_owned(),
         message: message_of(container, code, place),
         started_at: container.started_at,
