@@ -20,6 +20,7 @@ impl Engine {
         }
         if let Object::Pod(pod) = &object {
             self.watch_pod(pod);
+            self.watch_ended(pod);
             self.mounts.watch(pod);
             if let Some(connected) = self.connect(pod) {
                 object = connected;

@@ -29,6 +29,7 @@ mod bulk_tests;
 mod defaults;
 mod due;
 mod dump;
+mod ended;
 mod files;
 mod garbage;
 mod history;
@@ -174,6 +175,7 @@ pub struct Engine {
     /// This host, which pods are bound to.
     node: Option<Arc<Node>>,
     queue: queue::RunQueue,
+    ended: ended::Ended,
     network: network::Network,
     mounts: mounts::Mounts,
     notes: notes::NoteLog,
@@ -218,6 +220,8 @@ struct Turn {
     bursts: BTreeSet<Key>,
     /// True if something is due that waits for this turn's commit: the backlog waits for the next.
     is_urgent: bool,
+    /// How many ended pods it deleted, as there were too many.
+    collected: usize,
     /// As the commit of this turn will write it.
     alive: Option<alive::Alive>,
 }
@@ -250,6 +254,7 @@ impl Engine {
             closing: BTreeSet::new(),
             node: None,
             queue: queue::RunQueue::default(),
+            ended: ended::Ended::default(),
             network: network::Network::default(),
             mounts: mounts::Mounts::default(),
             history: history::HistoryLook::default(),
@@ -403,6 +408,7 @@ impl Engine {
         self.due.clear();
         self.notes = notes::NoteLog::default();
         self.queue = queue::RunQueue::default();
+        self.ended = ended::Ended::default();
         self.network = network::Network::default();
         if let Some(before) = self.turn.clock_before.take() {
             (self.steps, self.settings.boot_clock) = before;
@@ -536,7 +542,7 @@ impl Engine {
                 continue;
             }
             self.dirty = std::mem::take(&mut self.makers);
-            if self.dirty.is_empty() && !self.take_backlog() {
+            if self.dirty.is_empty() && !self.take_backlog() && !self.collect_ended() {
                 return;
             }
         }

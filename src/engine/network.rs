@@ -53,6 +53,9 @@ impl Engine {
     /// Takes note of a pod as it is now, and gives it an address if it needs one: the pod with it.
     pub(super) fn connect(&mut self, pod: &Arc<Pod>) -> Option<Object> {
         self.know_all_pods();
+        if self.is_elsewhere(pod) {
+            return None;
+        }
         self.network.addresses.watch(pod);
         self.dirty.extend(self.network.ports.watch(pod));
         let connected = self.network.addresses.give(pod)?;
@@ -73,7 +76,9 @@ impl Engine {
             return;
         }
         for key in self.store.keys(Kind::Pod) {
-            if let Some(Object::Pod(pod)) = self.store.get(&key) {
+            if let Some(Object::Pod(pod)) = self.store.get(&key)
+                && !self.is_elsewhere(&pod)
+            {
                 self.network.addresses.watch(&pod);
                 self.network.ports.watch(&pod);
             }

@@ -79,10 +79,12 @@ impl Engine {
         self.queue.forget(&pod.key());
         self.turn.ordered.remove(pod.uid());
         self.disconnect(pod);
+        self.ended.forget(&pod.key());
         self.mounts.forget(pod);
         // A turn whose commit failed may have forgotten it already.
         let is_cleaned = self.seen.remove(pod.uid()).is_some_and(|seen| seen.observed.cleaned);
-        if matches!(pod, Object::Pod(pod) if is_bound(pod)) && !is_cleaned {
+        let was_here = matches!(pod, Object::Pod(pod) if is_bound(pod) && !self.is_elsewhere(pod));
+        if was_here && !is_cleaned {
             self.order(Order::Clean { pod_uid: pod.uid().to_owned() });
         }
     }

@@ -91,10 +91,16 @@ impl RunQueue {
 }
 
 impl Engine {
+    pub(super) fn is_elsewhere(&self, pod: &Pod) -> bool {
+        queue::is_elsewhere(pod, &self.settings.node_name)
+    }
+
     /// Takes note of how a pod stands now.
     pub(super) fn watch_pod(&mut self, pod: &Arc<Pod>) {
         let key = Object::Pod(pod.clone()).key();
-        if queue::is_bound(pod) && !has_ended(pod) {
+        if self.is_elsewhere(pod) {
+            self.queue.forget(&key);
+        } else if queue::is_bound(pod) && !has_ended(pod) {
             self.queue.leave(&key);
             self.queue.taken.insert(&key, pod);
             if queue::takes_run(pod) {

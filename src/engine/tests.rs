@@ -1,10 +1,10 @@
 //! What one turn does, and what it leaves to the next.
 
 use super::*;
-use crate::kinds::action::{Note, Severity};
+use crate::kinds::action::{Limits, Note, Severity};
 use crate::store::FileDisk;
 use crate::time::Down;
-use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::batch::v1::{self as batch, CronJob};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -466,4 +466,123 @@ fn the_history_holds_its_limits_at_every_moment() {
     }
     assert_eq!(runs(&engine, "b"), 0);
     assert!(runs(&engine, "a") <= 2);
+}
+
+/// A pod as a manifest has it, with these fields in its spec.
+fn pod(name: &str, more: &[(&str, &str)]) -> Object {
+    let mut text = serde_json::json!({
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"restartPolicy": "Never", "containers": [
+            {"name": "main", "image": "busybox", "command": ["true"]}]},
+    });
+    more.iter().for_each(|(field, value)| text["spec"][*field] = (*value).into());
+    serde_json::from_value::<core::Pod>(text).expect("a pod").into()
+}
+
+fn asked(engine: &mut Engine, request: Request, now: &str) -> Effects {
+    engine.handle(vec![Event::Request { id: 0, request }], at(now)).expect("a turn")
+}
+
+fn found(engine: &Engine, name: &str) -> Option<Arc<core::Pod>> {
+    match engine.reader().get(&Key::new(Kind::Pod, "default", name))? {
+        Object::Pod(pod) => Some(pod),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_pod_of_another_host_waits_and_holds_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut engine = engine_in(&folder);
+    let other = pod("other", &[("nodeName", "some-other-host")]);
+    let effects = asked(&mut engine, Request::Create(other.clone()), "2026-01-15T00:00:00Z");
+    assert!(effects.orders.is_empty(), "{:?}", effects.orders);
+    let status = found(&engine, "other").expect("it is there").status.clone().expect("a status");
+    assert_eq!((status.phase.as_deref(), status.pod_ip), (Some("Pending"), None));
+    let why = "spec.nodeName is \"some-other-host\", and this host is \"localhost\"";
+    assert_eq!(status.message.as_deref(), Some(why));
+    assert_eq!(told(&engine)["other"], [(why.to_owned(), 1)]);
+    // Nothing of it has to end first.
+    let options = DeleteOptions::default();
+    let delete = Request::Delete { key: other.key(), options };
+    let effects = asked(&mut engine, delete, "2026-01-15T00:00:01Z");
+    assert!(found(&engine, "other").is_none() && effects.orders.is_empty());
+}
+
+#[test]
+fn a_host_that_is_called_otherwise_keeps_its_pods() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut engine = engine_in(&folder);
+    asked(&mut engine, Request::Create(pod("first", &[])), "2026-01-15T00:00:00Z");
+    let settings = Settings { node_name: "away".to_owned(), ..Settings::default() };
+    let events = vec![Event::Settings(Box::new(settings))];
+    engine.handle(events, at("2026-01-15T00:00:01Z")).expect("a turn");
+    asked(&mut engine, Request::Create(pod("second", &[])), "2026-01-15T00:00:02Z");
+    let here = |name| found(&engine, name).expect("it is there").status.clone().expect("a status");
+    for name in ["first", "second"] {
+        assert!(here(name).start_time.is_some() && here(name).message.is_none(), "{name}");
+    }
+}
+
+fn engine_that_keeps(folder: &tempfile::TempDir, terminated_pods: u32) -> Engine {
+    let store = Store::open(FileDisk::new(&folder.path().join("state.redb"))).expect("opens");
+    let limits = Limits { terminated_pods: Some(terminated_pods), ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    Engine::new(store, settings, Seed::new(1), Vec::new()).expect("an engine")
+}
+
+/// The runtime says nothing of it: its status is written by hand.
+fn end(engine: &mut Engine, name: &str, phase: &str, reason: &str, now: &str) {
+    let mut ended = found(engine, name).expect("it is there");
+    let status = Arc::make_mut(&mut ended).status.get_or_insert_default();
+    status.phase = Some(phase.to_owned());
+    status.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    asked(engine, Request::UpdateStatus(Object::Pod(ended)), now);
+}
+
+/// Evicted pods go first, then the oldest.
+#[test]
+fn ended_pods_are_kept_up_to_a_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut engine = engine_that_keeps(&folder, 2);
+    let mut make = |name: &str, second: u32, reason: &str| {
+        let now = format!("2026-01-15T00:00:{second:02}Z");
+        asked(&mut engine, Request::Create(pod(name, &[])), &now);
+        end(&mut engine, name, "Failed", reason, &now);
+        let pods = engine.reader().list(Kind::Pod, None).0;
+        let kept = pods.iter().filter(|pod| !pod.is_going()).map(|pod| pod.name().to_owned());
+        kept.collect::<Vec<String>>().join(" ")
+    };
+    assert_eq!(make("a", 1, ""), "a");
+    assert_eq!(make("b", 2, "Evicted"), "a b");
+    assert_eq!(make("c", 3, ""), "a c");
+    assert_eq!(make("d", 4, ""), "c d");
+    assert_eq!(make("e", 5, "Evicted"), "c d");
+}
+
+/// A Job counts its pod before it is collected; what the history limits of a CronJob keep is not.
+#[test]
+fn ended_pods_of_cron_jobs_are_kept_by_their_history() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut engine = engine_that_keeps(&folder, 0);
+    let job = serde_json::json!({
+        "metadata": {"name": "bare", "namespace": "default"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never",
+            "containers": [{"name": "main", "image": "busybox", "command": ["true"]}]}}},
+    });
+    let job: Object = serde_json::from_value::<batch::Job>(job).expect("a Job").into();
+    let made = "2026-01-15T00:00:30Z";
+    asked(&mut engine, Request::Create(job.clone()), made);
+    asked(&mut engine, Request::Create(minutely("daily")), made);
+    engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
+    let pods = engine.reader().list(Kind::Pod, None).0;
+    let names: Vec<String> = pods.iter().map(|pod| pod.name().to_owned()).collect();
+    assert_eq!(names.len(), 2);
+    names.iter().for_each(|name| end(&mut engine, name, "Succeeded", "", "2026-01-15T00:01:01Z"));
+    let going = |name: &String| {
+        found(&engine, name).expect("it is there").metadata.deletion_timestamp.is_some()
+    };
+    assert_eq!(names.iter().map(going).collect::<Vec<bool>>(), [true, false], "{names:?}");
+    let Some(Object::Job(job)) = engine.reader().get(&job.key()) else { panic!("no Job") };
+    assert_eq!(job.status.as_ref().and_then(|status| status.succeeded), Some(1));
 }

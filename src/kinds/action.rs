@@ -262,9 +262,12 @@ impl From<ImageProgramForm> for ImageProgram {
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
+    /// At most this many pods of Jobs run at once; the rest wait.
     pub runs: Option<u32>,
     /// `allocatable.pods` of the Node: more pods than this are not bound.
     pub pods: Option<u32>,
+    /// At most this many pods that have ended are kept, but for those of CronJobs.
+    pub terminated_pods: Option<u32>,
 }
 
 /// How long `cronlet history` remembers.

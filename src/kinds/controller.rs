@@ -3,6 +3,7 @@
 
 use super::action::{Action, Plan, Severity, View};
 use super::admission::{self, Identity};
+use super::endings;
 use super::pod::tracking;
 use super::tally::{self, Tally};
 use super::{Key, Kind, Object, selector};
@@ -184,7 +185,10 @@ pub fn admitted(object: &Object) -> Result<(), String> {
 }
 
 /// The annotation of an object whose pods admission refuses: how often, and when last.
-pub const REFUSED: &str = "cronlet.dev/refused-pods";
+const REFUSED: &str = "cronlet.dev/refused-pods";
+
+/// Annotations that count what went wrong with the pods of one object, and say nothing of another.
+pub const COUNTS: &[&str] = &[REFUSED, endings::ENDED];
 
 /// The first wait before a refused pod is tried again (`DefaultJobApiBackOff`). The other
 /// controllers of Kubernetes begin with milliseconds, as their API server may be out of reach for

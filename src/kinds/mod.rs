@@ -17,6 +17,7 @@ pub mod controller_revision;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
+pub mod endings;
 pub mod event;
 pub mod gates;
 pub mod job;

@@ -2,7 +2,7 @@
 //! can come back. A template that does come back gets the next number.
 
 use super::action::{Action, View};
-use super::controller::{Controller, REFUSED};
+use super::controller::{COUNTS, Controller};
 use super::deployment::hash;
 use super::{Key, Kind, Object, action::Plan};
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -120,7 +120,7 @@ impl Revisions {
         let mut labels = template.metadata.as_ref().and_then(|meta| meta.labels.clone());
         labels.get_or_insert_default().insert(label.to_owned(), hash);
         let mut annotations = controller.meta.annotations.clone();
-        annotations.iter_mut().for_each(|all| all.retain(|name, _| name != REFUSED));
+        annotations.iter_mut().for_each(|all| all.retain(|name, _| !COUNTS.contains(&&**name)));
         ControllerRevision {
             metadata: ObjectMeta {
                 name: Some(name),

@@ -9,6 +9,8 @@ mod deployments;
 
 mod daemon_sets;
 
+mod endings;
+
 mod nodes;
 
 mod replica_sets;

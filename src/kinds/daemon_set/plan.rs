@@ -5,19 +5,16 @@
 use super::pods;
 use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::endings::Endings;
 use crate::kinds::node::{fits, host};
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{POD_REVISION, Revisions};
 use crate::kinds::template::{Round, scaled};
 use crate::kinds::{Key, Kind, Object};
-use crate::time::SignedDuration;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// A pod that failed is replaced no sooner than so long after it was made.
-const FAILED_FOR: SignedDuration = SignedDuration::from_secs(1);
 
 /// Decides what a DaemonSet needs now. `view.owned` are its pods and revisions.
 pub fn plan(set: &DaemonSet, view: &View) -> Plan {
@@ -38,8 +35,10 @@ pub fn plan(set: &DaemonSet, view: &View) -> Plan {
         _ => Arc::new(host::node(None, view.settings, view.now)),
     };
     let refusals = Refusals::of(&set.metadata, TRY_AGAIN_MAX);
+    let observed = set.status.as_ref().and_then(|status| status.observed_generation);
+    let endings = Endings::of(&set.metadata, observed, 1, view);
     let pods = on_node(found);
-    let mut sync = Sync { set, spec, controller, view, plan, refusals, node, hash, pods };
+    let mut sync = Sync { set, spec, controller, view, plan, refusals, endings, node, hash, pods };
     let counted = sync.status(history.collisions);
     if set.metadata.deletion_timestamp.is_some() || view.quiet {
         sync.refusals.keep();
@@ -73,6 +72,7 @@ struct Sync<'a> {
     view: &'a View<'a>,
     plan: Plan,
     refusals: Refusals,
+    endings: Endings,
     node: Arc<Node>,
     /// Of the present template.
     hash: String,
@@ -114,20 +114,18 @@ impl Sync<'_> {
         self.delete_all(&surplus)
     }
 
-    /// An ended pod goes, and the next plan makes another.
+    /// An ended pod goes, and the next plan makes another. The waits between them double; those of
+    /// Kubernetes do for pods that failed alone.
     fn is_to_be_replaced(&mut self, pod: &Arc<Pod>) -> bool {
+        if !self.endings.replace(self.view, &mut self.plan) {
+            return false;
+        }
         let (name, namespace) = (name(pod), pod.metadata.namespace.as_deref().unwrap_or_default());
         let on = format!("daemon pod {namespace}/{name} on node {}", self.node_name());
         if standing::phase(pod) == "Succeeded" {
             let message = format!("Found succeeded {on}, will try to delete it");
             self.plan.event(Severity::Normal, "SucceededDaemonPod", message);
             return true;
-        }
-        let made = pod.metadata.creation_timestamp.as_ref().map_or(self.view.now, |time| time.0);
-        let due = self.view.due(made, FAILED_FOR);
-        if due > self.view.now {
-            self.plan.wake(due);
-            return false;
         }
         let message = format!("Found failed {on}, will try to kill it");
         self.plan.event(Severity::Warning, "FailedDaemonPod", message);
@@ -259,7 +257,8 @@ impl Sync<'_> {
     }
 
     fn write(&mut self, status: DaemonSetStatus) {
-        let metadata = self.refusals.written(&self.set.metadata);
+        let mut metadata = self.refusals.written(&self.set.metadata);
+        self.endings.write(&mut metadata);
         if self.set.status.as_ref() != Some(&status) || *metadata != self.set.metadata {
             let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
             let set = DaemonSet { metadata, spec, status: Some(status) };

@@ -8,7 +8,7 @@ use super::hash;
 use super::plan::Sync;
 use super::sets::Set;
 use crate::kinds::action::Severity;
-use crate::kinds::controller::{REFUSED, admitted};
+use crate::kinds::controller::{COUNTS, admitted};
 use crate::kinds::{Key, Kind};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,7 +33,8 @@ pub(super) fn of(set: &Set) -> i64 {
 /// Annotations of a Deployment or ReplicaSet that say something of it alone.
 pub fn is_own(annotation: &str) -> bool {
     [LAST_APPLIED, REVISION, REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS].contains(&annotation)
-        || [super::rollback::ROLLBACK_TO, REFUSED].contains(&annotation)
+        || annotation == super::rollback::ROLLBACK_TO
+        || COUNTS.contains(&annotation)
 }
 
 impl Sync<'_> {

@@ -13,6 +13,6 @@ mod create;
 mod failure_policy;
 mod index;
 mod indexed;
-mod pods;
+pub(in crate::kinds) mod pods;
 pub mod record;
 mod success_policy;

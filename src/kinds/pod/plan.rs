@@ -7,9 +7,9 @@ use super::lifecycle::{self, Ending, Steps};
 use super::observed::{Order, PodObserved};
 use super::standing::has_ended;
 use super::status::{self, Problems};
-use super::{events, launch, ports, probe, restart, tracking, volumes};
+use super::{events, launch, ports, probe, queue, restart, tracking, volumes};
 use crate::kinds::Object;
-use crate::kinds::action::{Action, Plan, View};
+use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
@@ -36,6 +36,10 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
         }
         return plan;
     }
+    if queue::is_elsewhere(pod, &view.settings.node_name) {
+        wait_for_host(pod, view, &mut plan);
+        return plan;
+    }
     if spec.node_name.as_ref().is_none_or(String::is_empty) {
         // Nothing of it was ever ordered.
         if going {
@@ -45,6 +49,26 @@ pub fn plan(pod: &Pod, observed: &PodObserved, view: &View) -> Plan {
     }
     live(pod, spec, observed, view, &mut plan);
     plan
+}
+
+/// A pod of another host stays Pending and says why. Kubernetes deletes one whose Node is gone
+/// (`podgc`); here it may be the manifest of a host that has a daemon of its own.
+fn wait_for_host(pod: &Pod, view: &View, plan: &mut Plan) {
+    let spec = pod.spec.clone().unwrap_or_default();
+    if pod.metadata.deletion_timestamp.is_some() {
+        // Nothing of it was ever ordered.
+        return plan.push(Action::Remove);
+    }
+    let wanted = spec.node_name.as_deref().unwrap_or_default();
+    let here = &view.settings.node_name;
+    let message = format!("spec.nodeName is {wanted:?}, and this host is {here:?}");
+    let mut waiting = pod.clone();
+    let status = waiting.status.get_or_insert_with(|| status::fresh(&spec));
+    if status.message.as_ref() != Some(&message) {
+        status.message = Some(message.clone());
+        plan.push(Action::Put(waiting.into()));
+        plan.event(Severity::Warning, "NodeNotFound", message);
+    }
 }
 
 fn clean(pod: &Pod, observed: &PodObserved, plan: &mut Plan) {

@@ -48,6 +48,14 @@ pub fn is_bound(pod: &Pod) -> bool {
     node.is_some_and(|node| !node.is_empty())
 }
 
+/// True if the pod is bound to another host. One that was taken in here stays here when the host
+/// gets another name.
+pub fn is_elsewhere(pod: &Pod, node_name: &str) -> bool {
+    let is_known = pod.status.as_ref().is_some_and(|status| status.start_time.is_some());
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    node.is_some_and(|node| !node.is_empty() && node != node_name) && !is_known
+}
+
 /// Does the pod take one of `limits.runs`? The engine counts these.
 pub fn takes_run(pod: &Pod) -> bool {
     is_of_job(pod) && is_bound(pod) && !has_ended(pod)

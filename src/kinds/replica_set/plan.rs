@@ -7,9 +7,12 @@
 use super::status::{self, Counts, Failure};
 use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, PODS_PER_PLAN_MAX, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::endings::Endings;
+use crate::kinds::job::pods::finished_at;
 use crate::kinds::pod::ports::{self, Blocked};
 use crate::kinds::pod::standing::{self, Usefulness};
 use crate::kinds::{Key, Kind, Object};
+use crate::time::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,10 +36,28 @@ pub fn plan(set: &ReplicaSet, view: &View) -> Plan {
     let mut terminating = controller.claimed(Kind::Pod, view);
     terminating.retain(|pod| is(pod, standing::is_terminating));
     let refusals = Refusals::of(&set.metadata, TRY_AGAIN_MAX);
-    let mut sync = Sync { set, spec, controller, view, plan, refusals, active: pods(active) };
+    let mut endings = endings(set, spec, view);
+    endings.count(ends(view), view);
+    let active = pods(active);
+    let mut sync = Sync { set, spec, controller, view, plan, refusals, endings, active };
     let failure = sync.manage();
     sync.write(terminating.len(), failure);
     sync.plan
+}
+
+fn endings(set: &ReplicaSet, spec: &ReplicaSetSpec, view: &View) -> Endings {
+    let observed = set.status.as_ref().and_then(|status| status.observed_generation);
+    Endings::of(&set.metadata, observed, spec.replicas.unwrap_or(1), view)
+}
+
+/// Returns when its pods ended that nobody asked to.
+fn ends(view: &View) -> impl Iterator<Item = Timestamp> {
+    view.owned.iter().filter_map(|object| match object {
+        Object::Pod(pod) if standing::has_ended(pod) && !standing::is_going(pod) => {
+            Some(finished_at(pod))
+        }
+        _ => None,
+    })
 }
 
 fn pods(objects: Vec<Object>) -> Vec<Arc<Pod>> {
@@ -54,6 +75,7 @@ struct Sync<'a> {
     view: &'a View<'a>,
     plan: Plan,
     refusals: Refusals,
+    endings: Endings,
     /// Neither ended nor going.
     active: Vec<Arc<Pod>>,
 }
@@ -79,6 +101,10 @@ impl Sync<'_> {
     }
 
     fn create(&mut self, missing: usize) -> Failure {
+        if self.endings.hold_back(self.view, &mut self.plan) {
+            self.refusals.keep();
+            return Failure::Unknown;
+        }
         let template = self.spec.template.clone().unwrap_or_default();
         for nth in 0..missing {
             let pod = Object::from(self.controller.pod(&template, nth as u64, self.view));
@@ -149,7 +175,8 @@ impl Sync<'_> {
         }
         let blocked = self.blocked();
         let status = status::next(self.set, &counts, failure, blocked.as_ref(), self.view.now);
-        let metadata = self.refusals.written(&self.set.metadata);
+        let mut metadata = self.refusals.written(&self.set.metadata);
+        self.endings.write(&mut metadata);
         if self.set.status.as_ref() != Some(&status) || *metadata != self.set.metadata {
             let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
             let set = ReplicaSet { metadata, spec, status: Some(status) };

@@ -6,6 +6,7 @@
 use super::{claims, pods, status};
 use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, PODS_PER_PLAN_MAX, Refusals, TRY_AGAIN_MAX, admitted};
+use crate::kinds::endings::Endings;
 use crate::kinds::pod::standing::{self, Availability};
 use crate::kinds::revisions::{self, HASH, Revisions};
 use crate::kinds::template::{Round, scaled};
@@ -41,6 +42,12 @@ pub fn plan(set: &StatefulSet, view: &View) -> Plan {
         view,
         plan,
         refusals: Refusals::of(&set.metadata, TRY_AGAIN_MAX),
+        endings: Endings::of(
+            &set.metadata,
+            before.observed_generation,
+            spec.replicas.unwrap_or(1),
+            view,
+        ),
         current: current.unwrap_or_else(|| update.clone()),
         update,
         status: before,
@@ -67,6 +74,7 @@ struct Sync<'a> {
     view: &'a View<'a>,
     plan: Plan,
     refusals: Refusals,
+    endings: Endings,
     current: Arc<ControllerRevision>,
     update: Arc<ControllerRevision>,
     status: StatefulSetStatus,
@@ -163,7 +171,7 @@ impl Sync<'_> {
             return self.create(pods::start(self.spec) + index);
         };
         if standing::has_ended(&pod) {
-            if !standing::is_going(&pod) {
+            if !standing::is_going(&pod) && self.endings.replace(self.view, &mut self.plan) {
                 self.delete(&pod);
             }
             // The next plan makes it anew, when it is gone.
@@ -353,7 +361,8 @@ impl Sync<'_> {
 
     fn write(&mut self) {
         status::complete(&mut self.status, self.spec);
-        let metadata = self.refusals.written(&self.set.metadata);
+        let mut metadata = self.refusals.written(&self.set.metadata);
+        self.endings.write(&mut metadata);
         if self.set.status.as_ref() != Some(&self.status) || *metadata != self.set.metadata {
             let (metadata, spec) = (metadata.into_owned(), self.set.spec.clone());
             let set = StatefulSet { metadata, spec, status: Some(self.status.clone()) };

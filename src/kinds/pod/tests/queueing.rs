@@ -30,7 +30,7 @@ fn decide(pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
 fn decide_on(node: &Node, pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<Decision> {
     let pending: Vec<Pending> =
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
-    let settings = Settings { limits: Limits { runs, pods: None }, ..Settings::default() };
+    let settings = Settings { limits: Limits { runs, ..Limits::default() }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
     let host = Host { node, others: &Nothing, settings: &settings, now };
     let mut taken = Taken::default();
