@@ -112,7 +112,7 @@ impl Container {
 
     /// The main process was reaped.
     pub fn note_end(&mut self, status: WaitStatus) {
-        // What stops, dies or has helpers of the shim's beside it leaves processes for other reasons.
+        // What stops, dies or has helpers of the shim's leaves processes for other reasons.
         let is_plain = self.stop.is_none() && self.hook.is_none() && self.execs.is_empty();
         let left = (!is_plain || status.exit_status().is_none()).then_some(0);
         self.end_hook();
