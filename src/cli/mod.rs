@@ -28,6 +28,8 @@ mod suspend;
 
 mod history;
 
+mod reload;
+
 mod next;
 
 mod simulate;
@@ -102,6 +104,7 @@ enum Command {
     /// Let a suspended CronJob or Job go on
     Resume(suspend::Args),
     History(history::Args),
+    Reload(reload::Args),
     Next(next::Args),
     Simulate(simulate::Args),
     Import(import::Args),
@@ -156,6 +159,7 @@ impl Cli {
             Command::Suspend(args) => suspend::run(args, true, &client()?),
             Command::Resume(args) => suspend::run(args, false, &client()?),
             Command::History(args) => history::run(args, &client()?),
+            Command::Reload(args) => reload::run(args, &client()?),
             Command::Next(args) => next::run(args, &client()?),
             Command::Simulate(args) => simulate::run(args, rooms),
             Command::Import(args) => import::run(args),

@@ -16,7 +16,13 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 /// Who asked for a reload and waits for what it found.
-pub type Reloads = Arc<Mutex<Vec<server::Reply<serde_json::Value>>>>;
+pub type Reloads = Arc<Mutex<Vec<Reload>>>;
+
+pub struct Reload {
+    /// Confirms that what no file has any more is deleted.
+    pub prune: bool,
+    pub reply: server::Reply<serde_json::Value>,
+}
 
 /// The API's way into the daemon.
 pub struct Api {
@@ -47,6 +53,7 @@ impl Api {
         startup: &Startup,
         reader: Reader,
         metrics: Arc<Metrics>,
+        sources: server::Sources,
     ) -> Result<Scraped, DaemonError> {
         if let Some(folder) = startup.socket.parent() {
             make_folder(folder)?;
@@ -62,7 +69,7 @@ impl Api {
         let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
         let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
         let patches = PatchLocks::default();
-        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches };
+        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches, sources };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
         let socket = server::bind(&startup.socket)?;
@@ -82,8 +89,9 @@ impl Api {
 
     fn pass_on(&self, ask: Ask) {
         match ask {
-            Ask::Reload { reply } => {
-                self.reloads.lock().expect("no panic while it was held").push(reply);
+            Ask::Reload { prune, reply } => {
+                let reload = Reload { prune, reply };
+                self.reloads.lock().expect("no panic while it was held").push(reload);
                 self.asker.ask();
             }
             ask => self.inbox.send(Message::Ask(ask)),

@@ -2,7 +2,9 @@
 //! daemon.
 
 use super::logging;
-use crate::kinds::action::{Dst, HistorySettings, ImageProgram, Limits, Settings, VolumeSettings};
+use crate::kinds::action::{
+    Dst, FolderSettings, HistorySettings, ImageProgram, Limits, Settings, VolumeSettings,
+};
 use crate::kinds::cron_job::schedule::Zone;
 use crate::kinds::node::host;
 use crate::manifest;
@@ -23,6 +25,7 @@ pub struct Config {
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
     pub volumes: VolumeSettings,
+    pub folder: FolderSettings,
     pub shutdown: Shutdown,
     pub log: Log,
     pub metrics: Metrics,
@@ -134,6 +137,7 @@ impl Config {
             images: self.images.clone(),
             history: self.history.clone(),
             volumes: self.volumes.clone(),
+            folder: self.folder.clone(),
             claims_are_limited: defaults.claims_are_limited,
             host_ip: defaults.host_ip,
             booted_at: defaults.booted_at,

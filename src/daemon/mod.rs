@@ -91,19 +91,19 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let engine =
         Engine::new(store, settings.clone(), Seed::from_host(), recovered).map_err(state_error)?;
     put_strangers_aside(&startup.state, &engine.reader());
-    let sources = engine.sources().map_err(state_error)?;
+    let sources = server::Sources::new(engine.sources().map_err(state_error)?);
     let metrics = Arc::new(Metrics::default());
     metrics.obey(settings);
     let (watch, asker) =
         watch::Watch::new().map_err(|error| DaemonError::Host("inotify", error.into()))?;
     let reloads = Reloads::default();
     let api = Api { inbox: inbox.clone(), asker: asker.clone(), reloads: reloads.clone() };
-    let mut scraped = api.serve(&startup, engine.reader(), metrics.clone())?;
+    let mut scraped = api.serve(&startup, engine.reader(), metrics.clone(), sources.clone())?;
     let at = config.metrics.listen;
     scraped.move_to(at).map_err(|(at, error)| DaemonError::Metrics(at, error))?;
     handle_signals(inbox.clone(), asker)?;
     let files = reload::Files {
-        folder: folder::Folder::new(&startup.jobs, inbox.clone(), sources),
+        folder: folder::Folder::new(&startup.jobs, inbox.clone(), engine.reader(), sources),
         watch,
         startup: startup.clone(),
         configured,
@@ -113,6 +113,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         metrics: metrics.clone(),
         reloads,
         inbox: inbox.clone(),
+        begun: std::time::Instant::now(),
     };
     spawn("folder", move || files.run())?;
     let pump = pump::Pump {

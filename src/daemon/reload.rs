@@ -1,9 +1,9 @@
 //! The thread that reads files: the jobs folder when it changes, and with it the configuration when
 //! asked.
 
-use super::api::{Reloads, Scraped};
+use super::api::{Reload, Reloads, Scraped};
 use super::config::Config;
-use super::folder::{Folder, Scan};
+use super::folder::{Folder, Scan, Why};
 use super::inbox::{Inbox, Message};
 use super::logging::Logging;
 use super::watch::{Watch, Woken};
@@ -16,9 +16,7 @@ use crate::time::Timestamp;
 use crate::volumes::claim;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-
-/// When to read the jobs folder again whose changes could not be recorded.
-const RETRY_MILLISECONDS: i64 = 1000;
+use std::time::Instant;
 
 pub struct Files {
     pub folder: Folder,
@@ -32,12 +30,14 @@ pub struct Files {
     pub metrics: Arc<Metrics>,
     pub reloads: Reloads,
     pub inbox: Arc<Inbox>,
+    /// When the thread began.
+    pub begun: Instant,
 }
 
 impl Files {
     pub fn run(mut self) {
         let notifier = systemd::Notifier::from_environment();
-        let scan = self.scan(false);
+        let scan = self.scan(Why::Start);
         // Nothing may have changed: the engine's first turn waits for this, and who hears that the
         // daemon is ready finds what that turn makes. Where it fails there is no word.
         let (done, committed) = sync_channel(1);
@@ -47,9 +47,10 @@ impl Files {
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
         notifier.ready();
         loop {
-            let retry = self.folder.unsettled.then_some(RETRY_MILLISECONDS);
-            match self.watch.wait(retry) {
-                Ok(Woken::Changed) => drop(self.scan(false)),
+            let again_at = self.folder.again_at();
+            let patience = again_at.map(|at| at.saturating_sub(self.begun.elapsed()));
+            match self.watch.wait(patience) {
+                Ok(Woken::Changed | Woken::Later) => drop(self.scan(Why::Change)),
                 Ok(Woken::Asked) => {
                     notifier.reloading();
                     self.reload();
@@ -63,10 +64,8 @@ impl Files {
         }
     }
 
-    fn scan(&mut self, again: bool) -> Scan {
-        let (scan, folders) = self.folder.scan(again);
-        self.watch.add(&folders);
-        scan
+    fn scan(&mut self, why: Why) -> Scan {
+        self.folder.scan(why, self.begun.elapsed(), &mut self.watch)
     }
 
     fn reload(&mut self) {
@@ -79,7 +78,8 @@ impl Files {
         if let Some(problem) = &problem {
             tracing::error!("{problem}: the last good one stays");
         }
-        let mut scan = self.scan(true);
+        let prune = replies.iter().any(|reload| reload.prune);
+        let mut scan = self.scan(Why::Reload { prune });
         scan.errors.splice(0..0, problem);
         tracing::info!(
             files = scan.files,
@@ -88,7 +88,7 @@ impl Files {
             "reloaded"
         );
         let answer = serde_json::to_value(&scan).expect("plain data serializes");
-        for reply in replies {
+        for Reload { reply, .. } in replies {
             let _ = reply.send(Ok(answer.clone()));
         }
     }

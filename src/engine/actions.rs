@@ -159,7 +159,10 @@ impl Engine {
         is_new
     }
 
-    fn record(&mut self, mut run: Run) {
+    pub(super) fn record(&mut self, mut run: Run) {
+        if run.outcome == Outcome::Replaced && self.is_closed(&run) {
+            return;
+        }
         self.sharpen(&mut run);
         // A disk that cannot be read now fails the commit, too.
         let is_new = self.store.record_run(run.clone()).unwrap_or(false);

@@ -2,62 +2,100 @@
 
 use super::Engine;
 use super::requests::Applied;
+use crate::kinds::action::RunningJobs;
+use crate::kinds::difference::difference;
+use crate::kinds::job::{conditions, record};
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Object};
 use crate::store::SourceRecord;
+use std::sync::Arc;
 
-/// A manifest file that changed, or is gone.
+/// A manifest file that says something else than before, or is gone.
 #[derive(Debug, Clone)]
 pub struct FileChange {
     pub file: String,
-    /// What it says now; `None`: the file is gone and forgotten.
-    pub manifest: Option<Manifest>,
-    /// What it made, and no file makes any more.
+    /// What is remembered of it from now on; `None`: nothing.
+    pub record: Option<SourceRecord>,
+    /// Objects of which it says something new.
+    pub objects: Vec<FileObject>,
+    /// Objects that no file has any more.
     pub dropped: Vec<Key>,
 }
 
-/// A file's size and modification time in nanoseconds, and its objects: named, without defaults.
+/// An object of a file: named, without defaults.
 #[derive(Debug, Clone)]
-pub struct Manifest {
-    pub stamp: (u64, i64),
-    pub objects: Vec<Object>,
+pub struct FileObject {
+    pub object: Object,
+    /// True if it is made where it is missing: a Job of which only labels changed ran already, and
+    /// may have been deleted by its `ttlSecondsAfterFinished`.
+    pub is_made: bool,
 }
 
-/// What became of a file's change. Objects are told by their place in the file.
+/// What became of a file's change.
 #[derive(Debug, Default)]
 pub struct FileOutcome {
-    /// Where there is one, nothing of the file came true.
+    /// By their place in the change; where there is one, nothing of the file came true.
     pub refused: Vec<(usize, Refused)>,
     pub warnings: Vec<(usize, String)>,
+    /// What came true, object by object.
+    pub effects: Vec<(Key, FileEffect)>,
 }
+
+/// What a file's change did to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileEffect {
+    Added,
+    /// The fields that changed.
+    Changed(Vec<String>),
+    /// A finished Job was deleted and made again.
+    Replaced(Vec<String>),
+    /// Deleted; these Jobs run on to their end.
+    Removed(Vec<Key>),
+}
+
+/// What an object of a file becomes.
+enum Admitted {
+    /// A Job whose spec was known stays deleted.
+    Nothing,
+    Applied(Applied),
+    /// The spec of a finished Job is immutable: another takes its place.
+    Replaced(Applied),
+}
+
+/// How long a Job is kept after its end that no CronJob and no file has any more, unless it says so
+/// itself: its log may still be wanted, but nobody else would ever delete it.
+const LET_GO_KEPT_SECONDS: i32 = 3600;
 
 impl Engine {
     pub(super) fn take_in(&mut self, change: FileChange) -> FileOutcome {
-        let FileChange { file, manifest, dropped } = change;
+        let FileChange { file, record, objects, dropped } = change;
         let mut outcome = FileOutcome::default();
-        let mut record = None;
-        let mut applied = Vec::new();
-        if let Some(Manifest { stamp, objects }) = manifest {
-            let keys = objects.iter().map(Object::key).collect();
-            record = Some(SourceRecord { stamp, keys });
-            applied = self.admit_all(objects, &mut outcome);
-        }
+        let admitted = self.admit_all(objects, &mut outcome);
         if !outcome.refused.is_empty() {
             return outcome;
         }
-        // What was deleted by hand since is no longer there.
-        dropped.iter().for_each(|key| self.delete(key, None));
-        applied.into_iter().for_each(|one| drop(self.put_applied(one)));
+        for key in dropped {
+            // What was deleted by hand since is no longer there.
+            if let Some(object) = self.store.get(&key) {
+                let ran_on = self.drop_object(&object);
+                outcome.effects.push((key, FileEffect::Removed(ran_on)));
+            }
+        }
+        outcome.effects.extend(admitted.into_iter().filter_map(|one| self.put_admitted(one)));
         self.store.put_source(&file, record);
         outcome
     }
 
-    fn admit_all(&mut self, objects: Vec<Object>, outcome: &mut FileOutcome) -> Vec<Applied> {
+    fn admit_all(&mut self, objects: Vec<FileObject>, outcome: &mut FileOutcome) -> Vec<Admitted> {
         let mut admitted = Vec::with_capacity(objects.len());
-        for (at, object) in objects.into_iter().enumerate() {
-            match self.admit_applied(object) {
-                Ok((applied, warnings)) => {
-                    admitted.push(applied);
+        for (at, FileObject { object, is_made }) in objects.into_iter().enumerate() {
+            if !is_made && self.store.get(&object.key()).is_none() {
+                admitted.push(Admitted::Nothing);
+                continue;
+            }
+            match self.admit_of_file(object) {
+                Ok((one, warnings)) => {
+                    admitted.push(one);
                     outcome.warnings.extend(warnings.into_iter().map(|warning| (at, warning)));
                 }
                 Err(refused) => outcome.refused.push((at, refused)),
@@ -65,4 +103,85 @@ impl Engine {
         }
         admitted
     }
+
+    fn admit_of_file(&mut self, object: Object) -> Result<(Admitted, Vec<String>), Refused> {
+        let refused = match self.admit_applied(object.clone()) {
+            Ok((applied, warnings)) => return Ok((Admitted::Applied(applied), warnings)),
+            Err(refused) => refused,
+        };
+        let old = self.store.get(&object.key());
+        let has_ended =
+            |old: &Object| matches!(old, Object::Job(job) if conditions::end(job).is_some());
+        let Some(old) = old.filter(has_ended) else { return Err(refused) };
+        match self.admit_again(object) {
+            Ok((new, warnings)) => {
+                Ok((Admitted::Replaced(Applied { old: Some(old), new }), warnings))
+            }
+            // The same words in which an update is refused.
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Stages what was admitted; `None` if that changes nothing.
+    fn put_admitted(&mut self, admitted: Admitted) -> Option<(Key, FileEffect)> {
+        let (applied, is_replaced) = match admitted {
+            Admitted::Nothing => return None,
+            Admitted::Applied(applied) => (applied, false),
+            Admitted::Replaced(applied) => (applied, true),
+        };
+        let key = applied.new.key();
+        let changed = applied.old.as_ref().map(|old| difference(old, &applied.new));
+        let effect = match changed {
+            None => FileEffect::Added,
+            Some(fields) if is_replaced => FileEffect::Replaced(fields),
+            Some(fields) => FileEffect::Changed(fields),
+        };
+        if is_replaced {
+            self.delete(&key, None);
+            self.put_applied(Applied { old: None, new: applied.new });
+        } else {
+            self.put_applied(applied);
+        }
+        (effect != FileEffect::Changed(Vec::new())).then_some((key, effect))
+    }
+
+    /// Deletes what no file has any more. A Job that runs ends by itself, unless the configuration
+    /// says otherwise: the Jobs that do are returned.
+    fn drop_object(&mut self, object: &Object) -> Vec<Key> {
+        let mut let_go = Vec::new();
+        if self.settings.folder.running_jobs == RunningJobs::Finish {
+            let owned = match object {
+                Object::CronJob(_) => self.store.owned(object.uid()),
+                Object::Job(_) => vec![object.clone()],
+                _ => Vec::new(),
+            };
+            for job in owned.into_iter().filter(runs) {
+                let_go.push(job.key());
+                self.let_job_go(job, object);
+            }
+        }
+        if let_go.first() != Some(&object.key()) {
+            self.delete(&object.key(), None);
+        }
+        let_go
+    }
+
+    /// Takes a running Job from what it belonged to.
+    fn let_job_go(&mut self, mut job: Object, owner: &Object) {
+        record::remember_cron_job(&mut job, owner);
+        job.disown(owner.uid());
+        if let Object::Job(job) = &mut job
+            && let Some(spec) = &mut Arc::make_mut(job).spec
+        {
+            spec.ttl_seconds_after_finished.get_or_insert(LET_GO_KEPT_SECONDS);
+        }
+        self.put(job);
+    }
+}
+
+/// True if the object is a Job that is on its way to an end.
+fn runs(object: &Object) -> bool {
+    let Object::Job(job) = object else { return false };
+    let is_suspended = job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true));
+    conditions::end(job).is_none() && !is_suspended && !object.is_going()
 }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::backlog::{Chore, OBJECTS_PER_TURN_MAX};
+use crate::kinds::job::record;
 use crate::kinds::pod::queue::is_bound;
 use crate::kinds::pod::standing;
 use crate::kinds::{Key, Kind, Object};
@@ -90,6 +91,7 @@ impl Engine {
         let dependents = self.store.owned(owner.uid());
         let is_last = dependents.len() <= OBJECTS_PER_TURN_MAX;
         for mut dependent in dependents.into_iter().take(OBJECTS_PER_TURN_MAX) {
+            record::remember_cron_job(&mut dependent, &owner);
             dependent.disown(owner.uid());
             self.put(dependent);
         }
@@ -114,6 +116,7 @@ impl Engine {
 
     /// Removes an object from the store, and with it (in the background) what it owned.
     pub(super) fn remove(&mut self, object: &Object) {
+        self.close_run(object);
         // Its controller has one less; an owner that goes in the foreground waits for it.
         self.touch_owners(object, |_| true);
         self.touch_claims(object);

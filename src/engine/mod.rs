@@ -23,6 +23,7 @@ use std::sync::Arc;
 mod actions;
 mod alive;
 mod backlog;
+mod closing;
 mod boot;
 #[cfg(test)]
 mod bulk_tests;
@@ -48,7 +49,7 @@ use defaults::Defaults;
 use due::Due;
 use observe::Seen;
 
-pub use files::{FileChange, FileOutcome, Manifest};
+pub use files::{FileChange, FileEffect, FileObject, FileOutcome};
 
 /// What happened in the world.
 #[derive(Debug, Clone)]

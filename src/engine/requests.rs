@@ -177,6 +177,18 @@ impl Engine {
         Ok((Applied { old, new: admitted.object }, admitted.warnings))
     }
 
+    /// As [`Engine::admit_applied`], of an object that takes the place of another.
+    pub(super) fn admit_again(
+        &mut self,
+        mut object: Object,
+    ) -> Result<(Object, Vec<String>), Refused> {
+        object.default_namespace(DEFAULT_NAMESPACE);
+        let said = Said::by(&mut object);
+        let mut admitted = self.admit(object)?;
+        said.record(&mut admitted.object);
+        Ok((admitted.object, admitted.warnings))
+    }
+
     /// Stages what was admitted; the object as it is then, or last was.
     pub(super) fn put_applied(&mut self, Applied { old, new }: Applied) -> Object {
         let key = new.key();

@@ -190,6 +190,7 @@ pub struct Settings {
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
     pub volumes: VolumeSettings,
+    pub folder: FolderSettings,
     /// Claims are held to their sizes: the state folder's file system has project quotas. Found at
     /// start.
     pub claims_are_limited: bool,
@@ -285,6 +286,24 @@ impl Default for HistorySettings {
     }
 }
 
+/// What follows when a manifest is removed from the jobs folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct FolderSettings {
+    pub running_jobs: RunningJobs,
+}
+
+/// What becomes of a running Job when its file, or the file of its CronJob, is removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunningJobs {
+    /// It runs to its end, as after `kubectl delete cronjob --cascade=orphan`.
+    #[default]
+    Finish,
+    /// It is deleted, and its pods are stopped.
+    Stop,
+}
+
 /// The folders of PersistentVolumeClaims.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -336,6 +355,7 @@ impl Default for Settings {
             images: BTreeMap::new(),
             history: HistorySettings::default(),
             volumes: VolumeSettings::default(),
+            folder: FolderSettings::default(),
             claims_are_limited: false,
             host_ip: "127.0.0.1".into(),
             booted_at: None,

@@ -18,6 +18,7 @@ pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod endings;
+pub mod difference;
 pub mod event;
 pub mod gates;
 pub mod job;

@@ -39,7 +39,9 @@ pub async fn answer(
             Ok(answer::value(StatusCode::OK, &json!(usage)))
         }
         (Extra::Reload, &Method::POST) => {
-            Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Reload { reply }).await?))
+            let prune = query.flag("prune");
+            let found = gate.ask(|reply| Ask::Reload { prune, reply }).await?;
+            Ok(answer::value(StatusCode::OK, &found))
         }
         (Extra::Dump, &Method::GET) => {
             Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Dump { reply }).await?))

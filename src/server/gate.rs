@@ -2,6 +2,7 @@
 //! changes.
 
 use super::metrics::Metrics;
+use super::sources::Sources;
 use super::usage::Usage;
 use crate::engine::Request;
 use crate::kinds::Key;
@@ -24,6 +25,8 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
     pub usage: Usage,
     pub patches: PatchLocks,
+    /// Which file has which object.
+    pub sources: Sources,
 }
 
 /// At most this many patches are under way at once; two objects that share a lock only wait for
@@ -59,6 +62,8 @@ pub enum Ask {
     },
     /// Read configuration and manifests again; the answer is what `cronlet reload` prints.
     Reload {
+        /// Delete what no file has any more, however much it is.
+        prune: bool,
         reply: Reply<serde_json::Value>,
     },
     /// The engine's whole state, for a report of trouble; no secret's value in it.

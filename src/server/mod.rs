@@ -6,6 +6,7 @@
 
 pub use gate::{Ask, Gate, PatchLocks, Reply};
 pub use metrics::Metrics;
+pub use sources::Sources;
 pub use usage::Usage;
 
 pub use socket::{BindError, bind, serve, serve_metrics};
@@ -54,6 +55,8 @@ mod metrics;
 
 mod usage;
 
+mod sources;
+
 use crate::kinds::refused::Refused;
 use answer::Answer;
 use hyper::body::{Bytes, Incoming};
@@ -95,7 +98,12 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Collection { kind, namespace } => {
             call.collection(gate, kind, namespace.as_deref(), body).await
         }
-        Route::Object { key, part } => call.object(gate, &key, part, body).await,
+        Route::Object { key, part } => {
+            let mut answer = call.object(gate, &key, part, body).await?;
+            let warning = sources::warning(&gate.sources, &call.method, &key, part);
+            answer::warn(&mut answer, warning.as_slice());
+            Ok(answer)
+        }
         Route::Extra(extra) => extras::answer(gate, &call.method, extra, &call.query).await,
         _ if call.method != Method::GET => Err(Refused::MethodNotAllowed),
         Route::UsageResources => Ok(usage::resources()),

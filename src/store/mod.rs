@@ -23,7 +23,7 @@ mod tables;
 pub use change::{Change, ChangeVerb};
 pub use disk::{Disk, DiskError, FileDisk, JOURNAL_BYTES_MAX, builder};
 pub use reader::{Gone, Reader};
-pub use tables::SourceRecord;
+pub use tables::{Said, SourceRecord};
 
 use change::Changes;
 use in_order::InOrder;

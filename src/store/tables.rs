@@ -37,12 +37,39 @@ type ObjectRow<'a> = (&'a str, &'a str, &'a str, u64, &'a str, Option<(Json<'a>,
 type RunRow<'a> = ((&'a str, &'a str, i64), Json<'a>);
 type Json<'a> = Option<&'a [u8]>;
 
-/// What a manifest file was when it was last read, and what it made.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What a manifest file was when it was last read, and what it made. What the first versions did
+/// not write is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SourceRecord {
-    /// Size and modification time in nanoseconds: unchanged means not read again.
+    /// Size and modification time in nanoseconds.
     pub stamp: (u64, i64),
+    /// Hash of its bytes; 0 if unknown.
+    #[serde(default)]
+    pub content: u64,
     pub keys: Vec<Key>,
+    /// What it says of each of `keys`, in their order.
+    #[serde(default)]
+    pub said: Vec<Said>,
+    /// Objects that it had, and that no file has now: they are deleted unless one has them again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaving: Vec<(Key, Said)>,
+}
+
+/// Hashes of what a manifest says of an object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Said {
+    pub whole: u64,
+    /// Of a Job's spec; 0 for other kinds.
+    pub spec: u64,
+}
+
+impl SourceRecord {
+    /// The objects that it has or had, each with what was last said of it.
+    pub fn all(&self) -> impl Iterator<Item = (&Key, Said)> {
+        let said = self.said.iter().copied().chain(std::iter::repeat(Said::default()));
+        let leaving = self.leaving.iter().map(|(key, said)| (key, *said));
+        self.keys.iter().zip(said).chain(leaving)
+    }
 }
 
 /// All that was on disk.

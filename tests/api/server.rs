@@ -52,6 +52,7 @@ impl Server {
             asks,
             pods_folder: folder.path().join("pods"),
             metrics: Arc::new(Metrics::default()),
+            sources: Default::default(),
             usage: Usage::new(|_| Vec::new(), || None),
             patches: PatchLocks::default(),
         });
@@ -191,7 +192,7 @@ fn pump(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
                 // A client may have gone meanwhile.
                 let _ = reply.send(answer);
             }
-            Told::Ask(Ask::Reload { reply } | Ask::Dump { reply }) => {
+            Told::Ask(Ask::Reload { reply, .. } | Ask::Dump { reply }) => {
                 let _ = reply.send(Ok(serde_json::json!({ "files": 0 })));
             }
         }

@@ -248,3 +248,296 @@ fn a_kind_that_is_not_served_does_not_hold_up_its_file() {
     let log = daemon.log();
     assert!(log.contains("WARN") && log.contains("role/r warning: has no effect"), "{log}");
 }
+
+/// A CronJob whose run goes on until the file `end` is there.
+fn long_cron_job(daemon: &Daemon, name: &str) -> String {
+    let wait = format!("until test -e {}; do sleep 0.05; done", daemon.path("end").display());
+    let command = format!("[sh, -c, \"{wait}\"]");
+    cron_job(name, YEARLY).replace("[\"true\"]", &command)
+}
+
+fn phase_of_pods(daemon: &Daemon) -> Vec<Value> {
+    let pods = daemon.get(&["pods"]);
+    let items = pods["items"].as_array().expect("a list");
+    items.iter().map(|pod| pod["status"]["phase"].clone()).collect()
+}
+
+fn outcomes(daemon: &Daemon, name: &str) -> Vec<Value> {
+    let history = daemon.tell(&["history", name, "-o", "json"]);
+    let history: Value = serde_json::from_str(&history).expect("JSON");
+    let items = history["items"].as_array().expect("a list");
+    items.iter().map(|run| run["outcome"].clone()).collect()
+}
+
+fn logs(daemon: &Daemon, line: &str) {
+    daemon.until(line, || daemon.log().contains(line).then_some(()));
+}
+
+/// A daemon whose CronJobs `long` and `other` have a file each, and `long` runs.
+fn daemon_with_a_long_run() -> Daemon {
+    let mut daemon = Daemon::prepare();
+    daemon.write_job("long.yaml", &long_cron_job(&daemon, "long"));
+    daemon.write_job("other.yaml", &cron_job("other", YEARLY));
+    daemon.start();
+    daemon.trigger("long");
+    daemon.until("it runs", || (phase_of_pods(&daemon) == ["Running"]).then_some(()));
+    daemon
+}
+
+#[test]
+fn a_file_that_is_away_for_a_moment_hurts_nothing() {
+    let daemon = daemon_with_a_long_run();
+    let before = identity(&daemon.get(&["cronjob", "long"])).0;
+    daemon.remove_job("long.yaml");
+    logs(&daemon, "long.yaml: cronjob/long in default is no longer there");
+    daemon.write_job("renamed.yaml", &long_cron_job(&daemon, "long"));
+    logs(&daemon, "long.yaml: cronjob/long in default is there again");
+    assert_eq!(identity(&daemon.get(&["cronjob", "long"])).0, before);
+    assert_eq!(phase_of_pods(&daemon), ["Running"]);
+    // It belongs to the other file now, and to no absence.
+    let found = daemon.tell(&["reload", "--prune"]);
+    assert!(found.starts_with("2 files: 0 changed, 0 removed"), "{found}");
+    assert_eq!(identity(&daemon.get(&["cronjob", "long"])).0, before);
+}
+
+#[test]
+fn what_really_goes_lets_its_run_end_and_the_history_has_the_outcome() {
+    let daemon = daemon_with_a_long_run();
+    daemon.trigger("other");
+    daemon.until("it ends", || (outcomes(&daemon, "other") == ["Succeeded"]).then_some(()));
+    daemon.remove_job("long.yaml");
+    logs(&daemon, "long.yaml: cronjob/long in default is no longer there");
+    daemon.tell(&["reload", "--prune"]);
+    logs(&daemon, "long.yaml: cronjob/long in default removed; what runs goes on to its end: job");
+    assert_ne!(daemon.ask(&["get", "cronjob", "long"]).code, 0);
+    assert!(phase_of_pods(&daemon).contains(&"Running".into()));
+    assert_eq!(outcomes(&daemon, "long"), ["Running"]);
+    fs::write(daemon.path("end"), "").expect("a file is written");
+    daemon
+        .until("the row is closed", || (outcomes(&daemon, "long") == ["Succeeded"]).then_some(()));
+    // One that does not run goes by itself, and its ended Jobs with it.
+    daemon.remove_job("other.yaml");
+    logs(&daemon, "other.yaml: cronjob/other in default removed");
+    let jobs = daemon.get(&["jobs"]);
+    let jobs = jobs["items"].as_array().expect("a list");
+    assert_eq!(jobs.len(), 1, "that of `long`, {jobs:?}");
+    assert_eq!(jobs[0]["spec"]["ttlSecondsAfterFinished"], 3600);
+}
+
+#[test]
+fn a_running_job_is_stopped_where_the_configuration_says_so() {
+    let mut daemon = daemon_with_a_long_run();
+    fs::write(daemon.path("config.yaml"), "folder: {runningJobs: stop}").expect("it is written");
+    daemon.forget_notices();
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_notice("READY=1");
+    daemon.remove_job("long.yaml");
+    logs(&daemon, "long.yaml: cronjob/long in default is no longer there");
+    daemon.tell(&["reload", "--prune"]);
+    daemon.until("its pod is gone", || phase_of_pods(&daemon).is_empty().then_some(()));
+    assert_eq!(outcomes(&daemon, "long"), ["Replaced"], "no row stays Running");
+}
+
+#[test]
+fn a_cron_job_that_a_command_deletes_leaves_no_row_open() {
+    let daemon = daemon_with_a_long_run();
+    daemon.write_job("again.yaml", &long_cron_job(&daemon, "again"));
+    daemon
+        .until("it is read", || (daemon.ask(&["get", "cronjob", "again"]).code == 0).then_some(()));
+    daemon.trigger("again");
+    daemon.until("it runs", || (phase_of_pods(&daemon).len() == 2).then_some(()));
+    let said = daemon.ask(&["delete", "cronjob", "again", "--cascade", "orphan"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let owned = "cronjob/again in default is made from";
+    assert!(said.error.contains(owned) && said.error.contains("again.yaml"), "{said:?}");
+    daemon.tell(&["delete", "cronjob", "long"]);
+    assert_eq!(outcomes(&daemon, "long"), ["Replaced"]);
+    assert_eq!(outcomes(&daemon, "again"), ["Running"]);
+    fs::write(daemon.path("end"), "").expect("a file is written");
+    daemon.until("it is closed", || (outcomes(&daemon, "again") == ["Succeeded"]).then_some(()));
+}
+
+#[test]
+fn an_empty_folder_at_start_deletes_nothing_before_it_is_confirmed() {
+    let mut daemon = daemon_with_a_long_run();
+    daemon.stop();
+    fs::rename(daemon.path("jobs"), daemon.path("away")).expect("it is moved");
+    fs::create_dir(daemon.path("jobs")).expect("a folder is made");
+    daemon.start();
+    let said = "much of what was in this folder is gone at once. 2 objects";
+    logs(&daemon, said);
+    daemon.forget_notices();
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.wait_for_notice("READY=1");
+    assert_eq!(daemon.log().matches(said).count(), 2, "a signal asks, and does not confirm");
+    assert_eq!(phase_of_pods(&daemon), ["Running"]);
+    let before = identity(&daemon.get(&["cronjob", "long"])).0;
+    // The folder comes back as another: it is read without being asked.
+    fs::rename(daemon.path("jobs"), daemon.path("empty")).expect("it is moved");
+    fs::rename(daemon.path("away"), daemon.path("jobs")).expect("it is moved");
+    logs(&daemon, "cronjob/long in default is there again");
+    assert_eq!(identity(&daemon.get(&["cronjob", "long"])).0, before);
+    // While it is watched.
+    daemon.remove_job("long.yaml");
+    daemon.remove_job("other.yaml");
+    daemon.until("it is said again", || (daemon.log().matches(said).count() == 3).then_some(()));
+    assert_eq!(daemon.ask(&["reload"]).code, 1);
+    assert_eq!(daemon.get(&["cronjobs"])["items"].as_array().map(Vec::len), Some(2));
+    assert!(daemon.tell(&["reload", "--prune"]).contains("2 removed"));
+    assert_eq!(daemon.get(&["cronjobs"])["items"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_job_runs_again_when_its_spec_changes_and_not_when_its_file_is_touched() {
+    let mut daemon = Daemon::prepare();
+    let runs = daemon.path("runs");
+    let job = |more: &str, label: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate{label}}}\n\
+             spec:\n  {more}\n  template:\n    spec:\n      restartPolicy: Never\n      \
+             containers:\n\
+             \x20     - {{name: m, image: none, command: [sh, -c, \"echo run >> {}\"]}}\n",
+            runs.display()
+        )
+    };
+    let count = || fs::read_to_string(&runs).unwrap_or_default().lines().count();
+    let gone = |daemon: &Daemon| {
+        daemon.until("its time is over", || {
+            (daemon.ask(&["get", "job", "migrate"]).code != 0).then_some(())
+        });
+    };
+    let first = job("ttlSecondsAfterFinished: 0", "");
+    daemon.write_job("job.yaml", &first);
+    daemon.start();
+    daemon.until("it runs", || (count() == 1).then_some(()));
+    gone(&daemon);
+    // Touched, commented, labelled, and read by another daemon: read, and nothing of it.
+    let labelled = first.replace("migrate}", "migrate, labels: {a: b}}");
+    for (at, text) in [first.clone(), format!("# Why.\n{first}"), labelled].iter().enumerate() {
+        daemon.write_job("job.yaml", text);
+        daemon.write_job("mark.yaml", &cron_job(&format!("mark-{at}"), YEARLY));
+        logs(&daemon, &format!("mark.yaml: cronjob/mark-{at} in default added"));
+    }
+    daemon.tell(&["reload"]);
+    daemon.stop();
+    daemon.start();
+    assert_eq!(count(), 1, "{}", daemon.log());
+    // Another spec; while the Job is still there, too.
+    daemon.write_job("job.yaml", &job("ttlSecondsAfterFinished: 1000", ""));
+    daemon.until("it runs again", || (count() == 2).then_some(()));
+    daemon.ended_job("migrate");
+    let other = job("ttlSecondsAfterFinished: 1000\n  backoffLimit: 1\n  completions: 2", "");
+    daemon.write_job("job.yaml", &other);
+    logs(&daemon, "job/migrate in default deleted and made again, as its spec changed");
+    daemon.until("it runs again", || (count() == 4).then_some(()));
+}
+
+#[test]
+fn what_a_command_changed_stays_by_one_rule() {
+    let mut daemon = Daemon::start_with(&[
+        ("a.yaml", &cron_job("a", YEARLY)),
+        ("b.yaml", &cron_job("b", YEARLY)),
+    ]);
+    let suspended = "spec:\n  suspend: true\n  schedule";
+    daemon.write_job("a.yaml", &cron_job("a", YEARLY).replace("spec:\n  schedule", suspended));
+    logs(&daemon, "a.yaml: cronjob/a in default changed: spec.suspend false -> true");
+    let said = daemon.ask(&["resume", "a"]);
+    assert!(said.error.contains("cronjob/a in default is made from"), "{said:?}");
+    assert!(daemon.ask(&["delete", "cronjob", "b"]).error.contains("remove it there"));
+    let is_so = |daemon: &Daemon| {
+        let is_resumed = daemon.get(&["cronjob", "a"])["spec"]["suspend"] == false;
+        is_resumed && daemon.ask(&["get", "cronjob", "b"]).code != 0
+    };
+    let found = daemon.tell(&["reload"]);
+    assert!(found.contains("cronjob/a in default was changed, not in"), "{found}");
+    assert!(found.contains("spec.suspend true -> false"), "{found}");
+    assert!(found.contains("cronjob/b in default was deleted"), "{found}");
+    assert!(is_so(&daemon), "a reload");
+    daemon.write_job("b.yaml", &cron_job("b", YEARLY));
+    daemon.write_job("mark.yaml", &cron_job("mark", YEARLY));
+    logs(&daemon, "cronjob/mark in default added");
+    assert!(is_so(&daemon), "the file is touched");
+    daemon.stop();
+    daemon.start();
+    assert!(is_so(&daemon), "a restart");
+    daemon.write_job("b.yaml", &cron_job("b", "0 0 0 2 1 *"));
+    logs(&daemon, "cronjob/b in default added");
+    daemon.tell(&["apply", "-f", daemon.path("jobs").join("a.yaml").to_str().expect("a path")]);
+    assert!(!daemon.tell(&["reload"]).contains("was"), "as the files say");
+}
+
+#[test]
+fn an_edit_that_keeps_size_and_time_is_seen() {
+    let mut daemon = Daemon::start_with(&[("a.yaml", &cron_job("a", "0 0 3 1 1 *"))]);
+    let write = |daemon: &Daemon, schedule: &str| {
+        let path = daemon.path("jobs").join("a.yaml");
+        let aside = daemon.path("aside");
+        fs::write(&aside, cron_job("a", schedule)).expect("a file is written");
+        let file = fs::File::options().write(true).open(&aside).expect("it is opened");
+        file.set_modified(std::time::UNIX_EPOCH).expect("a time is set");
+        fs::rename(aside, path).expect("it is renamed");
+    };
+    let schedule =
+        |daemon: &Daemon| daemon.get(&["cronjob", "a"])["metadata"]["annotations"].clone();
+    let is = |daemon: &Daemon, want: &str| schedule(daemon)["cronlet.dev/schedule"] == want;
+    for want in ["0 0 4 1 1 *", "0 0 5 1 1 *"] {
+        write(&daemon, want);
+        daemon.until("it is seen", || is(&daemon, want).then_some(()));
+    }
+    daemon.stop();
+    write(&daemon, "0 0 6 1 1 *");
+    daemon.start();
+    assert!(is(&daemon, "0 0 6 1 1 *"));
+}
+
+#[test]
+fn a_file_that_is_written_in_place_is_read_when_its_writer_is_through() {
+    use std::io::{Seek, Write};
+    let text = [cron_job("one", YEARLY), cron_job("two", YEARLY)].join("---");
+    let daemon = Daemon::start_with(&[("a.yaml", &text), ("b.yaml", &cron_job("b", YEARLY))]);
+    let before = identity(&daemon.get(&["cronjob", "one"]));
+    let path = daemon.path("jobs").join("a.yaml");
+    let mut file = fs::File::options().write(true).open(&path).expect("it is opened");
+    file.set_len(0).expect("it is emptied");
+    file.write_all(cron_job("one", "0 0 0 2 1 *").as_bytes()).expect("half of it is written");
+    daemon.write_job("b.yaml", &cron_job("b", "0 0 0 2 1 *"));
+    daemon.until("other files are read meanwhile", || {
+        file.write_all(b"#").expect("it is written");
+        daemon.log().contains("cronjob/b in default changed").then_some(())
+    });
+    assert_eq!(identity(&daemon.get(&["cronjob", "one"])), before);
+    file.rewind().expect("a file has a beginning");
+    file.set_len(0).expect("it is emptied");
+    file.write_all(text.replace("0 0 0 1 1 *", "0 0 0 3 1 *").as_bytes()).expect("all of it");
+    drop(file);
+    logs(&daemon, "cronjob/one in default changed");
+    logs(&daemon, "cronjob/two in default changed");
+    let log = daemon.log();
+    assert!(!log.contains("no longer there") && !log.contains("is empty"), "{log}");
+}
+
+#[test]
+fn a_folder_behind_a_link_that_flips_is_read() {
+    let mut daemon = Daemon::prepare();
+    for (release, name) in [("v1", "one"), ("v2", "two")] {
+        let folder = daemon.path(release);
+        fs::create_dir(&folder).expect("a folder is made");
+        fs::write(folder.join("a.yaml"), cron_job(name, YEARLY)).expect("a file is written");
+    }
+    let flip = |daemon: &Daemon, to: &str| {
+        std::os::unix::fs::symlink(to, daemon.path("new")).expect("a link is made");
+        fs::rename(daemon.path("new"), daemon.path("jobs")).expect("it is renamed");
+    };
+    fs::remove_dir(daemon.path("jobs")).expect("it is empty");
+    // Not there at start: that is said, with what to do.
+    daemon.start();
+    assert!(daemon.log().contains("jobs: does not exist: make it"), "{}", daemon.log());
+    for (release, name) in [("v1", "one"), ("v2", "two")] {
+        flip(&daemon, release);
+        daemon.until("it is read", || {
+            (daemon.ask(&["get", "cronjob", name]).code == 0).then_some(())
+        });
+    }
+    logs(&daemon, "a.yaml: cronjob/one in default removed");
+    assert_eq!(daemon.ask(&["get", "cronjob", "two"]).code, 0);
+}

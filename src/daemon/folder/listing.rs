@@ -1,5 +1,8 @@
 //! Which files are in the jobs folder now.
+//!
+//! Each folder is watched before it is read: a file that is made in between is noticed.
 
+use super::super::watch::Watch;
 use super::Stamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -14,70 +17,120 @@ const FILES_MAX: usize = 200_000;
 #[derive(Default)]
 pub struct Listing {
     pub files: BTreeMap<String, Stamp>,
-    pub folders: Vec<PathBuf>,
-    /// Folders that could not be listed: files under them are taken to be as they were.
+    /// Device and inode of the folder itself; `None` if it could not be listed.
+    pub identity: Option<(u64, u64)>,
+    /// What could not be listed or followed: files at or under it are taken to be as they were.
     pub unreadable: Vec<PathBuf>,
     /// What is wrong with a path.
     pub faults: BTreeMap<PathBuf, String>,
 }
 
 impl Listing {
-    pub fn of(root: &Path) -> Listing {
+    pub fn of(root: &Path, watch: &mut Watch) -> Listing {
         let mut listing = Listing::default();
-        listing.visit(root, 0, &mut BTreeSet::new());
+        watch.begin();
+        watch.way_to(root);
+        listing.visit(root, 0, &mut BTreeSet::new(), watch);
+        watch.finish();
+        if listing.files.len() >= FILES_MAX {
+            let what = format!("holds more than {FILES_MAX} manifests: some of them are not read");
+            listing.faults.insert(root.to_owned(), what);
+            listing.unreadable.push(root.to_owned());
+        }
         listing
     }
 
-    /// Is the file under a folder that could not be listed?
+    /// True if the file is under a folder that could not be listed, or is a link that leads
+    /// nowhere.
     pub fn hides(&self, file: &str) -> bool {
-        self.unreadable.iter().any(|folder| Path::new(file).starts_with(folder))
+        self.unreadable.iter().any(|path| Path::new(file).starts_with(path))
     }
 
-    fn visit(&mut self, folder: &Path, depth: usize, seen: &mut BTreeSet<(u64, u64)>) {
+    fn visit(
+        &mut self,
+        folder: &Path,
+        depth: usize,
+        seen: &mut BTreeSet<(u64, u64)>,
+        watch: &mut Watch,
+    ) {
+        watch.folder(folder);
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) => return self.give_up(folder, &error),
         };
-        if let Ok(meta) = folder.metadata()
-            && !seen.insert((meta.dev(), meta.ino()))
-        {
-            return;
+        if let Ok(meta) = folder.metadata() {
+            let identity = (meta.dev(), meta.ino());
+            if !seen.insert(identity) {
+                return;
+            }
+            if depth == 0 {
+                self.identity = Some(identity);
+            }
         }
-        self.folders.push(folder.to_owned());
         for entry in entries {
             match entry {
-                Ok(entry) => self.look_at(&entry.path(), depth, seen),
+                Ok(entry) => self.look_at(&entry, depth, seen, watch),
                 Err(error) => return self.give_up(folder, &error),
             }
         }
     }
 
-    fn look_at(&mut self, path: &Path, depth: usize, seen: &mut BTreeSet<(u64, u64)>) {
+    fn look_at(
+        &mut self,
+        entry: &std::fs::DirEntry,
+        depth: usize,
+        seen: &mut BTreeSet<(u64, u64)>,
+        watch: &mut Watch,
+    ) {
+        let path = entry.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
         if name.starts_with('.') || self.files.len() >= FILES_MAX {
             return;
         }
-        let manifest =
-            matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json"));
+        let manifest = is_manifest(&path);
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            watch.way_to(&path);
+        }
         match path.metadata() {
-            Ok(meta) if meta.is_dir() && depth < DEPTH_MAX => self.visit(path, depth + 1, seen),
+            Ok(meta) if meta.is_dir() && depth < DEPTH_MAX => {
+                self.visit(&path, depth + 1, seen, watch);
+            }
             Ok(meta) if meta.is_file() && manifest => {
-                let modified = meta.mtime().wrapping_mul(1_000_000_000) + meta.mtime_nsec();
-                self.files.insert(path.to_string_lossy().into_owned(), (meta.size(), modified));
+                self.files.insert(path.to_string_lossy().into_owned(), Stamp::of(&meta));
             }
             Ok(meta) if manifest && !meta.is_dir() => {
-                self.faults.insert(path.to_owned(), "is not a regular file".to_owned());
+                self.faults.insert(path, "is not a regular file".to_owned());
             }
             Ok(_) => {}
-            Err(error) if manifest => {
-                self.faults.insert(path.to_owned(), error.to_string());
+            Err(error) => {
+                // A name that was listed and is gone is no fault; a link that leads nowhere is.
+                if path.symlink_metadata().is_ok() {
+                    if manifest {
+                        self.faults.insert(path.clone(), error.to_string());
+                    }
+                    self.unreadable.push(path);
+                }
             }
-            Err(_) => {}
         }
     }
 
     fn give_up(&mut self, folder: &Path, error: &std::io::Error) {
-        self.faults.insert(folder.to_owned(), error.to_string());
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "does not exist: make it, and what is put into it is run; what it said before stays"
+                    .to_owned()
+            }
+            std::io::ErrorKind::NotADirectory => {
+                "is not a folder: `cronlet run DIR` takes a folder of manifests".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        self.faults.insert(folder.to_owned(), what);
         self.unreadable.push(folder.to_owned());
     }
+}
+
+/// True if the name ends as that of a manifest.
+pub fn is_manifest(path: &Path) -> bool {
+    matches!(path.extension().and_then(|end| end.to_str()), Some("yaml" | "yml" | "json"))
 }

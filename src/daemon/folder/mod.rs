@@ -1,36 +1,95 @@
 //! The jobs folder: what changed since it was last read, as changes for the engine.
 //!
-//! A file is read again when its size or modification time differ from what the store remembers of
-//! it. What a file says comes true as a whole or not at all: one that is broken or refused is
-//! reported, once, and its last good version stays. A folder that cannot be listed loses nothing.
+//! ```text
+//!  listing ──> files that changed ──> reading ──> claims: which file has which object
+//!                                                   │                │
+//!                                     what is new of an object    what no file has (absence)
+//!                                                   └──> changes ──> one turn of the engine
+//! ```
+//! A file is read again when its inode, size or times differ from the last look, and at a start and
+//! a reload. What it says of an object takes effect when that is something new: a touched file, an
+//! edited comment and a restart change nothing, nor do they undo what a command did. A file comes
+//! true as a whole or not at all: one that is broken or refused is reported, once, and its last
+//! good version stays. A folder that cannot be listed loses nothing.
 
 use super::inbox::{Inbox, Message};
-use crate::engine::{FileChange, FileOutcome, Manifest};
+use super::watch::Watch;
+use crate::engine::FileOutcome;
 use crate::kinds::{Key, Object};
-use crate::store::SourceRecord;
+use crate::server::Sources;
+use crate::store::{Reader, SourceRecord};
+use absence::{Absences, Look, Verdict};
+use claims::Records;
 use listing::Listing;
-use reading::{Read, Reading};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use plan::{Fresh, Plan};
+use reading::{Read, Reading, Wanted};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
+mod absence;
+mod claims;
+mod differences;
 mod listing;
+mod plan;
 mod reading;
+mod running;
+mod words;
 
-/// Size and modification time in nanoseconds.
-type Stamp = (u64, i64);
+pub use listing::is_manifest;
+
+/// When to read the jobs folder again whose changes could not be recorded.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What tells one state of a file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    /// In nanoseconds, as the next.
+    modified: i64,
+    /// Of the inode: programs can set the time of modification, but not this one.
+    changed: i64,
+    inode: u64,
+}
 
 pub struct Folder {
     root: PathBuf,
     inbox: Arc<Inbox>,
-    known: BTreeMap<String, SourceRecord>,
+    reader: Reader,
+    known: Sources,
+    /// Of each file that was read, what it was then.
+    stamps: BTreeMap<String, Stamp>,
     /// Files that could not be used as they are now: not reported again until they change.
     broken: BTreeMap<String, Broken>,
     /// What was wrong with paths at the last look: not reported again until it changes.
     faults: BTreeMap<PathBuf, String>,
+    absences: Absences,
+    /// Device and inode of the folder at the last look.
+    identity: Option<(u64, u64)>,
+    is_first: bool,
+    /// True if what comes true is not logged one by one.
+    is_silent: bool,
     /// What changed last could not be committed: to be read again soon, though no file changes.
-    pub unsettled: bool,
+    unsettled: bool,
+    /// When to look again though nothing changes, in time since the thread began.
+    again_at: Option<Duration>,
+}
+
+/// Why the folder is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The daemon starts: everything is read.
+    Start,
+    /// Something changed, or may have: what has another stamp is read.
+    Change,
+    /// Someone asked: everything is read, and what is still broken is reported once more.
+    Reload {
+        /// What is absent is deleted now, however much it is.
+        prune: bool,
+    },
 }
 
 /// What one scan found; also the answer to a reload.
@@ -41,12 +100,15 @@ pub struct Scan {
     pub changed: usize,
     pub removed: usize,
     pub errors: Vec<String>,
+    /// Objects that a command changed or deleted since their file was read.
+    pub differences: Vec<String>,
 }
 
-/// A file as it is now.
+/// A file that was read, and what it says now.
 struct News {
     file: String,
     stamp: Stamp,
+    content: u64,
     read: Read,
     /// Another file has what it wants.
     waits: bool,
@@ -59,51 +121,118 @@ struct Broken {
     why: Vec<String>,
     /// Another file has what it wants: it is read again when that may have changed.
     waits: bool,
+    /// Kind and name of documents in it that cannot be used: such an object is not absent.
+    names: Vec<(String, String)>,
 }
 
-/// What is remembered of a change while the engine decides on it.
+/// What is remembered of a file while the engine decides on it.
 struct Pending {
-    file: String,
-    record: Option<SourceRecord>,
+    stamp: Stamp,
+    /// Lines of the objects of the change.
     lines: Vec<u32>,
     warnings: Vec<String>,
+    names: Vec<(String, String)>,
 }
 
 impl News {
     fn keys(&self) -> Vec<Key> {
         self.read.iter().flat_map(|reading| &reading.objects).map(Object::key).collect()
     }
+
+    /// Another file has what it wants.
+    fn refuse(&mut self, why: Vec<String>) {
+        self.waits = true;
+        self.read = Err(reading::Broken { why, names: self.read.iter().flat_map(names).collect() });
+    }
+}
+
+/// Kind and name of what a file says.
+fn names(reading: &Reading) -> Vec<(String, String)> {
+    let name =
+        |object: &Object| (object.kind().info().singular.to_owned(), object.name().to_owned());
+    reading.objects.iter().map(name).collect()
+}
+
+impl Stamp {
+    fn of(meta: &std::fs::Metadata) -> Stamp {
+        let nanoseconds = |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000) + rest;
+        Stamp {
+            size: meta.size(),
+            modified: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+            changed: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+            inode: meta.ino(),
+        }
+    }
 }
 
 impl Folder {
-    pub fn new(root: &Path, inbox: Arc<Inbox>, known: BTreeMap<String, SourceRecord>) -> Folder {
-        let (broken, faults) = Default::default();
-        Folder { root: root.to_owned(), inbox, known, broken, faults, unsettled: false }
+    pub fn new(root: &Path, inbox: Arc<Inbox>, reader: Reader, known: Sources) -> Folder {
+        Folder {
+            root: root.to_owned(),
+            inbox,
+            reader,
+            known,
+            stamps: BTreeMap::new(),
+            broken: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            absences: Absences::default(),
+            identity: None,
+            is_first: true,
+            is_silent: false,
+            unsettled: false,
+            again_at: None,
+        }
     }
 
-    /// Brings the engine up to what the folder says; `again` also reports once more what is still
-    /// broken. Returns the folders to watch.
-    pub fn scan(&mut self, again: bool) -> (Scan, Vec<PathBuf>) {
-        if again {
+    /// When to look again though nothing changes, in time since the thread began.
+    pub fn again_at(&self) -> Option<Duration> {
+        self.again_at
+    }
+
+    /// Brings the engine up to what the folder says. `now` is the time since the thread began.
+    pub fn scan(&mut self, why: Why, now: Duration, watch: &mut Watch) -> Scan {
+        if why != Why::Change {
+            self.stamps.clear();
             self.broken.clear();
             self.faults.clear();
         }
-        let mut listing = Listing::of(&self.root);
+        let mut listing = Listing::of(&self.root, watch);
+        let (writing, written_in) = watch.being_written();
         let mut scan = Scan { files: listing.files.len(), ..Scan::default() };
         scan.errors = self.note_faults(std::mem::take(&mut listing.faults));
         self.broken.retain(|file, _| listing.files.contains_key(file));
-        let gone = self.gone(&listing);
-        let news = self.news(&listing, !gone.is_empty());
-        if gone.is_empty() && news.is_empty() {
-            self.unsettled = false;
-        } else {
-            scan.removed = gone.len();
-            let (changes, pending) = self.changes(gone, news, &mut scan.errors);
-            scan.changed = changes.len() - scan.removed;
-            scan.errors.extend(self.commit(changes, pending));
+        self.stamps.retain(|file, _| listing.files.contains_key(file));
+        let known = self.known.clone();
+        let before = known.read();
+        // What a first start finds is told by its number alone.
+        self.is_silent = self.is_first && before.is_empty();
+        let gone = gone(&before, &listing);
+        let is_confirmed = why == Why::Reload { prune: true };
+        let mut news = self.news(&before, &listing, &writing, !gone.is_empty(), is_confirmed);
+        let claimed = claims::settle(&before, &gone, &mut news);
+        let (fresh, pending) = self.sort_out(news, &mut scan);
+        let look = self.look(&before, &claimed, &listing, &gone, is_confirmed);
+        let reader = self.reader.clone();
+        let verdict = self.absences.look(&look, now, |key| running::runs(&reader, key));
+        scan.errors.extend(self.doubt(&verdict, why));
+        words::say_absences(&verdict, &before);
+        let plan = plan::plan(&before, &gone, fresh, &verdict.expired);
+        drop(before);
+        let written_at = written_in.map(|wait| now + wait);
+        let moved_at = plan.moves.then_some(now);
+        let times = [verdict.again_at, written_at, moved_at];
+        self.again_at = times.into_iter().flatten().min();
+        let refused = self.commit(plan, pending, &mut scan);
+        scan.errors.extend(refused);
+        if self.unsettled {
+            self.again_at = Some(now + RETRY);
         }
+        if matches!(why, Why::Reload { .. }) {
+            scan.differences = differences::all(&self.reader, &self.known.read());
+        }
+        (self.is_first, self.identity) = (false, listing.identity.or(self.identity));
         scan.errors.iter().for_each(|error| tracing::error!("{error}"));
-        (scan, listing.folders)
+        scan
     }
 
     /// Those that were not there, or not so, at the last look.
@@ -117,160 +246,195 @@ impl Folder {
         new.map(|(path, why)| format!("{}: {why}", path.display())).collect()
     }
 
-    /// Files that are no more.
-    fn gone(&self, listing: &Listing) -> Vec<String> {
-        let is_gone = |file: &&String| !listing.files.contains_key(*file) && !listing.hides(file);
-        self.known.keys().filter(is_gone).cloned().collect()
-    }
-
     /// Files that changed, read; and with them those that wait for a change of another.
-    fn news(&self, listing: &Listing, something_is_gone: bool) -> Vec<News> {
+    fn news(
+        &mut self,
+        before: &Records,
+        listing: &Listing,
+        writing: &BTreeSet<PathBuf>,
+        something_is_gone: bool,
+        is_confirmed: bool,
+    ) -> Vec<News> {
         let is_news = |(file, stamp): &(&String, &Stamp)| {
-            self.known.get(*file).is_none_or(|record| record.stamp != **stamp)
+            self.stamps.get(*file) != Some(*stamp)
                 && self.broken.get(*file).is_none_or(|broken| broken.stamp != **stamp)
+                && !writing.contains(Path::new(file))
         };
         let waits = |(file, _): &(&String, &Stamp)| self.broken.get(*file).is_some_and(|b| b.waits);
         let any = something_is_gone || listing.files.iter().any(|one| is_news(&one));
         let news = listing.files.iter().filter(|one| any && (is_news(one) || waits(one)));
-        let news: Vec<(&String, &Stamp)> = news.collect();
-        let files: Vec<&str> = news.iter().map(|(file, _)| file.as_str()).collect();
-        let reads = reading::read_all(&files).into_iter();
-        let news = news.into_iter().zip(reads).map(|((file, stamp), read)| {
-            let read = read.and_then(|reading| self.doubt_emptiness(file, *stamp, reading));
-            News { file: file.clone(), stamp: *stamp, read, waits: false }
-        });
-        news.collect()
-    }
-
-    /// An editor or a copy that empties the file first must not end a running backup.
-    fn doubt_emptiness(&self, file: &str, stamp: Stamp, reading: Reading) -> Read {
-        if stamp.0 == 0 && !self.made_by(file).is_empty() {
-            return Err(vec![format!(
-                "{file}: is empty: what it last said stays until it is removed"
-            )]);
+        let news: Vec<(&String, Stamp)> = news.map(|(file, stamp)| (file, *stamp)).collect();
+        let content = |file: &str| before.get(file).map(|record| record.content);
+        let wanted = news.iter().map(|(file, _)| Wanted { file, known: content(file) });
+        let found = reading::read_all(&wanted.collect::<Vec<_>>());
+        let mut read = Vec::new();
+        for ((file, stamp), found) in news.into_iter().zip(found) {
+            let Some(one) = found.read else {
+                self.broken.remove(file);
+                self.stamps.insert(file.clone(), stamp);
+                continue;
+            };
+            if one.is_err() && !Path::new(file).exists() {
+                // Gone since it was listed: the next look finds it so.
+                continue;
+            }
+            let had = before.get(file).is_some_and(|record| !record.keys.is_empty());
+            let one = one.and_then(|reading| doubt_emptiness(file, had && !is_confirmed, reading));
+            let (file, content) = (file.clone(), found.content);
+            read.push(News { file, stamp, content, read: one, waits: false });
         }
-        Ok(reading)
+        read
     }
 
-    fn made_by(&self, file: &str) -> &[Key] {
-        self.known.get(file).map_or(&[], |record| &record.keys)
-    }
-
-    /// What the engine is to do: removals first, then the files in order. Notes what is broken.
-    fn changes(
+    /// What is read well, and what is remembered of it; what is not is reported.
+    fn sort_out(
         &mut self,
-        gone: Vec<String>,
-        mut news: Vec<News>,
-        errors: &mut Vec<String>,
-    ) -> (Vec<FileChange>, Vec<Pending>) {
-        let keys: Vec<Vec<Key>> = news.iter().map(News::keys).collect();
-        let claims = self.claims(&gone, &mut news, &keys);
-        let dropped = |file: &str| {
-            let made = self.made_by(file).iter();
-            made.filter(|key| !claims.contains_key(key)).cloned().collect::<Vec<Key>>()
-        };
-        let (mut changes, mut pending, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        for file in gone {
-            let (lines, warnings) = Default::default();
-            let dropped = dropped(&file);
-            changes.push(FileChange { file: file.clone(), manifest: None, dropped });
-            pending.push(Pending { file, record: None, lines, warnings });
-        }
-        for (News { file, stamp, read, waits }, keys) in news.into_iter().zip(&keys) {
+        news: Vec<News>,
+        scan: &mut Scan,
+    ) -> (Vec<Fresh>, BTreeMap<String, Pending>) {
+        let (mut fresh, mut pending) = (Vec::new(), BTreeMap::new());
+        for News { file, stamp, content, read, waits } in news {
             match read {
-                Ok(Reading { objects, lines, warnings }) => {
-                    let manifest = Some(Manifest { stamp, objects });
-                    let dropped = dropped(&file);
-                    changes.push(FileChange { file: file.clone(), manifest, dropped });
-                    let record = Some(SourceRecord { stamp, keys: keys.clone() });
-                    pending.push(Pending { file, record, lines, warnings });
+                Ok(reading) => {
+                    let names = names(&reading);
+                    let Reading { objects, lines, said, warnings } = reading;
+                    let keys = objects.iter().map(Object::key).collect();
+                    let recorded = (stamp.size, stamp.modified);
+                    let leaving = Vec::new();
+                    let record = SourceRecord { stamp: recorded, content, keys, said, leaving };
+                    pending.insert(file.clone(), Pending { stamp, lines, warnings, names });
+                    fresh.push(Fresh { file, record, objects });
                 }
-                Err(why) => broken.push((file, Broken { stamp, why, waits })),
+                Err(reading::Broken { why, names }) => {
+                    let broken = Broken { stamp, why, waits, names };
+                    scan.errors.extend(self.note_broken(&file, broken));
+                }
             }
         }
-        for (file, broken) in broken {
-            errors.extend(self.note_broken(file, broken));
-        }
-        (changes, pending)
+        (fresh, pending)
     }
 
     /// What is new of what is wrong with the file.
-    fn note_broken(&mut self, file: String, broken: Broken) -> Vec<String> {
-        let new =
-            if self.broken.get(&file) == Some(&broken) { Vec::new() } else { broken.why.clone() };
-        self.broken.insert(file, broken);
+    fn note_broken(&mut self, file: &str, broken: Broken) -> Vec<String> {
+        let is_told = self.broken.get(file) == Some(&broken);
+        let new = if is_told { Vec::new() } else { broken.why.clone() };
+        self.broken.insert(file.to_owned(), broken);
         new
     }
 
-    /// Which file makes which object when all is read: each has one file, or it would flip between
-    /// them. A file that wants what another has is refused, and keeps what it had.
-    fn claims<'k>(
-        &'k self,
-        gone: &[String],
-        news: &mut [News],
-        keys: &'k [Vec<Key>],
-    ) -> HashMap<&'k Key, String> {
-        let fresh = news.iter().filter(|one| one.read.is_ok()).map(|one| &one.file);
-        let moving: HashSet<&String> = fresh.chain(gone).collect();
-        let mut claims: HashMap<&Key, String> = HashMap::new();
-        for (file, record) in self.known.iter().filter(|(file, _)| !moving.contains(file)) {
-            claims.extend(record.keys.iter().map(|key| (key, file.clone())));
+    /// What is absent, and how much of the folder that is.
+    fn look(
+        &self,
+        before: &Records,
+        claimed: &HashSet<Key>,
+        listing: &Listing,
+        gone: &BTreeSet<String>,
+        is_confirmed: bool,
+    ) -> Look {
+        let mut look = Look {
+            files_there: listing.files.len(),
+            is_first: self.is_first,
+            is_replaced: self.identity.is_some() && listing.identity != self.identity,
+            is_confirmed,
+            ..Look::default()
+        };
+        for (file, record) in before {
+            look.files_known += usize::from(!record.keys.is_empty());
+            if listing.hides(file) {
+                continue;
+            }
+            let is_absent = |key: &&Key| !claimed.contains(*key) && !self.is_in_broken_file(key);
+            let absent = record.all().map(|(key, _)| key).filter(is_absent);
+            let absent: Vec<Key> = absent.cloned().collect();
+            if gone.contains(file) && !absent.is_empty() {
+                look.files_gone += 1;
+                look.of_gone_files.extend(absent.iter().cloned());
+            }
+            look.absent.extend(absent);
         }
-        for (one, keys) in news.iter_mut().zip(keys).filter(|(one, _)| one.read.is_ok()) {
-            let file = &one.file;
-            let mut twice = Vec::new();
-            let mut own = HashSet::new();
-            for key in keys {
-                let other = claims.get(key).or_else(|| (!own.insert(key)).then_some(file));
-                if let Some(other) = other {
-                    twice.push(format!("{file}: {key} is already defined in {other}"));
-                }
-            }
-            let keeps = if twice.is_empty() { keys } else { self.made_by(file) };
-            for key in keeps {
-                claims.entry(key).or_insert_with(|| file.clone());
-            }
-            if !twice.is_empty() {
-                (one.read, one.waits) = (Err(twice), true);
-            }
-        }
-        claims
+        look
+    }
+
+    /// An object may have moved into a file that is not right yet.
+    fn is_in_broken_file(&self, key: &Key) -> bool {
+        let mut names = self.broken.values().flat_map(|broken| &broken.names);
+        names.any(|(kind, name)| **name == *key.name && key.kind.info().singular == kind)
+    }
+
+    /// Reports that much is gone, when it is new or someone asked.
+    fn doubt(&self, verdict: &Verdict, why: Why) -> Option<String> {
+        let held = self.absences.held_len();
+        let is_told = verdict.is_doubted || held > 0 && why != Why::Change;
+        let root = self.root.display();
+        is_told.then(|| {
+            format!(
+                "{root}: much of what was in this folder is gone at once. {held} objects that no \
+                 file has any more are kept. If that is right, delete them with `cronlet reload \
+                 --prune`; else bring the files back"
+            )
+        })
     }
 
     /// Sends everything as one turn, and remembers what became true. Returns what was refused.
-    fn commit(&mut self, changes: Vec<FileChange>, pending: Vec<Pending>) -> Vec<String> {
+    fn commit(
+        &mut self,
+        plan: Plan,
+        mut pending: BTreeMap<String, Pending>,
+        scan: &mut Scan,
+    ) -> Vec<String> {
+        let Plan { changes, places, .. } = plan;
+        self.unsettled &= !changes.is_empty();
         if changes.is_empty() {
-            self.unsettled = false;
             return Vec::new();
         }
         let (done, committed) = sync_channel(1);
+        let records: Vec<(String, Option<SourceRecord>)> =
+            changes.iter().map(|change| (change.file.clone(), change.record.clone())).collect();
         self.inbox.send(Message::Files { changes, done });
         let Ok(outcomes) = committed.recv() else { return self.try_again() };
         self.unsettled = false;
-        let settled = pending.into_iter().zip(outcomes);
-        settled.flat_map(|(one, outcome)| self.settle(one, outcome)).collect()
+        let (mut refused, mut effects) = (Vec::new(), Vec::new());
+        for (((file, record), places), outcome) in records.into_iter().zip(places).zip(outcomes) {
+            let told = outcome.effects.iter().cloned();
+            effects.extend(told.map(|(key, effect)| (file.clone(), key, effect)));
+            scan.changed += usize::from(pending.contains_key(&file) && outcome.refused.is_empty());
+            scan.removed += usize::from(record.is_none());
+            let pending = pending.remove(&file);
+            refused.extend(self.settle(&file, record, pending, &places, outcome));
+        }
+        if !self.is_silent {
+            words::say_effects(&effects);
+        }
+        refused
     }
 
     /// What became of one file; what was refused, with its line.
-    fn settle(&mut self, pending: Pending, outcome: FileOutcome) -> Vec<String> {
-        let Pending { file, record, lines, warnings } = pending;
-        let line = |at: usize| lines.get(at).copied().unwrap_or_default();
-        match record {
-            None => drop(self.known.remove(&file)),
-            Some(record) if !outcome.refused.is_empty() => {
+    fn settle(
+        &mut self,
+        file: &str,
+        record: Option<SourceRecord>,
+        pending: Option<Pending>,
+        places: &[usize],
+        outcome: FileOutcome,
+    ) -> Vec<String> {
+        if let Some(Pending { stamp, lines, warnings, names }) = pending {
+            let line = |at: usize| places.get(at).and_then(|at| lines.get(*at)).copied();
+            let line = |at: usize| line(at).unwrap_or_default();
+            if !outcome.refused.is_empty() {
                 let refused = outcome.refused.into_iter();
                 let why = refused.map(|(at, why)| format!("{file}:{}: {why}", line(at))).collect();
-                let broken = Broken { stamp: record.stamp, why, waits: false };
-                return self.note_broken(file, broken);
+                return self.note_broken(file, Broken { stamp, why, waits: false, names });
             }
-            Some(record) => {
-                self.broken.remove(&file);
-                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-                for (at, warning) in outcome.warnings {
-                    tracing::warn!("{file}:{}: {warning}", line(at));
-                }
-                self.known.insert(file, record);
+            self.broken.remove(file);
+            self.stamps.insert(file.to_owned(), stamp);
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            for (at, warning) in outcome.warnings {
+                tracing::warn!("{file}:{}: {warning}", line(at));
             }
+        }
+        match record {
+            None => drop(self.known.write().remove(file)),
+            Some(record) => drop(self.known.write().insert(file.to_owned(), record)),
         }
         Vec::new()
     }
@@ -283,4 +447,22 @@ impl Folder {
         let root = self.root.display();
         vec![format!("{root}: what changed cannot be recorded now, and is read again until it is")]
     }
+}
+
+/// Files that are no more.
+fn gone(before: &Records, listing: &Listing) -> BTreeSet<String> {
+    let is_gone = |file: &&String| !listing.files.contains_key(*file) && !listing.hides(file);
+    before.keys().filter(is_gone).cloned().collect()
+}
+
+/// An editor or a copy that empties the file first must not end what it made.
+fn doubt_emptiness(file: &str, is_doubted: bool, reading: Reading) -> Read {
+    if !is_doubted || !reading.objects.is_empty() {
+        return Ok(reading);
+    }
+    let why = format!(
+        "{file}: is empty now: what it last said stays until the file is removed, or until \
+         `cronlet reload --prune`"
+    );
+    Err(reading::Broken { why: vec![why], names: Vec::new() })
 }

@@ -153,6 +153,9 @@ impl<'a> Sync<'a> {
         self.active = there;
         for reference in gone {
             let name = reference.name.unwrap_or_default();
+            if self.is_elsewhere(&name, reference.uid.as_deref()) {
+                continue;
+            }
             self.plan.event(
                 Severity::Normal,
                 "MissingJob",
@@ -168,6 +171,14 @@ impl<'a> Sync<'a> {
                 }));
             }
         }
+    }
+
+    /// True if the Job is there and no longer of this CronJob, which is being deleted with
+    /// `--cascade=orphan`.
+    fn is_elsewhere(&self, name: &str, uid: Option<&str>) -> bool {
+        let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
+        let found = self.view.others.get(&Key::new(Kind::Job, namespace, name));
+        found.is_some_and(|job| Some(job.uid()) == uid)
     }
 
     fn schedule(&mut self) {

@@ -1,6 +1,7 @@
 //! The line in `cronlet history` of a Job that a CronJob made.
 
 use super::{conditions, pods};
+use crate::kinds::Object;
 use crate::kinds::action::{Outcome, Run};
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -12,12 +13,24 @@ pub const SCHEDULED: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 /// How kubectl marks a Job that was made by hand from a CronJob.
 pub const INSTANTIATE: &str = "cronjob.kubernetes.io/instantiate";
 
-/// The run that a Job stands for; `None` where no CronJob controls it.
+/// The CronJob that a Job belonged to before it was let go: its run is still recorded.
+const CRON_JOB: &str = "cronlet.dev/cronjob";
+
+/// Notes on a Job that is taken from its CronJob whose run it is.
+pub fn remember_cron_job(job: &mut Object, cron_job: &Object) {
+    if matches!((&*job, cron_job), (Object::Job(_), Object::CronJob(_))) {
+        let annotations = job.meta_mut().annotations.get_or_insert_default();
+        annotations.insert(CRON_JOB.to_owned(), cron_job.name().to_owned());
+    }
+}
+
+/// The run that a Job stands for; `None` where it is no CronJob's.
 pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
     let meta = &job.metadata;
     let owners = meta.owner_references.iter().flatten();
-    let owner = owners.into_iter().find(|o| o.controller == Some(true) && o.kind == "CronJob")?;
+    let owner = owners.into_iter().find(|o| o.controller == Some(true) && o.kind == "CronJob");
     let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name));
+    let cron_job = owner.map(|owner| &owner.name).or_else(|| annotation(CRON_JOB))?;
     let slot = annotation(SCHEDULED).and_then(|text| text.parse().ok());
     let created = meta.creation_timestamp.as_ref().map(|time| time.0);
     let name = meta.name.clone().unwrap_or_default();
@@ -30,7 +43,7 @@ pub fn run(job: &Job, pods: &[&Pod], now: Timestamp) -> Option<Run> {
     let message = end.filter(|_| outcome == Outcome::Failed).and_then(|end| end.message.clone());
     Some(Run {
         namespace: meta.namespace.clone().unwrap_or_default(),
-        cron_job: owner.name.clone(),
+        cron_job: cron_job.clone(),
         scheduled: slot.unwrap_or_else(|| asked_at(&name, created.unwrap_or(now))),
         job: name,
         outcome,

@@ -1,0 +1,35 @@
+//! True if containers of an object run: stopping it would end them.
+
+use crate::kinds::pod::standing;
+use crate::kinds::{Key, Kind, Object};
+use crate::store::Reader;
+
+/// A pod belongs to a ReplicaSet, that to a Deployment: no object of ours is further down.
+const OWNERS_MAX: usize = 3;
+
+pub fn runs(reader: &Reader, key: &Key) -> bool {
+    let (pods, _) = reader.list(Kind::Pod, Some(&key.namespace));
+    pods.iter().any(|object| match object {
+        Object::Pod(pod) => !standing::has_ended(pod) && belongs(reader, object, key),
+        _ => false,
+    })
+}
+
+fn belongs(reader: &Reader, object: &Object, to: &Key) -> bool {
+    let mut at = object.clone();
+    for _ in 0..=OWNERS_MAX {
+        if at.key() == *to {
+            return true;
+        }
+        let owners = at.meta().owner_references.iter().flatten();
+        let Some(owner) = owners.into_iter().find(|owner| owner.controller == Some(true)) else {
+            return false;
+        };
+        let Some(kind) = Kind::from_name(&owner.kind) else { return false };
+        match reader.get(&Key::new(kind, at.namespace(), &owner.name)) {
+            Some(owner) => at = owner,
+            None => return false,
+        }
+    }
+    false
+}
