@@ -3,7 +3,7 @@
 use super::client::{self, Client};
 use super::failure::Failure;
 use super::get;
-use super::manifests;
+use super::manifests::{self, Manifests};
 use super::output::{self, Format};
 use super::target::full_name;
 use crate::kinds::Object;
@@ -16,9 +16,9 @@ pub struct Args {
     /// A manifest file, a folder of them, or - for standard input
     #[arg(short, long, required = true, value_name = "FILE")]
     filename: Vec<PathBuf>,
-    /// Namespace of objects that name none
-    #[arg(short, long, default_value = "default", value_name = "NAME")]
-    namespace: String,
+    /// Namespace of objects that name none; one that names another is refused [default: default]
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
@@ -28,9 +28,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
-    let mut failed = None;
+    let Manifests { objects, is_partial } =
+        manifests::read(&args.filename, args.namespace.as_deref())?;
+    let mut failed = is_partial.then_some(Failure::Quiet(1));
     let mut applied = Vec::new();
-    for object in manifests::read(&args.filename, &args.namespace)? {
+    for object in objects {
         match apply(args, client, &object) {
             Ok((object, done)) => {
                 let dry = if args.dry_run { " (dry run)" } else { "" };

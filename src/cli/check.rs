@@ -23,7 +23,7 @@ pub struct Args {
     /// refused
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
-    /// The namespace that the objects would be made in
+    /// The namespace of objects that name none
     #[arg(short, long, default_value = "default")]
     pub namespace: String,
     /// Refuse what has warnings
@@ -166,7 +166,9 @@ impl<'a, O: Write, E: Write> Checking<'a, O, E> {
         }
         let is_wanted = self.args.fix || self.args.output == Output::Trouble;
         let written = is_wanted.then(|| object.clone());
-        let result = admission::preview(object, &self.args.namespace).and_then(|admitted| {
+        object.default_namespace(&self.args.namespace);
+        let namespace = object.namespace().to_owned();
+        let result = admission::preview(object, &namespace).and_then(|admitted| {
             warnings.extend(admitted.warnings);
             let twice = self.seen_before(&admitted.object, &place);
             warnings.extend(twice);
@@ -414,6 +416,23 @@ mod tests {
         let (out, err, exit) = check(&text, &["-o", "json"]);
         assert_eq!((out.lines().count(), err, exit), (2, warning.to_owned(), 0));
         assert_eq!(check(&text, &["--warnings-as-errors"]).2, 1);
+    }
+
+    #[test]
+    fn objects_of_any_namespace_are_checked() {
+        let of = |name: &str, namespace: &str| {
+            let meta = format!("metadata: {{name: {name}, namespace: {namespace}}}");
+            format!("---\napiVersion: v1\nkind: ConfigMap\n{meta}\n")
+        };
+        let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: team-a}\n";
+        let text = format!("{GOOD}{namespace}{}{}", of("a", "team-a"), of("a", "team-b"));
+        for arguments in [&[][..], &["-n", "team-c"]] {
+            let (out, _, exit) = check(&text, arguments);
+            assert!(out.ends_with("4 documents: 4 ok, 0 refused\n"), "{out}");
+            assert!(!out.contains("warning") && exit == 0, "{out}");
+        }
+        let (out, ..) = check(GOOD, &["-n", "team-c", "-o", "json"]);
+        assert!(out.contains(r#""namespace":"team-c""#), "{out}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::client::{self, Client};
 use super::failure::Failure;
 use super::get;
-use super::manifests;
+use super::manifests::{self, Manifests};
 use super::target::{Target, full_kind};
 use crate::kinds::{Key, Kind};
 use hyper::Method;
@@ -17,9 +17,9 @@ pub struct Args {
     /// KIND NAME..., or kind/name...
     #[arg(value_name = "KIND [NAME]", required_unless_present = "filename")]
     target: Vec<String>,
-    /// Namespace
-    #[arg(short, long, default_value = "default", value_name = "NAME")]
-    namespace: String,
+    /// Namespace [default: default]
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
     /// A manifest file, a folder of them, or - for standard input
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["target", "selector", "all"])]
     filename: Vec<PathBuf>,
@@ -54,8 +54,9 @@ enum Cascade {
 }
 
 pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
-    let mut failed = None;
-    for key in keys(args, client)? {
+    let (keys, is_partial) = keys(args, client)?;
+    let mut failed = is_partial.then_some(Failure::Quiet(1));
+    for key in keys {
         match delete(args, client, &key) {
             Ok(()) => {}
             Err(refused) if refused.refused_with(404) && args.ignore_not_found => {}
@@ -69,17 +70,20 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)
 }
 
-fn keys(args: &Args, client: &Client) -> Result<Vec<Key>, Failure> {
+/// What is to be deleted, and whether documents of the files are passed over.
+fn keys(args: &Args, client: &Client) -> Result<(Vec<Key>, bool), Failure> {
     if !args.filename.is_empty() {
-        let objects = manifests::read(&args.filename, &args.namespace)?;
-        return Ok(objects.iter().map(crate::kinds::Object::key).collect());
+        let Manifests { objects, is_partial } =
+            manifests::read(&args.filename, args.namespace.as_deref())?;
+        return Ok((objects.iter().map(crate::kinds::Object::key).collect(), is_partial));
     }
+    let namespace = args.namespace.as_deref().unwrap_or("default");
     let mut keys = Vec::new();
     for Target { kind, name } in Target::parse_all(&args.target)? {
         match name {
-            Some(name) => keys.push(Key::new(kind, &args.namespace, &name)),
+            Some(name) => keys.push(Key::new(kind, namespace, &name)),
             None if args.all || args.selector.is_some() => {
-                keys.extend(selected(args, client, kind)?);
+                keys.extend(selected(args, client, kind, namespace)?);
             }
             None => {
                 let why = "resource(s) were provided, but no name was specified; name them, or \
@@ -88,12 +92,17 @@ fn keys(args: &Args, client: &Client) -> Result<Vec<Key>, Failure> {
             }
         }
     }
-    Ok(keys)
+    Ok((keys, false))
 }
 
-fn selected(args: &Args, client: &Client, kind: Kind) -> Result<Vec<Key>, Failure> {
+fn selected(
+    args: &Args,
+    client: &Client,
+    kind: Kind,
+    namespace: &str,
+) -> Result<Vec<Key>, Failure> {
     let query = client::query(&[("labelSelector", args.selector.clone())]);
-    let objects = get::list(client, kind, Some(&args.namespace), &query)?;
+    let objects = get::list(client, kind, Some(namespace), &query)?;
     Ok(objects.iter().map(crate::kinds::Object::key).collect())
 }
 

@@ -7,10 +7,18 @@ use anyhow::{Context, anyhow};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Every object of the files, in order; those that name no namespace get `namespace`. A broken
-/// document is shown with its place, and nothing is returned then.
-pub fn read(files: &[PathBuf], namespace: &str) -> Result<Vec<Object>, Failure> {
-    let mut objects = Vec::new();
+/// What the files hold.
+pub struct Manifests {
+    pub objects: Vec<Object>,
+    /// True if some documents are passed over: the command ends with 1, as kubectl does.
+    pub is_partial: bool,
+}
+
+/// Every object of the files, in order; those that name no namespace get `namespace`, or `default`.
+/// Passed over with a word are kinds that are not served, and objects of another namespace than the
+/// one that was asked for. A broken document is shown with its place, and nothing is returned then.
+pub fn read(files: &[PathBuf], namespace: Option<&str>) -> Result<Manifests, Failure> {
+    let (mut objects, mut is_partial) = (Vec::new(), false);
     let mut broken = 0;
     for path in files {
         for document in documents(path)? {
@@ -19,10 +27,19 @@ pub fn read(files: &[PathBuf], namespace: &str) -> Result<Vec<Object>, Failure> 
                     for warning in warnings {
                         eprintln!("Warning: {source}:{line}: {warning}");
                     }
-                    object.default_namespace(namespace);
-                    objects.push(object);
+                    object.default_namespace(namespace.unwrap_or("default"));
+                    match mismatch(&object, namespace) {
+                        Some(why) => {
+                            is_partial = true;
+                            eprintln!("error: {source}:{line}: {why}");
+                        }
+                        None => objects.push(object),
+                    }
                 }
-                Err(error) if error.is_unserved => eprintln!("{}", error.no_effect()),
+                Err(error) if error.is_unserved => {
+                    is_partial = true;
+                    eprintln!("{}", error.no_effect());
+                }
                 Err(error) => {
                     broken += 1;
                     eprint!("error: {}", error.report());
@@ -31,10 +48,21 @@ pub fn read(files: &[PathBuf], namespace: &str) -> Result<Vec<Object>, Failure> 
         }
     }
     match (broken, objects.is_empty()) {
-        (0, false) => Ok(objects),
+        (0, false) => Ok(Manifests { objects, is_partial }),
+        (0, true) if is_partial => Err(Failure::Quiet(1)),
         (0, true) => Err(anyhow!("no objects passed to apply or delete").into()),
         _ => Err(Failure::Quiet(1)),
     }
+}
+
+/// Why the object is not of the namespace that was asked for, in kubectl's words.
+fn mismatch(object: &Object, namespace: Option<&str>) -> Option<String> {
+    let own = object.namespace();
+    let asked = namespace.filter(|asked| !own.is_empty() && *asked != own)?;
+    Some(format!(
+        "the namespace from the provided object {own:?} does not match the namespace {asked:?}. \
+         You must pass '--namespace={own}' to perform this operation."
+    ))
 }
 
 fn documents(path: &Path) -> Result<Vec<Result<Document, ManifestError>>, Failure> {

@@ -144,7 +144,7 @@ impl Cli {
     fn run(self, rooms: &Rooms) -> Result<(), Failure> {
         let client = || Client::new(self.socket.clone().unwrap_or_else(paths::socket));
         match &self.command {
-            Command::Run(args) => Ok((rooms.run)(args.startup(self.socket.clone()))?),
+            Command::Run(args) => Ok((rooms.run)(args.startup(self.socket.clone())?)?),
             Command::Check(args) => check::run(args),
             Command::Get(args) => get::run(args, &client()?),
             Command::Describe(args) => describe::run(args, &client()?),

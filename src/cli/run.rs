@@ -1,5 +1,6 @@
 //! `cronlet run`: where the daemon finds everything.
 
+use super::failure::Failure;
 use super::paths;
 use crate::startup::Startup;
 use std::net::SocketAddr;
@@ -29,14 +30,23 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) fn startup(&self, socket: Option<PathBuf>) -> Startup {
+    pub(super) fn startup(&self, socket: Option<PathBuf>) -> Result<Startup, Failure> {
+        let jobs = self.dir.clone().unwrap_or_else(|| paths::configuration().join("jobs"));
+        if jobs.exists() && !jobs.is_dir() {
+            let jobs = jobs.display();
+            return Err(Failure::usage(format!(
+                "{jobs} is not a folder: `cronlet run DIR` runs the manifests of a folder. Put the \
+                 file into one of its own, or give it to a daemon that runs: `cronlet apply -f \
+                 {jobs}`"
+            )));
+        }
         // A second daemon, told to keep its state elsewhere, must not take the first one's socket.
         let socket = socket.unwrap_or_else(|| match &self.state {
             Some(state) => state.join("cronlet.sock"),
             None => paths::socket(),
         });
-        Startup {
-            jobs: self.dir.clone().unwrap_or_else(|| paths::configuration().join("jobs")),
+        Ok(Startup {
+            jobs,
             config_required: self.config.is_some(),
             config: self
                 .config
@@ -46,6 +56,6 @@ impl Args {
             socket,
             metrics: self.metrics,
             json_log: self.json_log,
-        }
+        })
     }
 }

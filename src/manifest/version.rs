@@ -55,10 +55,12 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
     ("events.k8s.io", &["Event"]),
     ("networking.k8s.io", &["Ingress", "IngressClass", "NetworkPolicy"]),
     ("node.k8s.io", &["RuntimeClass"]),
-    ("policy", &["PodDisruptionBudget"]),
+    ("policy", &["PodDisruptionBudget", "PodSecurityPolicy"]),
     ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
     ("scheduling.k8s.io", &["PriorityClass"]),
     ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
+    // Last: what Kubernetes removed is told by its present group.
+    ("extensions", &["Ingress", "NetworkPolicy", "PodSecurityPolicy"]),
 ];
 
 /// Names that are so alike, of 1, are offered as what was meant; more is asked of kinds that are
@@ -147,14 +149,26 @@ fn removed(api_version: &str, kind: &str) -> Option<Kind> {
     kinds.iter().find(|one| one.info().kind == kind).copied()
 }
 
-/// Is it a kind that Kubernetes has and cronlet has not?
+/// True if Kubernetes has the kind and cronlet has not, or if it is of someone's own group.
 pub fn is_unserved(api_version: &str, kind: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind))
+    let is_known = NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind));
+    is_known || is_custom(group, kind)
+}
+
+/// True if the kind is one that a CustomResourceDefinition makes: their groups are domains. A kind
+/// of ours in a group of Kubernetes' own is a slip of the pen.
+fn is_custom(group: &str, kind: &str) -> bool {
+    let is_slip = group.ends_with(".k8s.io") && Kind::named(kind).is_some();
+    group.contains('.') && !kind.is_empty() && !is_slip
 }
 
 fn no_match(api_version: &str, kind: &str) -> String {
     let base = format!("no matches for kind {kind:?} in version {api_version:?}");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if is_custom(group, kind) {
+        return format!("{base}: cronlet serves no custom resources");
+    }
     if is_unserved(api_version, kind) {
         return format!("{base}: Kubernetes has this kind, cronlet does not serve it (yet)");
     }
@@ -206,6 +220,20 @@ mod tests {
         check("networking/v1", "Ingress", Err("in group networking.k8s.io"));
         check("apps/v1", "Deploymnt", Err("did you mean \"Deployment\"?"));
         check("v1", "Thingumabob", Err("cronlet serves ConfigMap, CronJob"));
+        let unserved = |api_version: &str, kind: &str, want: bool| {
+            assert_eq!(is_unserved(api_version, kind), want, "{api_version} {kind}");
+        };
+        unserved("monitoring.coreos.com/v1", "PrometheusRule", true);
+        unserved("serving.knative.dev/v1", "Service", true);
+        unserved("batch.volcano.sh/v1alpha1", "Job", true);
+        unserved("snapshot.storage.k8s.io/v1", "VolumeSnapshot", true);
+        unserved("rbac.authorization.k8s.io/v1", "Role", true);
+        unserved("extensions/v1beta1", "Ingress", true);
+        unserved("batch/v1", "CronJbo", false);
+        unserved("batch/v2", "CronJob", false);
+        unserved("v1", "Pdo", false);
+        unserved("apps.k8s.io/v1", "Deployment", false);
+        unserved("monitoring.coreos.com/v1", "", false);
         assert_eq!(list_of("batch/v1", "CronJobList"), Some(Kind::CronJob));
         assert_eq!(list_of("v1", "List"), None);
     }

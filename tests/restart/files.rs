@@ -241,12 +241,32 @@ fn what_commands_changed_stays_unless_the_manifest_says_it() {
 
 #[test]
 fn a_kind_that_is_not_served_does_not_hold_up_its_file() {
+    let rule = "---\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n\
+                metadata: {name: p}\nspec: {groups: []}\n";
     let role = "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\n";
-    let text = format!("{}{role}", cron_job("backup", YEARLY));
+    let text = format!("{}{role}{rule}", cron_job("backup", YEARLY));
     let daemon = Daemon::start_with(&[("all.yaml", &text)]);
     daemon.get(&["cronjob", "backup"]);
     let log = daemon.log();
     assert!(log.contains("WARN") && log.contains("role/r warning: has no effect"), "{log}");
+    assert!(log.contains("prometheusrule/p warning: has no effect"), "{log}");
+    // As kubectl: the rest is applied, and the command fails at its end.
+    fs::write(daemon.path("chart"), text.replace("name: backup", "name: other")).expect("written");
+    let chart = daemon.path("chart");
+    let chart = chart.to_str().expect("a path of letters");
+    let said = daemon.ask(&["apply", "-f", chart]);
+    assert_eq!((said.code, said.out.as_str()), (1, "cronjob.batch/other created\n"), "{said:?}");
+    assert!(said.error.contains("prometheusrule/p warning: has no effect"), "{said:?}");
+    // Another namespace than the one asked for is no place to apply to.
+    let placed = cron_job("placed", YEARLY).replace("{name:", "{namespace: team-a, name:");
+    fs::write(daemon.path("chart"), placed).expect("a file is written");
+    let said = daemon.ask(&["apply", "-n", "team-b", "-f", chart]);
+    assert!(said.error.contains("You must pass '--namespace=team-a'"), "{said:?}");
+    assert_eq!(said.code, 1);
+    assert_eq!(daemon.ask(&["apply", "-n", "team-a", "-f", chart]).code, 0);
+    assert_eq!(daemon.ask(&["apply", "-f", chart]).code, 0);
+    let said = daemon.ask(&["run", chart]);
+    assert_eq!((said.code, said.error.contains("`cronlet apply -f")), (2, true), "{said:?}");
 }
 
 /// A CronJob whose run goes on until the file `end` is there.

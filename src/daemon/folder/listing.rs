@@ -117,8 +117,11 @@ impl Listing {
     fn give_up(&mut self, folder: &Path, error: &std::io::Error) {
         let what = match error.kind() {
             std::io::ErrorKind::NotFound => {
-                "does not exist: make it, and what is put into it is run; what it said before stays"
-                    .to_owned()
+                let path = folder.display();
+                format!(
+                    "does not exist: make it (`mkdir -p {path}`), and what is put into it is run; \
+                     or start with another: `cronlet run DIR`"
+                )
             }
             std::io::ErrorKind::NotADirectory => {
                 "is not a folder: `cronlet run DIR` takes a folder of manifests".to_owned()
