@@ -23,10 +23,10 @@ use std::sync::Arc;
 mod actions;
 mod alive;
 mod backlog;
-mod closing;
 mod boot;
 #[cfg(test)]
 mod bulk_tests;
+mod closing;
 mod defaults;
 mod due;
 mod dump;
