@@ -54,6 +54,9 @@ impl PatchLocks {
 /// Where an answer goes. A receiver that is gone no longer cares.
 pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
+/// Where the answer comes from.
+type Answer<T> = oneshot::Receiver<Result<T, Refused>>;
+
 /// What the server asks of the daemon; each is answered once.
 pub enum Ask {
     Change {
@@ -78,10 +81,33 @@ impl Gate {
         self.ask(|reply| Ask::Change { request, reply }).await
     }
 
+    /// Asks for several changes at once: the answers, in the same order.
+    pub async fn submit_all(
+        &self,
+        requests: impl Iterator<Item = Request>,
+    ) -> Result<Vec<Result<Object, Refused>>, Refused> {
+        let mut pending = Vec::new();
+        for request in requests {
+            pending.push(self.send(|reply| Ask::Change { request, reply }).await?);
+        }
+        let mut answers = Vec::with_capacity(pending.len());
+        for answer in pending {
+            answers.push(answer.await.unwrap_or_else(|_| Err(gone())));
+        }
+        Ok(answers)
+    }
+
     pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {
-        let gone = || Refused::Internal("the daemon is shutting down".to_owned());
+        self.send(ask).await?.await.map_err(|_| gone())?
+    }
+
+    async fn send<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<Answer<T>, Refused> {
         let (reply, answer) = oneshot::channel();
         self.asks.send(ask(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        Ok(answer)
     }
+}
+
+fn gone() -> Refused {
+    Refused::Internal("the daemon is shutting down".to_owned())
 }

@@ -252,6 +252,10 @@ pub async fn delete(
     Ok(answer::value(StatusCode::OK, &status))
 }
 
+/// At most this many deletions of one collection are under way at once: they share a commit, and
+/// leave room for others in it.
+const DELETIONS_MAX: usize = 64;
+
 /// Deletes all that the selectors name; an object that goes meanwhile is no failure.
 pub async fn delete_collection(
     gate: &Gate,
@@ -264,11 +268,14 @@ pub async fn delete_collection(
     let (mut objects, version) = gate.reader.list(kind, Some(namespace));
     objects.retain(|object| selector.matches(object));
     let options = delete_options(query, bytes)?;
-    for object in &objects {
-        let (key, options) = (object.key(), options.clone());
-        match gate.submit(Request::Delete { key, options }).await {
-            Ok(_) | Err(Refused::NotFound(_)) => {}
-            Err(refused) => return Err(refused),
+    for some in objects.chunks(DELETIONS_MAX) {
+        let delete =
+            |object: &Object| Request::Delete { key: object.key(), options: options.clone() };
+        for answer in gate.submit_all(some.iter().map(delete)).await? {
+            match answer {
+                Ok(_) | Err(Refused::NotFound(_)) => {}
+                Err(refused) => return Err(refused),
+            }
         }
     }
     let metadata = serde_json::json!({ "resourceVersion": version.to_string() });

@@ -7,6 +7,7 @@ mod common;
 mod canary;
 mod clients;
 mod confined;
+mod crowds;
 mod files;
 mod host;
 mod jobs;

@@ -99,10 +99,12 @@ pub struct Taken {
 
 impl Taken {
     pub fn insert(&mut self, key: &Key, pod: &Pod) {
-        let owner = owner_uid(pod);
-        if self.pods.insert(key.clone(), owner.to_owned()).is_none() {
-            *self.owners.entry(owner.to_owned()).or_default() += 1;
+        if self.pods.contains_key(key) {
+            return;
         }
+        let owner = owner_uid(pod);
+        self.pods.insert(key.clone(), owner.to_owned());
+        *self.owners.entry(owner.to_owned()).or_default() += 1;
     }
 
     pub fn remove(&mut self, key: &Key) {
