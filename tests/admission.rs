@@ -491,6 +491,16 @@ fn what_an_update_of_others_may_not_touch() {
         json!({"spec": {"volumeMode": "Block"}}),
         &["spec FieldValueForbidden", "volumeMode FieldValueInvalid"],
     );
+    let volume = json!({"metadata": {"name": "v"}, "spec": {"accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/srv"}}});
+    let offered = |change: Value, want: &[&str]| {
+        check_update(Kind::PersistentVolume, volume.clone(), change, want);
+    };
+    offered(json!({"spec": {"claimRef": {"name": "c", "namespace": "default"}}}), &[]);
+    offered(json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}), &[]);
+    let moved = json!({"spec": {"hostPath": {"path": "/other"}}});
+    offered(moved, &["spec.persistentvolumesource FieldValueForbidden"]);
+    offered(json!({"spec": {"volumeMode": "Block"}}), &["volumeMode FieldValueInvalid"]);
     let noted = |change: Value, want: &[&str]| {
         let pod = json!({"metadata": {"name": "p", "annotations": {"a": "b"}},
             "spec": {"containers": [{"name": "m", "image": "i", "command": ["x"]}]}});
