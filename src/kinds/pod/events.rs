@@ -32,8 +32,8 @@ pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut
         if let Some(left) = left_behind(member, status) {
             let many = if left == 1 { "process" } else { "processes" };
             let message = format!(
-                "the program ended and left {left} {many} running, which were ended with it: have \
-                 it stay in the foreground"
+                "the program ended and left {left} {many} running, ended with it: have it stay in \
+                 the foreground"
             );
             told(plan, Severity::Warning, "LeftInBackground", message);
         }

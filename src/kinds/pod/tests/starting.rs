@@ -77,8 +77,8 @@ fn what_is_left_in_the_background_is_told_of() {
          Started{main} Container started
          Running PIRCS main:run*
          -- 2 exit main 0 leaving 2
-         LeftInBackground{main} the program ended and left 2 processes running, which were ended \
-         with it: have it stay in the foreground
+         LeftInBackground{main} the program ended and left 2 processes running, ended with it: \
+         have it stay in the foreground
          Succeeded pIrcS main:end(0 Completed)
          -- 3 look",
     );
