@@ -258,7 +258,7 @@ fn a_kind_that_is_not_served_does_not_hold_up_its_file() {
     assert_eq!((said.code, said.out.as_str()), (1, "cronjob.batch/other created\n"), "{said:?}");
     assert!(said.error.contains("prometheusrule/p warning: has no effect"), "{said:?}");
     // Another namespace than the one asked for is no place to apply to.
-    let placed = cron_job("placed", YEARLY).replace("{name:", "{namespace: team-a, name:");
+    let placed = cron_job("placed", YEARLY).replacen("{name:", "{namespace: team-a, name:", 1);
     fs::write(daemon.path("chart"), placed).expect("a file is written");
     let said = daemon.ask(&["apply", "-n", "team-b", "-f", chart]);
     assert!(said.error.contains("You must pass '--namespace=team-a'"), "{said:?}");
