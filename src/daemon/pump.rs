@@ -201,6 +201,8 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                     news.events.push(self.requests.event(request, reply));
                 }
                 Message::Ask(Ask::Reload { .. }) => unreachable!("the folder's thread reloads"),
+                // It woke this thread, which rests again once nothing happens.
+                Message::Ask(Ask::LargeRead) => {}
                 Message::Ask(Ask::Dump { reply }) => drop(reply.send(Ok(self.engine.dump()))),
                 Message::Dump => news.dump = true,
                 Message::AtShutdown(pods) => self.at_shutdown = pods,

@@ -73,7 +73,12 @@ pub enum Ask {
     Dump {
         reply: Reply<serde_json::Value>,
     },
+    /// No question: a large list was read, whose memory is to be given back when there is time.
+    LargeRead,
 }
+
+/// Lists of at least this many objects count as large: they take some megabytes.
+const LARGE_READ_MIN: usize = 1000;
 
 impl Gate {
     /// Asks for a change; the answer is the object as it was committed.
@@ -95,6 +100,14 @@ impl Gate {
             answers.push(answer.await.unwrap_or_else(|_| Err(gone())));
         }
         Ok(answers)
+    }
+
+    /// Tells the daemon of a list that was read, if it was large.
+    pub fn note_read(&self, objects: usize) {
+        if objects >= LARGE_READ_MIN {
+            // A daemon that has too much to do is not idle, and gives memory back later anyway.
+            let _ = self.asks.try_send(Ask::LargeRead);
+        }
     }
 
     pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {

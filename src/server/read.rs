@@ -26,6 +26,7 @@ pub fn list(
     let selector = selector(kind, query)?;
     let page = Page::parse(query)?;
     let (mut objects, version) = gate.reader.list(kind, namespace);
+    gate.note_read(objects.len());
     check_version(query, version)?;
     objects.retain(|object| selector.matches(object));
     let (metadata, objects) = page.cut(objects, version, selector.is_empty());
