@@ -192,6 +192,7 @@ fn pump(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
                 // A client may have gone meanwhile.
                 let _ = reply.send(answer);
             }
+            Told::Ask(Ask::LargeRead) => {}
             Told::Ask(Ask::Reload { reply, .. } | Ask::Dump { reply }) => {
                 let _ = reply.send(Ok(serde_json::json!({ "files": 0 })));
             }
