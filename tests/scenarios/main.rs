@@ -48,10 +48,16 @@ const DIFFERENT: &[(&str, Known)] = &[
     (
         "hostport",
         Known {
-            differs: &[(
-                "didn't have free ports for the requested pod ports.",
-                "what follows names the pod that has the port",
-            )],
+            differs: &[
+                (
+                    "didn't have free ports for the requested pod ports.",
+                    "what follows names the pod that has the port",
+                ),
+                (
+                    "hostPort: has no effect",
+                    "it leads to no other port here, and a warning says so",
+                ),
+            ],
             may_differ: &[],
         },
     ),
