@@ -1,7 +1,7 @@
 //! The thread that serves the API on its socket, and metrics on their port.
 
 use super::inbox::{Inbox, Message};
-use super::{DaemonError, make_folder, spawn, watch};
+use super::{DaemonError, make_folder, threads, watch};
 use crate::host::usage;
 use crate::kinds::node::usage::HostUsage;
 use crate::runtimes::process;
@@ -75,7 +75,7 @@ impl Api {
         let socket = server::bind(&startup.socket)?;
         drop(guard);
         let (moves, moved) = mpsc::channel(1);
-        spawn("api", move || {
+        threads::spawn("api", move || {
             runtime.block_on(async {
                 tokio::spawn(server::serve(socket, gate.clone()));
                 tokio::spawn(serve_scrapes(moved, gate));

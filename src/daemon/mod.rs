@@ -1,7 +1,15 @@
 //! Pumps real events into the engine: signals, files, requests, reports, the clock.
 //!
-//! Three threads besides the runtime's: the engine's ([`pump`], this one), the jobs folder's
-//! ([`folder`]) and the API's. They meet in the [`inbox`].
+//! ```text
+//!  signals ──────────────┐                      ┌──> shims (runtime): orders
+//!  folder ── manifests ──┤                      ├──> probes: whom to ask, made on demand
+//!  api ───── requests ───┼──> inbox ──> main ───┤
+//!  shims ─── reports ────┤    (bounded)  engine ├──> api, folder: answers
+//!  probes ── verdicts ───┘                      └──> systemd: ready, watchdog
+//! ```
+//! The main thread alone owns the engine and waits for the disk; the others wait for it only where
+//! they asked it something. None of them dies alone ([`threads`]): a panic, or the end of a thread
+//! that runs for as long as the daemon, ends the process, and the shims keep the pods.
 
 use crate::engine::{Engine, Event};
 use crate::kinds::action::Settings;
@@ -33,6 +41,7 @@ mod pump;
 mod reload;
 mod report;
 mod systemd;
+mod threads;
 mod wake;
 mod watch;
 
@@ -77,6 +86,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let configured = Config::read(&startup.config, startup.config_required)?;
     let config = configured.clone().overridden_by(&startup);
     let log = logging::install(&config.log);
+    threads::end_on_panic();
     make_folder(&startup.state)?;
     let inbox =
         Arc::new(Inbox::new().map_err(|error| DaemonError::Host("an eventfd", error.into()))?);
@@ -115,7 +125,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         inbox: inbox.clone(),
         begun: std::time::Instant::now(),
     };
-    spawn("folder", move || files.run())?;
+    threads::spawn("folder", move || files.run())?;
     let pump = pump::Pump {
         engine,
         runtime,
@@ -184,18 +194,12 @@ fn start_prober(runtime: &ProcessRuntime, inbox: Arc<Inbox>) -> ProbeThread {
     ProbeThread::new(Arc::new(runtime.exec_door()), report)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), DaemonError> {
-    let thread =
-        std::thread::Builder::new().name(name.to_owned()).stack_size(512 * 1024).spawn(work);
-    thread.map(drop).map_err(|error| DaemonError::Host("a thread", error))
-}
-
 /// SIGTERM and SIGINT leave, SIGHUP reads everything again, SIGUSR1 dumps the state.
 fn handle_signals(inbox: Arc<Inbox>, asker: watch::Asker) -> Result<(), DaemonError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     let signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1]);
     let mut signals = signals.map_err(|error| DaemonError::Host("to handle signals", error))?;
-    spawn("signals", move || {
+    threads::spawn("signals", move || {
         for signal in signals.forever() {
             match signal {
                 SIGHUP => asker.ask(),

@@ -6,6 +6,7 @@ use super::config::PodsAtShutdown;
 use super::inbox::{Inbox, Message};
 use super::report;
 use super::systemd::Notifier;
+use super::threads;
 use super::wake::{Ahead, Wake};
 use crate::engine::{Effects, Engine, Event, FileOutcome, Request};
 use crate::host::memory;
@@ -91,6 +92,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     /// jobs folder says: a schedule that was edited while the daemon was away must not run by its
     /// old times.
     pub fn run(mut self) -> rustix::io::Result<()> {
+        threads::panic_if_asked("main");
         let mut alarm = Alarm::new()?;
         let mut wake = Wake::default();
         let mut leaving = false;

@@ -30,8 +30,8 @@ struct Account {
     open: BTreeSet<Timestamp>,
 }
 
-/// An instant by the present clock; from the first to the last that the engine may take it for
-/// where the clock was set and no daemon saw it.
+/// An instant by the present clock; from the first to the last that the engine may take it for,
+/// where the clock was set and no daemon saw it, or was set back over it: its stamp came twice.
 #[derive(Clone, Copy)]
 struct Span {
     first: Timestamp,
@@ -103,12 +103,15 @@ impl Books {
 
     /// What was before the clock was set is at another time by the present clock: no slot counts
     /// that a step jumped over before the CronJob was there.
-    pub fn clock_was_set(&mut self, milliseconds: i64, is_known: bool) {
+    pub fn clock_was_set(&mut self, milliseconds: i64, to: Timestamp, is_known: bool) {
         let by = SignedDuration::from_millis(milliseconds);
         let moved = |at: Timestamp| at.checked_add(by).unwrap_or(at);
         for (name, account) in &mut self.accounts {
             let Span { first, last } = account.in_force;
             account.in_force = match is_known {
+                true if account.stamp >= to => {
+                    Span { first: moved(first), last: moved(last).max(last) }
+                }
                 true => Span { first: moved(first), last: moved(last) },
                 false => Span {
                     first: first.min(moved(first)).min(account.stamp),

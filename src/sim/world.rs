@@ -433,7 +433,8 @@ impl World {
         self.disturbed();
         let now = self.host.borrow().now;
         self.rollouts.clock_was_set(milliseconds, now, true);
-        self.books.clock_was_set(milliseconds, self.daemon.is_some());
+        let to = self.host.borrow().wall();
+        self.books.clock_was_set(milliseconds, to, self.daemon.is_some());
         let Some(daemon) = self.daemon.as_mut() else {
             self.rollouts.clock_was_set(milliseconds, now, false);
             return Ok(());
@@ -445,7 +446,7 @@ impl World {
             Err(_) => {
                 self.doubt();
                 self.rollouts.clock_was_set(milliseconds, now, false);
-                self.books.clock_was_set(-milliseconds, false);
+                self.books.clock_was_set(-milliseconds, from, false);
                 self.disk_failed(now)
             }
         }

@@ -63,7 +63,8 @@ spec:
         )
     };
     let mut daemon = crate::canary::caged();
-    fs::write(daemon.path("config.yaml"), "limits: {runs: 20}").expect("a file is written");
+    let config = "{limits: {runs: 20}, folder: {runningJobs: stop}}";
+    fs::write(daemon.path("config.yaml"), config).expect("a file is written");
     daemon.start();
     sings_on(&daemon);
     daemon.write_job("plain.yaml", &million("plain", ""));

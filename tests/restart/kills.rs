@@ -298,6 +298,8 @@ fn nothing_is_left(daemon: &mut Daemon) {
     let uids: Vec<String> = items(daemon, "pods").iter().map(uid).collect();
     daemon.remove_job("jobs.yaml");
     daemon.remove_job("cron-jobs.yaml");
+    // All that was in the folder is gone at once, which wants a word.
+    daemon.tell(&["reload", "--prune"]);
     let folders = || std::fs::read_dir(daemon.path("state").join("pods")).expect("pods").count();
     daemon.until("all is deleted", || {
         let gone = |kind: &str| items(daemon, kind).is_empty();

@@ -12,3 +12,4 @@ mod long;
 mod reload;
 mod services;
 mod shutdown;
+mod threads;
