@@ -5,7 +5,7 @@ use super::{DaemonError, make_folder, threads, watch};
 use crate::host::usage;
 use crate::kinds::node::usage::HostUsage;
 use crate::runtimes::process;
-use crate::server::{self, Ask, Gate, Metrics, PatchLocks, Usage};
+use crate::server::{self, Ask, Gate, Health, Metrics, PatchLocks, Usage};
 use crate::startup::Startup;
 use crate::store::Reader;
 use crate::volumes::claim;
@@ -54,6 +54,7 @@ impl Api {
         reader: Reader,
         metrics: Arc<Metrics>,
         sources: server::Sources,
+        health: Arc<Health>,
     ) -> Result<Scraped, DaemonError> {
         if let Some(folder) = startup.socket.parent() {
             make_folder(folder)?;
@@ -69,7 +70,7 @@ impl Api {
         let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
         let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
         let patches = PatchLocks::default();
-        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches, sources };
+        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches, sources, health };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
         let socket = server::bind(&startup.socket)?;

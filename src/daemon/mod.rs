@@ -18,7 +18,7 @@ use crate::probes::ProbeThread;
 use crate::runtimes::Runtime;
 use crate::runtimes::process::{self, ProcessRuntime};
 use crate::seed::Seed;
-use crate::server::{self, Metrics};
+use crate::server::{self, Health, Metrics};
 use crate::startup::Startup;
 use crate::store::{FileDisk, Reader, Store};
 use crate::time::Timestamp;
@@ -26,7 +26,6 @@ use crate::volumes::claim;
 use api::{Api, Reloads};
 use config::Config;
 use inbox::{Inbox, Message};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +39,7 @@ mod logging;
 mod pump;
 mod reload;
 mod report;
+mod storage;
 mod systemd;
 mod threads;
 mod wake;
@@ -103,12 +103,15 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     put_strangers_aside(&startup.state, &engine.reader());
     let sources = server::Sources::new(engine.sources().map_err(state_error)?);
     let metrics = Arc::new(Metrics::default());
+    let health = Arc::new(Health::default());
+    let notifier = Arc::new(systemd::Notifier::from_environment());
     metrics.obey(settings);
     let (watch, asker) =
         watch::Watch::new().map_err(|error| DaemonError::Host("inotify", error.into()))?;
     let reloads = Reloads::default();
     let api = Api { inbox: inbox.clone(), asker: asker.clone(), reloads: reloads.clone() };
-    let mut scraped = api.serve(&startup, engine.reader(), metrics.clone(), sources.clone())?;
+    let (committed, noted) = (engine.reader(), metrics.clone());
+    let mut scraped = api.serve(&startup, committed, noted, sources.clone(), health.clone())?;
     let at = config.metrics.listen;
     scraped.move_to(at).map_err(|(at, error)| DaemonError::Metrics(at, error))?;
     handle_signals(inbox.clone(), asker)?;
@@ -124,6 +127,8 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         reloads,
         inbox: inbox.clone(),
         begun: std::time::Instant::now(),
+        health: health.clone(),
+        notifier: notifier.clone(),
     };
     threads::spawn("folder", move || files.run())?;
     let pump = pump::Pump {
@@ -134,9 +139,11 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         metrics,
         at_shutdown: config.shutdown.pods,
         dump_path: startup.state.join("dump.json"),
-        notifier: systemd::Notifier::from_environment(),
+        storage: storage::Storage::new(health.clone(), notifier.clone()),
+        held: Vec::new(),
+        notifier,
+        health,
         watchdog: systemd::watchdog_period(),
-        disk_faults: BTreeSet::new(),
         reports: 0,
         requests: pump::Requests::default(),
     };

@@ -5,6 +5,7 @@ use super::alarm::Alarm;
 use super::config::PodsAtShutdown;
 use super::inbox::{Inbox, Message};
 use super::report;
+use super::storage::Storage;
 use super::systemd::Notifier;
 use super::threads;
 use super::wake::{Ahead, Wake};
@@ -15,18 +16,15 @@ use crate::kinds::pod::observed::{News as RuntimeNews, Order};
 use crate::kinds::refused::Refused;
 use crate::probes::Prober;
 use crate::runtimes::Runtime;
-use crate::server::{Ask, Metrics, Reply};
+use crate::server::{Ask, Health, Metrics, Reply};
 use crate::store::DiskError;
 use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use rustix::event::{PollFd, PollFlags, poll};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
-
-/// After the disk failed, how long until it is tried again.
-const DISK_RETRY: SignedDuration = SignedDuration::from_secs(1);
+use std::time::{Duration, Instant};
 
 /// After so long without anything to do, memory that only speed wanted is given back.
 const REST_AFTER: Duration = Duration::from_secs(5);
@@ -40,10 +38,12 @@ pub struct Pump<R, P> {
     pub metrics: Arc<Metrics>,
     pub at_shutdown: PodsAtShutdown,
     pub dump_path: PathBuf,
-    pub notifier: Notifier,
+    pub notifier: Arc<Notifier>,
+    pub health: Arc<Health>,
     pub watchdog: Option<Duration>,
-    /// What was said of the disk since it last took something: once is enough.
-    pub disk_faults: BTreeSet<String>,
+    pub storage: Storage,
+    /// Events that came while the disk failed: for the next turn.
+    pub held: Vec<Event>,
     /// Reports that the engine took in and did not commit yet: 0 at first.
     pub reports: usize,
     pub requests: Requests,
@@ -124,12 +124,15 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             if news.shutdown && !leaving {
                 leaving = true;
                 self.notifier.stopping();
+                self.health.stopping();
                 news.events.push(match self.at_shutdown {
                     PodsAtShutdown::Leave => Event::Quiesce,
                     PodsAtShutdown::Drain => Event::Drain,
                 });
             }
+            self.health.turn_begins();
             wake = self.turn(news);
+            self.health.turn_ends();
             if leaving && self.may_leave() {
                 return Ok(());
             }
@@ -155,7 +158,8 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         let soon = SystemClock.now() + SignedDuration::from_secs(1);
         let has_time = wake.at.is_none_or(|at| at > soon);
         if has_time {
-            if let Err(error) = self.engine.rest() {
+            let held = self.storage.waits(Instant::now()).is_some();
+            if let Some(error) = (!held).then(|| self.engine.rest().err()).flatten() {
                 *wake = self.disk_failed(&error, &mut News::default());
             }
             memory::give_back();
@@ -184,7 +188,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
             Err(rustix::io::Errno::INTR) => true,
             Err(error) => return Err(error),
         };
-        if self.watchdog.is_some() {
+        if self.watchdog.is_some() && self.storage.is_bearable(Instant::now()) {
             self.notifier.alive();
         }
         Ok(woken)
@@ -215,16 +219,39 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     }
 
     fn turn(&mut self, mut news: News) -> Wake {
-        let events = std::mem::take(&mut news.events);
-        self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
-        let wake = match self.engine.handle(events, SystemClock.now()) {
-            Ok(effects) => self.carry_out(effects, &mut news),
-            Err(error) => self.disk_failed(&error, &mut news),
+        self.held.append(&mut news.events);
+        let wake = match self.storage.waits(Instant::now()) {
+            Some(_) => self.hold(&mut news),
+            None => self.take_turn(&mut news),
         };
         if news.dump {
             self.write_dump();
         }
         wake
+    }
+
+    fn take_turn(&mut self, news: &mut News) -> Wake {
+        let events = std::mem::take(&mut self.held);
+        self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
+        match self.engine.handle(events, SystemClock.now()) {
+            Ok(effects) => self.carry_out(effects, news),
+            Err(error) => self.disk_failed(&error, news),
+        }
+    }
+
+    /// Refuses what is asked for while the disk fails. What happened is kept.
+    fn hold(&mut self, news: &mut News) -> Wake {
+        self.held.retain(|event| !matches!(event, Event::Request { .. } | Event::File(_)));
+        self.requests.refuse_all(&Refused::Unavailable(self.storage.refusal()));
+        // It sees by the end without an answer that nothing was committed.
+        news.folder = None;
+        self.retry_wake()
+    }
+
+    /// The wake for the next try of the disk, by the wall clock as it is now.
+    fn retry_wake(&self) -> Wake {
+        let wait = self.storage.waits(Instant::now()).unwrap_or_default();
+        Wake::new(SystemClock.now().checked_add(wait).ok(), 0)
     }
 
     /// Takes the turns that can be taken before the slot; what they start begins at the slot. News
@@ -250,9 +277,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     }
 
     fn carry_out(&mut self, effects: Effects, news: &mut News) -> Wake {
-        if effects.wrote && !std::mem::take(&mut self.disk_faults).is_empty() {
-            tracing::info!("the state can be written again");
-        }
+        self.storage.works(effects.wrote);
         for order in effects.orders {
             match order {
                 Order::Probe { pod_uid, probes } => self.prober.watch(&pod_uid, probes),
@@ -278,24 +303,11 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     }
 
     fn disk_failed(&mut self, error: &DiskError, news: &mut News) -> Wake {
-        let words = report::chain(error);
-        let what = "the state cannot be written: nothing is started until it can";
-        self.tell_once(what, &words);
-        self.requests.refuse_all(&Refused::Internal(words));
-        // It sees by the end without an answer that nothing was committed.
-        news.folder = None;
+        self.storage.fails(Instant::now(), report::chain(error));
         if let Err(error) = self.engine.recover_disk() {
-            self.tell_once("the state cannot be read again", &report::chain(&error));
+            self.storage.stays_closed(&report::chain(&error));
         }
-        Wake::new(SystemClock.now().checked_add(DISK_RETRY).ok(), 0)
-    }
-
-    fn tell_once(&mut self, what: &str, error: &str) {
-        let line = format!("{what}: {error}");
-        if !self.disk_faults.contains(&line) {
-            tracing::error!("{line}");
-            self.disk_faults.insert(line);
-        }
+        self.hold(news)
     }
 
     fn write_dump(&self) {

@@ -6,11 +6,12 @@ use super::config::Config;
 use super::folder::{Folder, Scan, Why};
 use super::inbox::{Inbox, Message};
 use super::logging::Logging;
+use super::report;
+use super::systemd::Notifier;
 use super::watch::{Watch, Woken};
-use super::{report, systemd};
 use crate::engine::Event;
 use crate::kinds::action::Settings;
-use crate::server::Metrics;
+use crate::server::{Health, Metrics};
 use crate::startup::Startup;
 use crate::time::Timestamp;
 use crate::volumes::claim;
@@ -32,11 +33,12 @@ pub struct Files {
     pub inbox: Arc<Inbox>,
     /// When the thread began.
     pub begun: Instant,
+    pub health: Arc<Health>,
+    pub notifier: Arc<Notifier>,
 }
 
 impl Files {
     pub fn run(mut self) {
-        let notifier = systemd::Notifier::from_environment();
         let scan = self.scan(Why::Start);
         // Nothing may have changed: the engine's first turn waits for this, and who hears that the
         // daemon is ready finds what that turn makes. Where it fails there is no word.
@@ -45,16 +47,17 @@ impl Files {
         let _ = committed.recv();
         self.inbox.send_event(Event::Loaded);
         tracing::info!(files = scan.files, errors = scan.errors.len(), "ready");
-        notifier.ready();
+        self.health.started();
+        self.notifier.ready();
         loop {
             let again_at = self.folder.again_at();
             let patience = again_at.map(|at| at.saturating_sub(self.begun.elapsed()));
             match self.watch.wait(patience) {
                 Ok(Woken::Changed | Woken::Later) => drop(self.scan(Why::Change)),
                 Ok(Woken::Asked) => {
-                    notifier.reloading();
+                    self.notifier.reloading();
                     self.reload();
-                    notifier.ready();
+                    self.notifier.ready();
                 }
                 Err(error) => {
                     tracing::error!(%error, "the jobs folder is no longer watched");

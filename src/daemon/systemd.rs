@@ -3,49 +3,72 @@
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where to tell, if systemd started this process.
 pub struct Notifier {
     address: Option<SocketAddrUnix>,
+    /// Failures are logged once, however often they repeat.
+    has_failed: AtomicBool,
 }
 
 impl Notifier {
     pub fn from_environment() -> Notifier {
-        let path = std::env::var("NOTIFY_SOCKET").ok();
-        let address = path.and_then(|path| match path.strip_prefix('@') {
-            Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
-            None => SocketAddrUnix::new(path).ok(),
-        });
-        Notifier { address }
+        let notifier = |address| Notifier { address, has_failed: AtomicBool::new(false) };
+        let Ok(path) = std::env::var("NOTIFY_SOCKET") else { return notifier(None) };
+        let address = match path.strip_prefix('@') {
+            Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
+            None => SocketAddrUnix::new(&*path),
+        };
+        if let Err(error) = &address {
+            tracing::warn!(%error, "cannot notify systemd: NOTIFY_SOCKET is {path:?}");
+        }
+        notifier(address.ok())
+    }
+
+    #[cfg(test)]
+    pub fn nobody() -> Notifier {
+        Notifier { address: None, has_failed: AtomicBool::new(false) }
     }
 
     pub fn ready(&self) {
-        self.tell("READY=1");
+        self.send("READY=1");
     }
 
     pub fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 
     pub fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.send("STOPPING=1");
     }
 
     pub fn alive(&self) {
-        self.tell("WATCHDOG=1");
+        // A manager that does not read must not stop the thread that feeds its watchdog.
+        self.send_with("WATCHDOG=1", SendFlags::DONTWAIT);
     }
 
-    fn tell(&self, message: &str) {
+    /// One line for `systemctl status`; an empty one takes it back.
+    pub fn status(&self, line: &str) {
+        self.send_with(&format!("STATUS={}", line.replace('\n', " ")), SendFlags::DONTWAIT);
+    }
+
+    fn send(&self, message: &str) {
+        self.send_with(message, SendFlags::empty());
+    }
+
+    fn send_with(&self, message: &str, flags: SendFlags) {
         let Some(address) = &self.address else { return };
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
-        let sent =
-            socket.and_then(|s| sendto(&s, message.as_bytes(), SendFlags::NOSIGNAL, address));
-        if let Err(error) = sent {
-            tracing::warn!(%error, "systemd cannot be told");
+        let flags = flags | SendFlags::NOSIGNAL;
+        let sent = socket.and_then(|s| sendto(&s, message.as_bytes(), flags, address));
+        let Err(error) = sent else { return };
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "cannot notify systemd at {address:?}; this is said once");
         }
     }
 }

@@ -196,6 +196,8 @@ pub struct Engine {
     committed_at: Timestamp,
     /// The last turn was not committed yet: what it decided waits in `turn`.
     waits: bool,
+    /// True from a failed commit until the store is read again: no turn is taken before.
+    needs_recovery: bool,
 }
 
 /// What one call of `handle` gathers.
@@ -228,6 +230,11 @@ struct Turn {
 }
 
 const STEPS_FACT: &str = "clock-steps";
+
+/// True unless someone asked for it: who did is told when it fails, and a file is read again.
+fn outlives_failure(event: &Event) -> bool {
+    !matches!(event, Event::Request { .. } | Event::File(_))
+}
 
 /// Turns that only hear what ended, and start nothing for it, are committed together, so often at
 /// most: many programs that end at once do not each wait for the disk.
@@ -268,6 +275,7 @@ impl Engine {
             deferred: Vec::new(),
             committed_at: Timestamp::MIN,
             waits: false,
+            needs_recovery: false,
             store,
             settings,
             seed,
@@ -292,9 +300,9 @@ impl Engine {
         self.store.sources()
     }
 
-    /// One turn. On an error nothing of it is published or ordered: `recover_disk`, then call
-    /// again. The events are kept, but not what someone or a file asked for: whoever did is to be
-    /// told of the error.
+    /// One turn. On an error nothing of it is published or ordered: call again later, which first
+    /// reads the disk again where that is needed. The events are kept, but not what someone or a
+    /// file asked for: whoever did is to be told of the error.
     ///
     /// Between two commits at most one request changes an object: one that comes later is carried
     /// out by the next turn, which `wake_at` asks for at once. So each resourceVersion is seen by
@@ -303,6 +311,10 @@ impl Engine {
     /// What a turn decided that is not urgent may come with the effects of the next: `wake_at` says
     /// when that is due.
     pub fn handle(&mut self, events: Vec<Event>, now: Timestamp) -> Result<Effects, DiskError> {
+        if let Err(error) = self.recover_disk() {
+            self.unsettled.extend(events.into_iter().filter(outlives_failure));
+            return Err(error);
+        }
         self.begin_turn(now);
         let mut only_reports = true;
         if self.fresh {
@@ -314,8 +326,7 @@ impl Engine {
         let deferred = deferred.map(|(id, request)| Event::Request { id, request });
         let before = std::mem::take(&mut self.unsettled).into_iter().chain(deferred);
         for event in before.chain(events) {
-            // Who asked for something is told when it fails, and a file is read again.
-            if !matches!(event, Event::Request { .. } | Event::File(_)) {
+            if outlives_failure(&event) {
                 self.uncommitted.push(event.clone());
             }
             only_reports &= matches!(event, Event::Report(_));
@@ -334,7 +345,8 @@ impl Engine {
     /// that may still happen changes it. Whoever calls this does what was decided at `slot`, and
     /// takes no other turn before. `None`: the rest is decided at `slot` itself.
     pub fn handle_ahead(&mut self, slot: Timestamp) -> Result<Option<Effects>, DiskError> {
-        let certain = match self.fresh || self.quiet || !self.unsettled.is_empty() {
+        let is_unsure = self.fresh || self.quiet || self.needs_recovery;
+        let certain = match is_unsure || !self.unsettled.is_empty() {
             true => Vec::new(),
             false => self.certain_at(slot),
         };
@@ -415,11 +427,17 @@ impl Engine {
             (self.steps, self.settings.boot_clock) = before;
         }
         self.store.roll_back();
+        self.needs_recovery = true;
     }
 
-    /// Reads the disk again after `handle` failed; until this succeeds, `handle` is of no use.
+    /// Reads the disk again after an error. `handle` does the same: this is for who wants the
+    /// store open before the next turn.
     pub fn recover_disk(&mut self) -> Result<(), DiskError> {
+        if !self.needs_recovery {
+            return Ok(());
+        }
         self.store.reload()?;
+        self.needs_recovery = false;
         self.find_home();
         self.remember_events();
         self.everything_is_dirty();
@@ -428,9 +446,11 @@ impl Engine {
     }
 
     /// Gives back what memory it can and puts the disk in order: for when nothing is due for a
-    /// while. After an error, `recover_disk`.
+    /// while. After an error the next turn reads the disk again.
     pub fn rest(&mut self) -> Result<(), DiskError> {
-        self.store.rest()
+        let rested = self.store.rest();
+        self.needs_recovery |= rested.is_err();
+        rested
     }
 
     fn settle(&mut self) -> Effects {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kinds::action::{Limits, Note, Severity};
-use crate::store::FileDisk;
+use crate::store::{Disk, FileDisk};
 use crate::time::Down;
 use k8s_openapi::api::batch::v1::{self as batch, CronJob};
 use k8s_openapi::api::core::v1 as core;
@@ -56,6 +56,90 @@ fn started(effects: &Effects) -> Vec<String> {
     let mut pods: Vec<String> = pods.collect();
     pods.sort();
     pods
+}
+
+/// A disk that can be taken away: nothing is written, and it cannot be opened again.
+#[derive(Clone)]
+struct Removable {
+    path: std::path::PathBuf,
+    is_away: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Removable {
+    fn is_away(&self) -> std::io::Result<()> {
+        match self.is_away.load(std::sync::atomic::Ordering::Relaxed) {
+            true => Err(std::io::Error::from_raw_os_error(5)),
+            false => Ok(()),
+        }
+    }
+
+    fn take_away(&self, is_away: bool) {
+        self.is_away.store(is_away, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Disk for Removable {
+    fn open(&self) -> Result<redb::Database, redb::DatabaseError> {
+        self.is_away().map_err(redb::StorageError::Io)?;
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&self.path);
+        let file = redb::backends::FileBackend::new(file.map_err(redb::StorageError::Io)?)?;
+        crate::store::builder().create_with_backend(Watched { file, disk: self.clone() })
+    }
+}
+
+/// An open file on it.
+struct Watched {
+    file: redb::backends::FileBackend,
+    disk: Removable,
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watched")
+    }
+}
+
+impl redb::StorageBackend for Watched {
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.disk.is_away().and_then(|()| self.file.read(offset, out))
+    }
+    fn set_len(&self, length: u64) -> std::io::Result<()> {
+        self.disk.is_away().and_then(|()| self.file.set_len(length))
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.disk.is_away().and_then(|()| self.file.sync_data())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.disk.is_away().and_then(|()| self.file.write(offset, data))
+    }
+}
+
+#[test]
+fn no_turn_is_taken_until_the_store_is_open_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = Removable { path: folder.path().join("s"), is_away: Arc::default() };
+    let store = Store::open(disk.clone()).expect("opens");
+    let engine = Engine::new(store, Settings::default(), Seed::new(1), Vec::new());
+    let mut engine = engine.expect("an engine");
+    let create = Event::Request { id: 0, request: Request::Create(minutely("c")) };
+    engine.handle(vec![create.clone()], at("2026-01-15T00:00:30Z")).expect("a turn");
+    disk.take_away(true);
+    let (slot, later) = (at("2026-01-15T00:01:00Z"), at("2026-01-15T00:01:03Z"));
+    assert!(engine.handle(Vec::new(), slot).is_err(), "the run cannot be committed");
+    // None of these has anything to write: each would succeed, and wait for nothing.
+    let step = ClockStep { from: slot, by_milliseconds: 2000 };
+    assert!(engine.handle(vec![Event::ClockStepped(step)], later).is_err());
+    assert!(engine.handle(Vec::new(), later).is_err());
+    assert!(engine.handle_ahead(later).expect("it is not tried").is_none());
+    disk.take_away(false);
+    let effects = engine.handle(Vec::new(), later).expect("a turn");
+    assert_eq!(started(&effects), ["c"]);
+    assert_eq!(effects.wake_at, Some(at("2026-01-15T00:02:00Z")));
+    assert_ne!(engine.steps, ClockSteps::default(), "what happened meanwhile was kept");
 }
 
 #[test]

@@ -47,7 +47,10 @@ pub enum Refused {
     /// 422: the object breaks rules of its kind.
     #[error("{}", invalid_message(.kind, .name, .causes))]
     Invalid { kind: &'static KindInfo, name: String, causes: Vec<Cause> },
-    /// 500: a broken invariant or a failed disk.
+    /// 503: not now; the same request may be sent again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// 500: a broken invariant.
     #[error("Internal error occurred: {0}")]
     Internal(String),
 }
@@ -106,6 +109,7 @@ impl Refused {
             Refused::UnsupportedMediaType(_) => 415,
             Refused::Invalid { .. } => 422,
             Refused::Internal(_) => 500,
+            Refused::Unavailable(_) => 503,
         }
     }
 
@@ -123,6 +127,7 @@ impl Refused {
             Refused::UnsupportedMediaType(_) => "UnsupportedMediaType",
             Refused::Invalid { .. } => "Invalid",
             Refused::Internal(_) => "InternalError",
+            Refused::Unavailable(_) => "ServiceUnavailable",
         }
     }
 

@@ -19,7 +19,11 @@ pub async fn answer(
 ) -> Result<Answer, Refused> {
     match (extra, method) {
         (Extra::Runs { namespace, cron_job }, &Method::GET) => {
-            let runs = gate.reader.runs(namespace.as_deref(), cron_job.as_deref());
+            let runs = gate.reader.try_runs(namespace.as_deref(), cron_job.as_deref());
+            let unreadable = |error| {
+                Refused::Unavailable(format!("the run history cannot be read now: {error}"))
+            };
+            let runs = runs.map_err(unreadable)?;
             let list = json!({
                 "kind": "RunList", "apiVersion": "cronlet.dev/v1", "metadata": {}, "items": runs,
             });

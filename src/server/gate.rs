@@ -1,6 +1,7 @@
 //! What the server is given: the committed objects to read, and a bounded way to ask the daemon for
 //! changes.
 
+use super::health::Health;
 use super::metrics::Metrics;
 use super::sources::Sources;
 use super::usage::Usage;
@@ -27,6 +28,7 @@ pub struct Gate {
     pub patches: PatchLocks,
     /// Which file has which object.
     pub sources: Sources,
+    pub health: Arc<Health>,
 }
 
 /// At most this many patches are under way at once; two objects that share a lock only wait for

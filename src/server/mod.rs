@@ -5,6 +5,7 @@
 //! bounded, and a slow client is cut off.
 
 pub use gate::{Ask, Gate, PatchLocks, Reply};
+pub use health::Health;
 pub use metrics::Metrics;
 pub use sources::Sources;
 pub use usage::Usage;
@@ -50,6 +51,8 @@ mod strategic;
 mod protobuf;
 
 mod extras;
+
+mod health;
 
 mod metrics;
 
@@ -110,7 +113,7 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Usage { namespace } => usage::list(gate, namespace.as_deref(), &call.query).await,
         Route::UsageOfNodes => usage::nodes(gate, &call.query).await,
         Route::UsageOf(key) => usage::one(gate, &key).await,
-        Route::Health => Ok(answer::text("ok")),
+        Route::Health(question) => Ok(health::answer(&gate.health, question, &call.query)),
         Route::Version => Ok(discovery::version()),
         Route::Metrics => Ok(metrics::answer(gate)),
         Route::CoreVersions => Ok(discovery::core_versions()),

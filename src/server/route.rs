@@ -1,6 +1,7 @@
 //! Where a URL leads: one closed enum of routes, read from the path alone and driven by the list of
 //! kinds.
 
+use super::health::Question;
 use super::query::decode_segment;
 use super::usage;
 use crate::kinds::refused::Refused;
@@ -10,7 +11,7 @@ use crate::kinds::{Key, Kind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     /// `/healthz`, `/livez`, `/readyz`
-    Health,
+    Health(Question),
     Version,
     Metrics,
     /// `/api`
@@ -89,7 +90,9 @@ impl Route {
         }
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            ["healthz" | "livez" | "readyz"] => Ok(Route::Health),
+            ["livez"] => Ok(Route::Health(Question::Live)),
+            ["readyz"] => Ok(Route::Health(Question::Ready)),
+            ["healthz"] => Ok(Route::Health(Question::Health)),
             ["version"] => Ok(Route::Version),
             ["metrics"] => Ok(Route::Metrics),
             ["api"] => Ok(Route::CoreVersions),
@@ -212,7 +215,8 @@ mod tests {
             kind,
             namespace: namespace.map(Into::into),
         };
-        check("/readyz", Ok(Route::Health));
+        check("/readyz", Ok(Route::Health(Question::Ready)));
+        check("/livez", Ok(Route::Health(Question::Live)));
         check("/api/v1", Ok(Route::Resources { group: String::new() }));
         check("/apis/batch", Ok(Route::Group("batch".into())));
         check("/openapi/v2", Ok(Route::Description2));

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What reaches a platter in one piece.
 const SECTOR_BYTES: usize = 512;
+/// What a host says of a disk that does not answer.
+const EIO: i32 = 5;
 
 /// A disk that outlives the programs that open it.
 #[derive(Clone, Default, Debug)]
@@ -26,6 +28,8 @@ struct Platter {
     power_left: Option<u64>,
     dead: bool,
     full: bool,
+    /// Nothing of it can be read, written or opened.
+    is_away: bool,
     /// `Disk::journal_bytes_max`, where it is not as on a host.
     journal_bytes_max: Option<usize>,
 }
@@ -60,6 +64,11 @@ impl SimDisk {
     /// While full, no write and no growth succeeds.
     pub fn set_full(&self, full: bool) {
         self.platter().full = full;
+    }
+
+    /// While away, it is as a disk whose cable came off: also opening it fails.
+    pub fn set_away(&self, is_away: bool) {
+        self.platter().is_away = is_away;
     }
 
     /// Whoever has it open is dead, and writes nothing more.
@@ -104,6 +113,9 @@ impl Platter {
         }
         if self.dead {
             return Err(io::Error::other("the power is gone"));
+        }
+        if self.is_away {
+            return Err(io::Error::from_raw_os_error(EIO));
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ pub(super) fn draw(world: &mut World) -> Mischief {
             world.disk.fail_after(world.seed.below(60));
             Mischief::Done
         }
+        4 if world.seed.below(2) == 0 => take_disk_away(world),
         4 => fill_disk(world),
         5 => Mischief::StepClock(step(&mut world.seed)),
         6 => {
@@ -55,6 +56,14 @@ fn fill_disk(world: &mut World) -> Mischief {
     world.disk.set_full(true);
     let until = world.host.borrow().now + world.seed.below(120_000) as i64;
     world.room_at = Some(until);
+    Mischief::Done
+}
+
+/// For some seconds or minutes.
+fn take_disk_away(world: &mut World) -> Mischief {
+    world.disk.set_away(true);
+    let longest = [4000, 120_000][world.seed.below(2) as usize];
+    world.room_at = Some(world.host.borrow().now + 1 + world.seed.below(longest) as i64);
     Mischief::Done
 }
 

@@ -42,7 +42,7 @@ pub(super) struct World {
     /// When the daemon comes back, in true milliseconds.
     back_at: i64,
     next_mischief: i64,
-    /// When the full disk has room again.
+    /// When the disk that is full or away is sound again.
     pub room_at: Option<i64>,
     /// The daemon was away or the clock was set since the last turn.
     late: bool,
@@ -182,6 +182,7 @@ impl World {
         if self.room_at.is_some_and(|at| at <= now) {
             self.room_at = None;
             self.disk.set_full(false);
+            self.disk.set_away(false);
         }
         if self.daemon.is_none() && self.back_at <= now {
             return self.boot();
@@ -217,9 +218,7 @@ impl World {
         let Some(daemon) = self.daemon.as_mut() else { return Ok(()) };
         let (now, wall) = (self.host.borrow().now, self.host.borrow().wall());
         self.outcome.turns += 1;
-        if daemon.retry_at.take().is_some() && daemon.engine.recover_disk().is_err() {
-            return self.disk_failed(now);
-        }
+        daemon.retry_at = None;
         let mut events: Vec<Event> =
             self.host.borrow_mut().take_news().into_iter().map(Event::Report).collect();
         for request in requests {
@@ -283,6 +282,7 @@ impl World {
             return self.crash(true);
         }
         let daemon = self.daemon.as_mut().expect("a turn was taken");
+        let _ = daemon.engine.recover_disk();
         daemon.retry_at = Some(now + 1000);
         self.disturbed();
         Ok(())

@@ -1,6 +1,7 @@
 //! What other threads see: committed objects, and a way to wait for the next ones.
 
 use super::change::{Change, Changes};
+use super::disk::DiskError;
 use super::index::Index;
 use super::tables::{self, Handle, Loading};
 use crate::kinds::action::Run;
@@ -108,11 +109,18 @@ impl Reader {
 
     /// The run history, oldest first, of all CronJobs or of some.
     pub fn runs(&self, namespace: Option<&str>, cron_job: Option<&str>) -> Vec<Run> {
-        let runs =
-            self.published.handle.with(|database| tables::runs(database, namespace, cron_job));
-        runs.unwrap_or_else(|error| {
+        self.try_runs(namespace, cron_job).unwrap_or_else(|error| {
             tracing::error!(%error, "the run history cannot be read");
             Vec::new()
         })
+    }
+
+    /// As [`Reader::runs`], for who can say that the disk failed.
+    pub fn try_runs(
+        &self,
+        namespace: Option<&str>,
+        cron_job: Option<&str>,
+    ) -> Result<Vec<Run>, DiskError> {
+        self.published.handle.with(|database| tables::runs(database, namespace, cron_job))
     }
 }

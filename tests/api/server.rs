@@ -4,7 +4,7 @@
 use cronlet::engine::{Engine, Event};
 use cronlet::kinds::action::Settings;
 use cronlet::seed::Seed;
-use cronlet::server::{self, Ask, Gate, Metrics, PatchLocks, Usage};
+use cronlet::server::{self, Ask, Gate, Health, Metrics, PatchLocks, Usage};
 use cronlet::store::{FileDisk, Store};
 use cronlet::time::{Clock, SystemClock};
 use serde_json::Value;
@@ -55,6 +55,7 @@ impl Server {
             sources: Default::default(),
             usage: Usage::new(|_| Vec::new(), || None),
             patches: PatchLocks::default(),
+            health: started(),
         });
         let (tell, told) = std::sync::mpsc::channel();
         let pass_on = tell.clone();
@@ -244,4 +245,11 @@ fn read_body(reader: &mut impl BufRead, head: &str) -> Vec<u8> {
         }
         body.extend_from_slice(&chunk[..size]);
     }
+}
+
+/// Health as after the first reading of the jobs folder.
+fn started() -> Arc<Health> {
+    let health = Health::default();
+    health.started();
+    Arc::new(health)
 }

@@ -198,6 +198,20 @@ impl Daemon {
         serde_json::from_str(&out).expect("the answer is JSON")
     }
 
+    /// Code and body of a GET on its socket.
+    pub fn http_get(&self, path: &str) -> (u16, String) {
+        use std::io::{Read, Write};
+        let socket = std::os::unix::net::UnixStream::connect(self.path("socket"));
+        let mut socket = socket.expect("the daemon listens");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("the request is sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (code.expect("a code"), body.to_owned())
+    }
+
     /// Looks until it sees something, patiently.
     pub fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let begun = Instant::now();

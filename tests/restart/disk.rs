@@ -89,6 +89,52 @@ fn a_full_disk_is_waited_out() {
     assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
+/// The state file cannot be written, nor opened again, for several tries.
+#[test]
+fn a_store_that_cannot_be_opened_again_is_waited_for() {
+    if !common::has(&[("root", geteuid().is_root()), ("unshare", common::program("unshare"))]) {
+        return;
+    }
+    let mut daemon = Daemon::prepare();
+    let (home, state) = (daemon.path("home"), daemon.path("state"));
+    daemon.write_job("jobs.yaml", &JOBS.replace("HOME", &home.to_string_lossy()));
+    let mount =
+        format!("mount -t tmpfs -o size=16m,mode=700 cronlet {} && exec \"$@\"", state.display());
+    daemon.start_under(&["unshare", "-m", "sh", "-c", &mount, "sh"]);
+    let ran = || fs::read_to_string(home.join("ledger")).unwrap_or_default().lines().count();
+    let health = |path: &str| daemon.http_get(path);
+    daemon.until("it runs", || (ran() > 1).then_some(()));
+    assert_eq!(health("/readyz"), (200, "ok".to_owned()));
+    let file = PathBuf::from(format!("/proc/{}/root", daemon.pid().as_raw_pid()));
+    let file = file.join(state.join("state.redb").strip_prefix("/").expect("absolute"));
+    let (aside, filler) = (file.with_extension("aside"), Filler::start(&daemon));
+    fs::rename(&file, &aside).expect("the state file is moved");
+    fs::create_dir(&file).expect("a folder is in its place");
+    daemon.until("it says so", || daemon.log().contains("cannot be read again").then_some(()));
+    let (code, text) = health("/readyz");
+    assert!(code == 500 && text.contains("[-]storage failed: the state cannot be"), "{text}");
+    assert_eq!(health("/livez"), (200, "ok".to_owned()));
+    for command in [&["trigger", "tick"][..], &["suspend", "tick"], &["history"]] {
+        let refused = daemon.ask(command);
+        let says_so = refused.error.contains("(ServiceUnavailable)");
+        assert!(refused.code == 1 && says_so, "{command:?}: {refused:?}");
+    }
+    let held = ran();
+    // Where one try is too few and nobody asks for anything.
+    daemon.until("several tries", || {
+        let (_, text) = health("/readyz");
+        text.contains("cannot be opened").then_some(())
+    });
+    fs::remove_dir(&file).expect("the folder is removed");
+    fs::rename(&aside, &file).expect("the state file is back");
+    filler.end();
+    daemon.until("it goes on", || (ran() > held + 4).then_some(()));
+    assert_eq!(health("/readyz?verbose").0, 200);
+    daemon.tell(&["suspend", "tick"]);
+    each_fault_was_told_once(&daemon.log());
+    each_second_ran_once(&daemon);
+}
+
 /// Keeps the daemon's own disk full, which only its mount namespace sees: what is freed there is
 /// taken at once.
 struct Filler {

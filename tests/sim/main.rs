@@ -94,7 +94,7 @@ fn all(lives: u64, check: fn(u64) -> Outcome) -> Outcome {
 
 #[test]
 fn services_hold() {
-    let all = all(if cfg!(debug_assertions) { 1 } else { 60 }, check_services);
+    let all = all(if cfg!(debug_assertions) { 2 } else { 60 }, check_services);
     println!("{} starts, {} crashes, {} turns with services", all.runs, all.crashes, all.turns);
     assert!(all.runs > 100 && all.crashes > 10, "{all:?}");
 }
