@@ -30,8 +30,8 @@ struct Account {
     open: BTreeSet<Timestamp>,
 }
 
-/// An instant by the present clock; from the first to the last that the engine may take it for,
-/// where the clock was set and no daemon saw it, or was set back over it: its stamp came twice.
+/// An instant by the present clock; from the first to the last that the engine may take it for
+/// where the clock was set and no daemon saw it, or was set back over it.
 #[derive(Clone, Copy)]
 struct Span {
     first: Timestamp,
@@ -108,10 +108,10 @@ impl Books {
         let moved = |at: Timestamp| at.checked_add(by).unwrap_or(at);
         for (name, account) in &mut self.accounts {
             let Span { first, last } = account.in_force;
-            account.in_force = match is_known {
-                true if account.stamp >= to => {
-                    Span { first: moved(first), last: moved(last).max(last) }
-                }
+            // A stamp that the clock was set back over came twice; one that an unseen step left in
+            // the future stays as it reads until the clock is there.
+            let is_exact = is_known && first == last && account.stamp < to;
+            account.in_force = match is_exact {
                 true => Span { first: moved(first), last: moved(last) },
                 false => Span {
                     first: first.min(moved(first)).min(account.stamp),
