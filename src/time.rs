@@ -86,7 +86,7 @@ impl ClockSteps {
         }
     }
 
-    /// What the clock read right after its last known step.
+    /// Returns the reading of the clock right after its last known step.
     pub fn last_set_to(&self) -> Option<Timestamp> {
         self.steps.last().map(ClockStep::to)
     }

@@ -601,7 +601,7 @@ fn causes_of(answer: &Value) -> Vec<String> {
         .collect()
 }
 
-/// As a merge patch.
+/// Edits an object as a merge patch does.
 fn merge(value: &mut Value, change: &Value) {
     let Value::Object(fields) = change else { return value.clone_from(change) };
     for (name, change) in fields {

@@ -133,7 +133,7 @@ fn is_tracked(pod: &Object) -> bool {
     finalizers.into_iter().any(|one| one == "batch.kubernetes.io/job-tracking")
 }
 
-/// Nobody counts it any more, so nothing holds it back.
+/// Checks that a pod that nobody counts any more is not held back.
 #[test]
 fn an_orphaned_pod_loses_its_jobs_finalizer() {
     let mut world = World::new();

@@ -41,7 +41,7 @@ impl World {
         self.turn(vec![Event::Request { id: 1, request }]);
     }
 
-    /// As a file of the jobs folder, or as `kubectl apply`.
+    /// Applies as a file of the jobs folder does, or as `kubectl apply`.
     fn apply(&mut self, object: Value) {
         let kind = Kind::from_name(object["kind"].as_str().expect("a kind")).expect("it is known");
         let mut object = kind.deserialize(object).expect("an object");
@@ -128,7 +128,7 @@ impl World {
         })
     }
 
-    /// Where the only mount of a started pod comes from.
+    /// Returns the source of the only mount of a started pod.
     fn mounted(&self, pod: &str) -> Option<String> {
         self.orders.iter().find_map(|order| match order {
             Order::Start(launch) if launch.pod == pod => match &launch.mounts[0].source {
@@ -142,7 +142,7 @@ impl World {
         })
     }
 
-    /// What the pod held is free.
+    /// Tells the engine that nothing of the pod is left.
     fn clean(&mut self, pod: &str) {
         let uid = self.get(Kind::Pod, pod).expect("it is there")["metadata"]["uid"].clone();
         self.delete(Kind::Pod, pod);
@@ -157,7 +157,7 @@ impl World {
     }
 }
 
-/// As a merge patch.
+/// Edits an object as a merge patch does.
 fn merge(value: &mut Value, change: &Value) {
     let Value::Object(fields) = change else { return value.clone_from(change) };
     for (name, change) in fields {

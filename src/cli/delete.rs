@@ -70,7 +70,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     failed.map_or(Ok(()), Err)
 }
 
-/// What is to be deleted, and whether documents of the files are passed over.
+/// Returns the objects to delete, and whether documents of the files are passed over.
 fn keys(args: &Args, client: &Client) -> Result<(Vec<Key>, bool), Failure> {
     if !args.filename.is_empty() {
         let Manifests { objects, is_partial } =

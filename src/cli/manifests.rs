@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What the files hold.
+/// Contents of the files.
 pub struct Manifests {
     pub objects: Vec<Object>,
     /// True if some documents are passed over: the command ends with 1, as kubectl does.

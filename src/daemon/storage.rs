@@ -26,7 +26,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(600);
 /// is all that is left to try, and shows that it fails. Pods go on.
 const FED_FOR: Duration = Duration::from_secs(600);
 
-/// What is known of the disk under the state.
+/// Condition of the disk under the state.
 pub struct Storage {
     health: Arc<Health>,
     notifier: Arc<Notifier>,
@@ -56,7 +56,7 @@ impl Storage {
         Some(failing.retry_at.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
-    /// What who asks for a change is answered meanwhile.
+    /// Returns the answer to a change that is asked for while the disk fails.
     pub fn refusal(&self) -> String {
         let words = self.failing.as_ref().map_or("", |failing| &failing.words);
         format!("the state cannot be written now, try again later: {words}")

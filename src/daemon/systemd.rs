@@ -51,7 +51,7 @@ impl Notifier {
         self.send_with("WATCHDOG=1", SendFlags::DONTWAIT);
     }
 
-    /// One line for `systemctl status`; an empty one takes it back.
+    /// Sets a line for `systemctl status`; an empty one takes it back.
     pub fn status(&self, line: &str) {
         self.send_with(&format!("STATUS={}", line.replace('\n', " ")), SendFlags::DONTWAIT);
     }

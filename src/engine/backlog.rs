@@ -18,7 +18,7 @@ pub(super) const OBJECTS_PER_TURN_MAX: usize = PODS_PER_PLAN_MAX;
 /// the same.
 const BURST_MIN: usize = 100;
 
-/// What waits for the next turns.
+/// Work that waits for the next turns.
 #[derive(Default)]
 pub(super) struct Backlog {
     /// To be planned, the one that waits longest first.

@@ -126,7 +126,7 @@ fn job() -> Value {
     json!({"parallelism": MANY, "completions": MANY, "template": gated("Never")})
 }
 
-/// As many turns as it takes at least.
+/// At least this many turns are taken.
 const TURNS_MIN: usize = MANY.div_ceil(OBJECTS_PER_TURN_MAX);
 
 #[test]

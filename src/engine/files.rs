@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct FileChange {
     pub file: String,
-    /// What is remembered of it from now on; `None`: nothing.
+    /// Record of the file from now on; `None` if it is forgotten.
     pub record: Option<SourceRecord>,
     /// Objects of which it says something new.
     pub objects: Vec<FileObject>,
@@ -31,17 +31,17 @@ pub struct FileObject {
     pub is_made: bool,
 }
 
-/// What became of a file's change.
+/// Outcome of a file's change.
 #[derive(Debug, Default)]
 pub struct FileOutcome {
     /// By their place in the change; where there is one, nothing of the file came true.
     pub refused: Vec<(usize, Refused)>,
     pub warnings: Vec<(usize, String)>,
-    /// What came true, object by object.
+    /// Changes that came into force, object by object.
     pub effects: Vec<(Key, FileEffect)>,
 }
 
-/// What a file's change did to one object.
+/// Effect of a file's change on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileEffect {
     Added,
@@ -53,7 +53,7 @@ pub enum FileEffect {
     Removed(Vec<Key>),
 }
 
-/// What an object of a file becomes.
+/// Fate of an object of a file.
 enum Admitted {
     /// A Job whose spec was known stays deleted.
     Nothing,

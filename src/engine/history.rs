@@ -17,7 +17,7 @@ const LOOKED_AT_MAX: usize = 16;
 /// At most this many runs of one CronJob are forgotten at once. One new run needs room for one.
 const FORGOTTEN_MAX: usize = 64;
 
-/// Where the look at all CronJobs is.
+/// Position of the look at all CronJobs.
 #[derive(Debug, Default)]
 pub(super) struct HistoryLook {
     /// When it goes on; `None` if nothing was recorded since the last one.

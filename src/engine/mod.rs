@@ -161,7 +161,7 @@ pub struct Engine {
     settings: Settings,
     seed: Seed,
     steps: ClockSteps,
-    /// As last written; `None` before the first turn that ever was.
+    /// Record as last written; `None` before the first turn ever.
     alive: Option<alive::Alive>,
     /// `None` before the first turn that ever was.
     defaults: Option<Defaults>,
@@ -225,7 +225,7 @@ struct Turn {
     is_urgent: bool,
     /// How many ended pods it deleted, as there were too many.
     collected: usize,
-    /// As the commit of this turn will write it.
+    /// Record as the commit of this turn will write it.
     alive: Option<alive::Alive>,
 }
 

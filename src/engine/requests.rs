@@ -177,7 +177,7 @@ impl Engine {
         Ok((Applied { old, new: admitted.object }, admitted.warnings))
     }
 
-    /// As [`Engine::admit_applied`], of an object that takes the place of another.
+    /// Admits, as [`Engine::admit_applied`], an object that takes the place of another.
     pub(super) fn admit_again(
         &mut self,
         mut object: Object,

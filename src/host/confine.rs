@@ -1,4 +1,4 @@
-//! What a process gives up before it becomes a container's program.
+//! Rights that a process gives up before it becomes a container's program.
 
 use super::seccomp;
 
@@ -37,7 +37,7 @@ pub fn keep_capabilities(keep: u64) -> Result<bool, Errno> {
     Ok(is_bound)
 }
 
-/// Nothing passes an exec but by the bounding set.
+/// Clears the inherited sets: the bounding set alone decides what passes an exec.
 fn inherit_none() -> Result<(), Errno> {
     match rustix::thread::clear_ambient_capability_set() {
         // Before Linux 4.3 there are none.

@@ -22,7 +22,7 @@ const HEADER_BYTES: usize = 16;
 const SOURCE_AT: usize = HEADER_BYTES + 8;
 const INODE_AT: usize = HEADER_BYTES + 68;
 
-/// One answer of the kernel fits: it fills at most 32 KiB at once.
+/// Room for an answer of the kernel, which fills at most 32 KiB at once.
 const ANSWER_BYTES: usize = 32 << 10;
 
 /// At most this many answers are read for one question: a host has fewer listeners on one port.

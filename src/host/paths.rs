@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
-/// What a missing path becomes.
+/// Kind of file that is made where a path is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaf {
     Folder,

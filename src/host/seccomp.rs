@@ -2,7 +2,7 @@
 //!
 //! Its shape is that of the container runtimes' own: a call is allowed if it is known and not in
 //! the table below; calls of the table need a capability of the container, or are refused to all.
-//! What is not known is answered as by a kernel that lacks it, so that programs fall back.
+//! Unknown calls are answered as by a kernel that lacks them, so that programs fall back.
 
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet as Cap;

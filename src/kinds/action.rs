@@ -286,14 +286,14 @@ impl Default for HistorySettings {
     }
 }
 
-/// What follows when a manifest is removed from the jobs folder.
+/// Settings for manifests that are removed from the jobs folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct FolderSettings {
     pub running_jobs: RunningJobs,
 }
 
-/// What becomes of a running Job when its file, or the file of its CronJob, is removed.
+/// Fate of a running Job when its file, or the file of its CronJob, is removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunningJobs {

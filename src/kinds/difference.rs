@@ -1,4 +1,4 @@
-//! What differs between two states of an object, field by field, in words for a line of a log.
+//! Differences between two states of an object, field by field, in words for a line of a log.
 //!
 //! Only what a manifest says is compared: status and what the server writes are left out. Values
 //! are shown where they are short and can hold no secret.
@@ -17,7 +17,7 @@ const VALUE_CHARS_MAX: usize = 60;
 const UNSHOWN: [&str; 7] =
     ["data", "stringData", "binaryData", "env", "command", "args", "annotations"];
 
-/// What the server writes into `metadata`.
+/// Fields that the server writes into `metadata`.
 const OF_SERVER: [&str; 9] = [
     "uid",
     "resourceVersion",

@@ -56,7 +56,7 @@ impl PatchLocks {
 /// Where an answer goes. A receiver that is gone no longer cares.
 pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
-/// Where the answer comes from.
+/// Source of the answer.
 type Answer<T> = oneshot::Receiver<Result<T, Refused>>;
 
 /// What the server asks of the daemon; each is answered once.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A turn that takes longer is stuck. The longest turn that is measured takes below a second.
 const TURN_MAX: Duration = Duration::from_secs(30);
 
-/// What the engine's thread and the folder's say of themselves.
+/// Condition of the engine's thread and the folder's, as they report it.
 #[derive(Default)]
 pub struct Health(Mutex<State>);
 

@@ -7,7 +7,7 @@ use hyper::Method;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What is known of the files of the jobs folder; written by the thread that reads them.
+/// Records of the files of the jobs folder; written by the thread that reads them.
 #[derive(Clone, Default)]
 pub struct Sources(Arc<RwLock<BTreeMap<String, SourceRecord>>>);
 
@@ -32,7 +32,7 @@ impl Sources {
     }
 }
 
-/// What a client is told that changed or deleted an object of a file.
+/// Returns the warning for a client that changed or deleted an object of a file.
 pub fn warning(sources: &Sources, method: &Method, key: &Key, part: Part) -> Option<String> {
     if !matches!(part, Part::Whole | Part::Scale) {
         return None;

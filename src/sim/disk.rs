@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What reaches a platter in one piece.
 const SECTOR_BYTES: usize = 512;
-/// What a host says of a disk that does not answer.
+/// Error of a disk that does not answer.
 const EIO: i32 = 5;
 
 /// A disk that outlives the programs that open it.
@@ -28,7 +28,7 @@ struct Platter {
     power_left: Option<u64>,
     dead: bool,
     full: bool,
-    /// Nothing of it can be read, written or opened.
+    /// True if no part of it can be read, written or opened.
     is_away: bool,
     /// `Disk::journal_bytes_max`, where it is not as on a host.
     journal_bytes_max: Option<usize>,

@@ -52,7 +52,7 @@ pub(super) struct World {
     trace: DefaultHasher,
     names: u64,
     counter: Counter,
-    /// What the daemon was asked and has not answered, by number.
+    /// Requests that the daemon has not answered yet, by number.
     asked: BTreeMap<u64, Request>,
     last_request: u64,
 }

@@ -115,7 +115,7 @@ impl Reader {
         })
     }
 
-    /// As [`Reader::runs`], for who can say that the disk failed.
+    /// Reads runs as [`Reader::runs`] does, and returns the error of a failing disk.
     pub fn try_runs(
         &self,
         namespace: Option<&str>,

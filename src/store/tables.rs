@@ -47,7 +47,7 @@ pub struct SourceRecord {
     #[serde(default)]
     pub content: u64,
     pub keys: Vec<Key>,
-    /// What it says of each of `keys`, in their order.
+    /// Hashes of the objects of `keys`, in their order.
     #[serde(default)]
     pub said: Vec<Said>,
     /// Objects that it had, and that no file has now: they are deleted unless one has them again.
@@ -59,7 +59,7 @@ pub struct SourceRecord {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Said {
     pub whole: u64,
-    /// Of a Job's spec; 0 for other kinds.
+    /// Hash of a Job's spec; 0 for other kinds.
     pub spec: u64,
 }
 

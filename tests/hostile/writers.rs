@@ -35,7 +35,7 @@ fn send(daemon: &Daemon, method: &str, path: &str, kind: &str, body: &Value) -> 
     (code, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-/// What every writer is answered, who all send at once.
+/// Returns the answers to writers that all send at once.
 fn at_once<T: Send>(write: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(WRITERS);
     std::thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn version(object: &Value) -> &Value {
     &object["metadata"]["resourceVersion"]
 }
 
-/// What a writer sends, by a key of its own.
+/// Body that a writer sends, by a key of its own.
 type Body<'a> = &'a (dyn Fn(&str) -> Value + Sync);
 
 /// A daemon that has the ConfigMap.

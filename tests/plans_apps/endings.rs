@@ -56,7 +56,7 @@ fn the_waits_double_and_are_forgotten() {
     }
 }
 
-/// What is collected (`limits.terminatedPods`) is not forgotten.
+/// Checks that collected pods (`limits.terminatedPods`) still count.
 #[test]
 fn pods_that_are_gone_count() {
     let mut world = world(Kind::ReplicaSet);
@@ -72,7 +72,7 @@ fn pods_that_are_gone_count() {
     assert_eq!(waits, [0, 1, 2, 4, 8]);
 }
 
-/// As `failedPodsBackoffKey`, which names the generation.
+/// Checks the key, as `failedPodsBackoffKey`, which names the generation.
 #[test]
 fn another_spec_starts_anew() {
     let mut world = world(Kind::DaemonSet);

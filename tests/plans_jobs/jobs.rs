@@ -55,7 +55,7 @@ fn refused(spec: Value) -> Value {
     job
 }
 
-/// As Kubernetes' queue: 1 s, doubling up to a minute (`MaxJobApiBackOff`).
+/// Checks the waits of Kubernetes' queue: 1 s, doubling up to a minute (`MaxJobApiBackOff`).
 #[test]
 fn a_pod_that_is_refused_is_tried_again() {
     check(

@@ -1,4 +1,4 @@
-//! What a container's program may not do, as `securityContext` says.
+//! Tests of the limits that `securityContext` sets to a container's program.
 
 use crate::world::{World, sh};
 use cronlet::kinds::pod::observed::{Confinement, Filter, Hook, Launch};
@@ -6,7 +6,7 @@ use cronlet::probes::exec::{Ran, Run};
 use std::time::Duration;
 use tokio::sync::oneshot::channel;
 
-/// What containerd gives a container that asks for nothing.
+/// Capabilities that containerd gives a container that asks for none.
 const USUAL: u64 = 0xa804_25fb;
 const NET_BIND_SERVICE: u64 = 1 << 10;
 const SYS_ADMIN: u64 = 1 << 21;
@@ -29,7 +29,7 @@ fn confined(confinement: Confinement, script: &str) -> Launch {
     Launch { confinement, ..sh(script) }
 }
 
-/// What `key` is in the lines of [`STATUS`].
+/// Returns the value of `key` in the lines of [`STATUS`].
 fn value(said: &str, key: &str) -> String {
     let line = said.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     line.unwrap_or_else(|| panic!("{key} is not in {said}")).to_owned()

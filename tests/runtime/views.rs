@@ -1,4 +1,4 @@
-//! What a program finds: its user's variables, the pod's name, its streams, its working folder.
+//! Tests of a program's view: its user's variables, the pod's name, its streams, its folder.
 
 use crate::world::{World, sh};
 use cronlet::kinds::pod::observed::{Hook, Launch, Mount, MountSource};

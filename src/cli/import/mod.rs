@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if import.complete { Ok(()) } else { Err(Failure::Quiet(1)) }
 }
 
-/// What the crontabs became so far.
+/// Manifests of the crontabs so far.
 struct Import<'a> {
     args: &'a CrontabArgs,
     host: Host,

@@ -1,7 +1,7 @@
 //! A command line as a shell splits it: into words and simple commands, and what it leaves in the
 //! background. It is read to find a name and a remark, never to run it.
 
-/// One token of a command line.
+/// A token of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     /// A word without its quotes.
@@ -18,7 +18,7 @@ enum Token {
     Close,
 }
 
-/// What a command leaves in the background.
+/// Processes that a command leaves in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Background {
     Nothing,

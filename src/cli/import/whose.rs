@@ -14,7 +14,7 @@ pub struct Host {
     pub uid: i64,
     /// The user behind `sudo` or `doas`.
     pub behind: Option<String>,
-    /// Where programs lie.
+    /// Folders in which programs lie.
     pub folders: Vec<PathBuf>,
 }
 

@@ -18,12 +18,12 @@ pub const GRACE_RUNNING: Duration = Duration::from_secs(30);
 /// Of at most this many files more than half may go at once: that is how a small folder is edited.
 const FEW_FILES: usize = 4;
 
-/// What one look at the folder found.
+/// Findings of one look at the folder.
 #[derive(Debug, Default)]
 pub struct Look {
     /// Objects that a file had and no file has now.
     pub absent: BTreeSet<Key>,
-    /// Those of `absent` whose file is gone.
+    /// Objects of `absent` whose file is gone.
     pub of_gone_files: BTreeSet<Key>,
     /// Files that are gone and had objects which no other file has.
     pub files_gone: usize,
@@ -39,7 +39,7 @@ pub struct Look {
     pub is_confirmed: bool,
 }
 
-/// What follows from a look.
+/// Consequences of a look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Objects to delete now.

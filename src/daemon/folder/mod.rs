@@ -50,7 +50,7 @@ struct Stamp {
     size: u64,
     /// In nanoseconds, as the next.
     modified: i64,
-    /// Of the inode: programs can set the time of modification, but not this one.
+    /// Change time of the inode: programs can set the time of modification, but not this one.
     changed: i64,
     inode: u64,
 }
@@ -60,7 +60,7 @@ pub struct Folder {
     inbox: Arc<Inbox>,
     reader: Reader,
     known: Sources,
-    /// Of each file that was read, what it was then.
+    /// State of each file when it was read.
     stamps: BTreeMap<String, Stamp>,
     /// Files that could not be used as they are now: not reported again until they change.
     broken: BTreeMap<String, Broken>,
@@ -87,7 +87,7 @@ pub enum Why {
     Change,
     /// Someone asked: everything is read, and what is still broken is reported once more.
     Reload {
-        /// What is absent is deleted now, however much it is.
+        /// True if absent objects are deleted now, however many they are.
         prune: bool,
     },
 }
@@ -125,7 +125,7 @@ struct Broken {
     names: Vec<(String, String)>,
 }
 
-/// What is remembered of a file while the engine decides on it.
+/// Record of a file while the engine decides on it.
 struct Pending {
     stamp: Stamp,
     /// Lines of the objects of the change.
@@ -286,7 +286,7 @@ impl Folder {
         read
     }
 
-    /// What is read well, and what is remembered of it; what is not is reported.
+    /// Splits the files that are read well, with their records, from those that are reported.
     fn sort_out(
         &mut self,
         news: Vec<News>,
@@ -322,7 +322,7 @@ impl Folder {
         new
     }
 
-    /// What is absent, and how much of the folder that is.
+    /// Looks for absent objects, and for their share of the folder.
     fn look(
         &self,
         before: &Records,

@@ -13,12 +13,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// A file whose content is another than before.
 pub struct Fresh {
     pub file: String,
-    /// Of its objects, in their order; nothing leaves it yet.
+    /// Records of its objects, in their order; none is left out yet.
     pub record: SourceRecord,
     pub objects: Vec<Object>,
 }
 
-/// What follows from a look at the folder.
+/// Consequences of a look at the folder.
 #[derive(Default)]
 pub struct Plan {
     /// Removals first, then the files in order. Of objects with their place in the fresh file.

@@ -31,7 +31,7 @@ const QUIET_MAX: Duration = Duration::from_secs(2);
 /// At most this many links are followed on one way, as the kernel does.
 const LINKS_MAX: usize = 40;
 
-/// What woke the watcher.
+/// Reason why the watcher woke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
     Changed,
@@ -46,7 +46,7 @@ pub struct Watch {
     /// `None` where the host hides it.
     mounts: Option<File>,
     watched: BTreeMap<i32, Watched>,
-    /// The same for the look that is under way.
+    /// Watches of the look that is under way.
     coming: BTreeMap<i32, Watched>,
     writing: Writing,
     is_limited: bool,

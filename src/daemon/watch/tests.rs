@@ -1,4 +1,4 @@
-//! What wakes the watcher and what does not, on real folders.
+//! Tests of the watcher on real folders: changes that wake it, and changes that do not.
 
 use super::*;
 use std::fs;
@@ -25,7 +25,7 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// As a listing does.
+    /// Watches the folder as a listing does.
     fn look(&mut self) {
         let jobs = self.path("jobs");
         self.watch.begin();

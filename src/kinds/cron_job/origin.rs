@@ -24,7 +24,7 @@ pub struct Origin<'a> {
     is_changed: bool,
 }
 
-/// What the clock did to the schedule.
+/// Direction in which the clock moved the schedule.
 pub enum Moved {
     Back,
     Forward,

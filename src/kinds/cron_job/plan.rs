@@ -46,7 +46,7 @@ pub fn plan(cron_job: &CronJob, view: &View) -> Plan {
     plan
 }
 
-/// What keeps the Job of a slot from being made: the API server's words, and those of the history.
+/// Refusal of the Job of a slot: the API server's words, and those of the history.
 struct Obstacle {
     why: String,
     note: &'static str,

@@ -1,4 +1,4 @@
-//! What the API server makes of a PersistentVolume before it checks it.
+//! Defaults that the API server gives a PersistentVolume before it checks it.
 
 use crate::kinds::pod::defaults::round;
 use crate::kinds::pod::zero::omit_zeros;

@@ -80,7 +80,7 @@ fn phase(volume: &PersistentVolume) -> Option<&str> {
     volume.status.as_ref()?.phase.as_deref()
 }
 
-/// What the volume's author said of its claim stays.
+/// Unbinds the volume; the claim that its author named stays.
 fn unbind(volume: &mut PersistentVolume) {
     let spec = volume.spec.get_or_insert_default();
     let annotations = volume.metadata.annotations.as_mut();

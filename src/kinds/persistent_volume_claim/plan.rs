@@ -223,7 +223,7 @@ fn provisioned(
     granted(&next)
 }
 
-/// As much as it asks for is what it has: a folder has no size of its own.
+/// Returns the claim with the capacity that it asks for: a folder has no size of its own.
 fn granted(claim: &PersistentVolumeClaim) -> PersistentVolumeClaim {
     let mut next = claim.clone();
     let (spec, status) = (next.spec.get_or_insert_default(), next.status.get_or_insert_default());

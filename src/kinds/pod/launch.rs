@@ -275,7 +275,7 @@ fn home(user: Option<u32>, view: &View) -> String {
     }
 }
 
-/// Those of the container; where it has none, it has those of its pod, as in the kubelet.
+/// Returns the limits of the container, or those of its pod where it has none, as in the kubelet.
 fn limits(container: &Container, spec: &PodSpec) -> Result<ResourceLimits, Problem> {
     let own = resource_limits(container.resources.as_ref())?;
     let shared = resource_limits(spec.resources.as_ref())?;

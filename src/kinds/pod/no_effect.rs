@@ -243,7 +243,7 @@ mod tests {
         );
     }
 
-    /// Of what is honoured, and of what changes nothing in Kubernetes either, nothing is said.
+    /// Checks that honoured fields, and fields without effect in Kubernetes, give no warning.
     #[test]
     fn nothing_is_said_of_what_is_honoured() {
         let security = [

@@ -360,7 +360,7 @@ pub struct Launch {
     pub fs_group: Option<u32>,
     pub mounts: Vec<Mount>,
     pub limits: ResourceLimits,
-    /// Of all containers of the pod together (`spec.resources`).
+    /// Limits of all containers of the pod together (`spec.resources`).
     #[serde(default)]
     pub pod_limits: ResourceLimits,
     #[serde(default)]
@@ -373,7 +373,7 @@ pub struct Launch {
     pub pre_stop: Option<Hook>,
     pub stop_signal: Option<String>,
     pub read_only_root: bool,
-    /// What the programs see as the host's name; empty: the host's own.
+    /// Host name that the programs see; empty for the host's own.
     pub host_name: String,
     /// The pod's address and names, for `/etc/hosts`; empty: it has the host's file.
     #[serde(default)]
@@ -387,7 +387,7 @@ pub struct Launch {
     pub contested: Vec<Contested>,
 }
 
-/// What a container's program may not do.
+/// Rights that a container's program does without.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Confinement {
     /// No program that it executes gives it more privileges.

@@ -61,7 +61,7 @@ pub fn takes_run(pod: &Pod) -> bool {
     is_of_job(pod) && is_bound(pod) && !has_ended(pod)
 }
 
-/// What a pod waits for other than its turn.
+/// Reason for which a pod waits, other than its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// A change of the pod or of the node.
@@ -80,7 +80,7 @@ pub fn held(pod: &Pod, host: &Host, ports: &Ports) -> Option<Held> {
     waits.then_some(Held::Other)
 }
 
-/// What a pod is held against.
+/// Resources that a pod is compared with.
 pub struct Host<'a> {
     pub node: &'a Node,
     pub others: &'a dyn Others,

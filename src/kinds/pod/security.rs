@@ -50,7 +50,7 @@ const NAMES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// What containerd and Docker give a container that asks for nothing.
+/// Capabilities that containerd and Docker give a container that asks for none.
 const USUAL: [&str; 14] = [
     "CHOWN",
     "DAC_OVERRIDE",

@@ -202,7 +202,7 @@ fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Pro
     Ok(MountSource::Claim { volume: named, size_bytes_max })
 }
 
-/// Where a PersistentVolume has its data on this host.
+/// Returns the path of a PersistentVolume's data on this host.
 fn of_volume(found: &PersistentVolume, volume: &str) -> Result<MountSource, Problem> {
     let nothing = PersistentVolumeSpec::default();
     let spec = found.spec.as_ref().unwrap_or(&nothing);

@@ -24,7 +24,7 @@ pub(in crate::sim) struct Counter {
     won: BTreeSet<String>,
     /// True if the power failed amid a write: it may be there, though it was not acknowledged.
     doubtful: bool,
-    /// What a slow writer read.
+    /// Version that a slow writer read.
     stale: Option<Object>,
 }
 

@@ -348,7 +348,7 @@ fn no_variable_leads_to_an_api_server() {
     check(json!({"command": ["x"]}), json!({}), "/env", want);
 }
 
-/// What a container does not say, its pod says for it.
+/// Checks that limits that a container lacks are its pod's.
 #[test]
 fn limits_of_the_pod() {
     let pod =
@@ -363,7 +363,7 @@ fn limits_of_the_pod() {
     check("/pod_limits/memory_bytes_max", json!(50 << 20));
 }
 
-/// What messages say in place of a value that may be secret.
+/// Checks the names in messages, which show no value that may be secret.
 #[test]
 fn expanded_words_are_called_as_they_are_written() {
     let env = json!([{"name": "A", "value": "sub"}]);

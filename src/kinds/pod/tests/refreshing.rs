@@ -101,7 +101,7 @@ fn files(want: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
     Some(want.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
 }
 
-/// What is ordered after a change, if anything.
+/// Returns the order that a change asks for; `None` if it asks for none.
 #[track_caller]
 fn check(volume: Value, mount: Value, change: impl Fn(&mut World), want: Option<&[(&str, &str)]>) {
     let mut world = World::new(volume, mount, &[("cm", json!({"a": "1"}))]);

@@ -56,7 +56,7 @@ pub struct Birth<'a> {
 
 /// A program, ready to be executed.
 pub struct Program {
-    /// What messages call it.
+    /// Name in messages.
     name: String,
     is_sought: bool,
     filter: Vec<BpfProgram>,

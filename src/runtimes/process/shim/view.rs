@@ -130,7 +130,7 @@ fn above(shows: &[Show], below: &Show) -> Option<usize> {
     shows.iter().rposition(holds)
 }
 
-/// What there is to mount it over.
+/// Opens the file or folder to mount it over.
 fn place_of(top: BorrowedFd<'_>, show: &Show) -> io::Result<OwnedFd> {
     let found = paths::open_plain(top, &show.at)?;
     match (show.is_folder, paths::is_folder(found.as_fd())?) {
@@ -168,7 +168,7 @@ fn build(
 /// A root that is being built.
 struct Root {
     top: OwnedFd,
-    /// What was mounted for it, itself among them: each a tmpfs, and whether it stays writable.
+    /// Mounts made for it, itself among them: each a tmpfs, and whether it stays writable.
     opened: Vec<(OwnedFd, bool)>,
     read_only: bool,
 }

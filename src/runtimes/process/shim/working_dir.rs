@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// As runc makes it.
+/// Mode of the folder, as runc makes it.
 const MODE: u32 = 0o755;
 
 /// A folder of the pod that stands for a missing `workingDir`.
