@@ -128,8 +128,8 @@ impl ClockSteps {
         passed.max(SignedDuration::ZERO)
     }
 
-    /// What the clock as it is set at `now` would have read at the instant of the stamp. The stamp
-    /// itself if it lies ahead of every known reading.
+    /// Returns what the clock as it is set at `now` would have read at the instant of the stamp;
+    /// the stamp itself if it lies ahead of every known reading.
     pub fn as_set_now(&self, stamp: Timestamp, now: Timestamp) -> Timestamp {
         let passed = self.elapsed(stamp, now);
         if stamp > now && passed.is_zero() {

@@ -300,9 +300,9 @@ impl Engine {
         self.store.sources()
     }
 
-    /// One turn. On an error nothing of it is published or ordered: call again later, which first
-    /// reads the disk again where that is needed. The events are kept, but not what someone or a
-    /// file asked for: whoever did is to be told of the error.
+    /// Takes a turn. On an error nothing of it is published or ordered: call again later, which
+    /// first reads the disk again where that is needed. The events are kept, but not what someone
+    /// or a file asked for: whoever did is to be told of the error.
     ///
     /// Between two commits at most one request changes an object: one that comes later is carried
     /// out by the next turn, which `wake_at` asks for at once. So each resourceVersion is seen by

@@ -1,4 +1,4 @@
-//! Whose is the program that listens on a port? Listening sockets come from the kernel by
+//! Finds the process that listens on a port. Listening sockets come from the kernel by
 //! `sock_diag`(7); a process holds a socket if one of its descriptors leads to the socket's inode.
 
 use super::process;

@@ -141,7 +141,7 @@ pub fn descendants(ancestor: Pid) -> Vec<Pid> {
     found
 }
 
-/// As [`descendants`], those among them that another thread than a process's first one made.
+/// Returns those of [`descendants`] that another thread than a process's first one made.
 pub fn descendants_of_threads(ancestor: Pid) -> Vec<Pid> {
     let mut parents = Vec::new();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -124,7 +124,7 @@ pub fn runtime_default(capabilities: u64) -> io::Result<Vec<BpfProgram>> {
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Those of every number up to the last known one. Namespaces in `clone3`'s arguments lie in
+/// Allows every call up to the last known one. Namespaces in `clone3`'s arguments lie in
 /// memory, where no filter looks: without the right to make them the C library uses `clone`.
 fn known(has: Cap) -> Rules {
     let mut all: Rules = (0..=KNOWN_LAST).map(|number| (number, Vec::new())).collect();
@@ -178,7 +178,7 @@ pub fn install(programs: &[BpfProgram]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// What is asked of a kernel is bounded, and each capability gives its calls back.
+    /// Checks that the filter is bounded, and that each capability gives its calls back.
     #[test]
     fn capabilities_give_calls_back() {
         let refused = |has: u64| refusals(Cap::from_bits_retain(has)).expect("a filter");

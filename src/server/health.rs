@@ -79,8 +79,8 @@ impl Health {
     }
 }
 
-/// As the API server answers: `ok`, or each check with `[+]` or `[-]` where one fails or all are
-/// asked for.
+/// Answers as the API server does: `ok`, or each check with `[+]` or `[-]` where one fails or all
+/// are asked for.
 pub fn answer(health: &Health, question: Question, query: &Query) -> Answer {
     let name = match question {
         Question::Live => "livez",

@@ -101,7 +101,7 @@ impl Books {
         }
     }
 
-    /// What was before the clock was set is at another time by the present clock: no slot counts
+    /// Moves what was before the clock was set to its time by the present clock: no slot counts
     /// that a step jumped over before the CronJob was there.
     pub fn clock_was_set(&mut self, milliseconds: i64, to: Timestamp, is_known: bool) {
         let by = SignedDuration::from_millis(milliseconds);

@@ -37,8 +37,8 @@ type ObjectRow<'a> = (&'a str, &'a str, &'a str, u64, &'a str, Option<(Json<'a>,
 type RunRow<'a> = ((&'a str, &'a str, i64), Json<'a>);
 type Json<'a> = Option<&'a [u8]>;
 
-/// What a manifest file was when it was last read, and what it made. What the first versions did
-/// not write is empty.
+/// State of a manifest file when it was last read, and the objects that it made. Fields that the
+/// first versions did not write are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SourceRecord {
     /// Size and modification time in nanoseconds.

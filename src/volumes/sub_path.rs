@@ -15,7 +15,7 @@ pub fn open(root: BorrowedFd<'_>, volume: &Path, sub_path: Option<&str>) -> Resu
     open_as(root, volume, Path::new(sub_path.unwrap_or_default()), Leaf::Folder)
 }
 
-/// As [`open`]; a part that is missing is made what `leaf` says.
+/// Opens as [`open`] does; a part that is missing is made what `leaf` says.
 pub fn open_as(
     root: BorrowedFd<'_>,
     volume: &Path,

@@ -51,10 +51,11 @@ metadata: {name: added}
 data: {a: b}
 "#;
 
-#[test]
-fn a_full_disk_is_waited_out() {
+/// Starts a daemon on [`JOBS`] whose state folder is a disk of 16 MB; `None` where the host lacks
+/// what that takes.
+fn on_small_disk() -> Option<Daemon> {
     if !common::has(&[("root", geteuid().is_root()), ("unshare", common::program("unshare"))]) {
-        return;
+        return None;
     }
     let mut daemon = Daemon::prepare();
     let (home, state) = (daemon.path("home"), daemon.path("state"));
@@ -62,6 +63,13 @@ fn a_full_disk_is_waited_out() {
     let mount =
         format!("mount -t tmpfs -o size=16m,mode=700 cronlet {} && exec \"$@\"", state.display());
     daemon.start_under(&["unshare", "-m", "sh", "-c", &mount, "sh"]);
+    Some(daemon)
+}
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    let Some(daemon) = on_small_disk() else { return };
+    let home = daemon.path("home");
     let talked = || fs::metadata(home.join("talked")).map_or(0, |meta| meta.len());
     let ran = || fs::read_to_string(home.join("ledger")).unwrap_or_default().lines().count();
     daemon.until("it runs", || (talked() > 0 && ran() > 1).then_some(()));
@@ -92,15 +100,8 @@ fn a_full_disk_is_waited_out() {
 /// The state file cannot be written, nor opened again, for several tries.
 #[test]
 fn a_store_that_cannot_be_opened_again_is_waited_for() {
-    if !common::has(&[("root", geteuid().is_root()), ("unshare", common::program("unshare"))]) {
-        return;
-    }
-    let mut daemon = Daemon::prepare();
+    let Some(daemon) = on_small_disk() else { return };
     let (home, state) = (daemon.path("home"), daemon.path("state"));
-    daemon.write_job("jobs.yaml", &JOBS.replace("HOME", &home.to_string_lossy()));
-    let mount =
-        format!("mount -t tmpfs -o size=16m,mode=700 cronlet {} && exec \"$@\"", state.display());
-    daemon.start_under(&["unshare", "-m", "sh", "-c", &mount, "sh"]);
     let ran = || fs::read_to_string(home.join("ledger")).unwrap_or_default().lines().count();
     let health = |path: &str| daemon.http_get(path);
     daemon.until("it runs", || (ran() > 1).then_some(()));

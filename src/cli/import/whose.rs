@@ -1,4 +1,4 @@
-//! Whose commands a crontab holds. A crontab that names no user is its owner's, and a command must
+//! The owner of a crontab's commands. A crontab without users is its owner's, and a command must
 //! never run with more rights than it had under cron: where that is in doubt, its entries are
 //! suspended.
 

@@ -12,10 +12,11 @@ use std::time::Duration;
 /// How long an object must be absent before it is deleted.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// The same while containers of the object run: stopping them by mistake costs more than waiting.
+/// Grace while containers of the object run: stopping them by mistake costs more than waiting.
 pub const GRACE_RUNNING: Duration = Duration::from_secs(30);
 
-/// Of at most this many files more than half may go at once: that is how a small folder is edited.
+/// At most this many files may lose more than half of them at once: that is how a small folder is
+/// edited.
 const FEW_FILES: usize = 4;
 
 /// Findings of one look at the folder.

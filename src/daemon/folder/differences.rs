@@ -1,5 +1,5 @@
-//! What commands changed and deleted of the objects of the files: it stays so, and a reload lists
-//! it.
+//! Changes and deletions that commands made to objects of the files: they stay, and a reload lists
+//! them.
 
 use super::claims::Records;
 use super::reading::{self, Wanted};

@@ -19,7 +19,8 @@ pub struct Listing {
     pub files: BTreeMap<String, Stamp>,
     /// Device and inode of the folder itself; `None` if it could not be listed.
     pub identity: Option<(u64, u64)>,
-    /// What could not be listed or followed: files at or under it are taken to be as they were.
+    /// Paths that could not be listed or followed: files at or under them are taken to be as
+    /// before.
     pub unreadable: Vec<PathBuf>,
     /// What is wrong with a path.
     pub faults: BTreeMap<PathBuf, String>,

@@ -44,7 +44,7 @@ pub use listing::is_manifest;
 /// When to read the jobs folder again whose changes could not be recorded.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What tells one state of a file from another without reading it.
+/// Metadata that tells one state of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,

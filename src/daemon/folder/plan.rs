@@ -1,5 +1,5 @@
-//! What the engine is to do, and what is remembered of each file: a function of what was remembered
-//! and what is there now.
+//! Orders to the engine, and the record of each file: a function of the records of before and of
+//! the files that are there now.
 //!
 //! An object that leaves a file stays in the file's record until another file's record has it, or
 //! its absence counts: a restart in between forgets nothing.

@@ -13,7 +13,7 @@ const FILES_PER_THREAD_MIN: usize = 32;
 
 const THREADS_MAX: usize = 8;
 
-/// What one file says: objects that have a name and a namespace, each with its line and the hashes
+/// Content of a file: objects that have a name and a namespace, each with its line and the hashes
 /// of what is said of it.
 #[derive(Debug, Default)]
 pub struct Reading {

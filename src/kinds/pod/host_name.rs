@@ -1,4 +1,4 @@
-//! What a pod's programs see as the host's name, as the kubelet makes it
+//! The host name that a pod's programs see, as the kubelet makes it
 //! (`GeneratePodHostNameAndDomain`, `GetNodenameForKernel`).
 
 use super::address;

@@ -347,8 +347,8 @@ pub struct Launch {
     pub attempt: u32,
     /// Program and arguments, `$(VAR)` expanded.
     pub argv: Vec<String>,
-    /// What messages call the program where the manifest names it by a variable, whose value may be
-    /// a secret.
+    /// Name of the program in messages where the manifest names it by a variable, whose value may
+    /// be a secret.
     #[serde(default)]
     pub called: Option<String>,
     pub env: Vec<(String, String)>,
@@ -487,7 +487,7 @@ pub struct Mount {
     pub read_only: bool,
     /// `subPath`, already expanded; relative, without `..`.
     pub sub_path: Option<String>,
-    /// What messages call it where it was expanded (`subPathExpr`) and may hold a secret.
+    /// Name in messages where it was expanded (`subPathExpr`) and may hold a secret.
     #[serde(default)]
     pub sub_path_called: Option<String>,
     /// `spec.volumes[].name`

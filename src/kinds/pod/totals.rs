@@ -43,8 +43,8 @@ pub fn of_containers(
     together
 }
 
-/// What the pod asks for: `spec.resources` where it speaks of a resource, else what its containers
-/// need.
+/// Sums what the pod asks for: `spec.resources` where it speaks of a resource, else what its
+/// containers need.
 pub fn of_pod(spec: &PodSpec, pick: fn(&ResourceRequirements) -> Option<&ResourceList>) -> Amounts {
     let mut asked = of_containers(spec, pick);
     asked.extend(amounts(spec.resources.as_ref().and_then(pick)));

@@ -1,5 +1,5 @@
-//! What the API server's admission plugins do to a new Pod: `DefaultTolerationSeconds`, `Priority`,
-//! `RuntimeClass` and `ServiceAccount`.
+//! Admission plugins of the API server, as they act on a new Pod: `DefaultTolerationSeconds`,
+//! `Priority`, `RuntimeClass` and `ServiceAccount`.
 //!
 //! PriorityClasses and RuntimeClasses are not served, so a name of one is taken as it is (a warning
 //! says that it has no effect): manifests name classes that a cluster has, and a pod that is
