@@ -2,6 +2,7 @@
 
 use crate::time::{ClockStep, Timestamp};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
@@ -27,16 +28,25 @@ impl Alarm {
         Ok(Alarm { timer, offset: wall_minus_boot() })
     }
 
-    /// Sets the wake; `None` waits only for the clock to be set.
+    /// Sets the wake; `None` waits only for the clock to be set. If the clock was set since the
+    /// last call, the wake is at once: Linux reports that here (ECANCELED) and at no later wait.
     pub fn set(&self, at: Option<Timestamp>) -> rustix::io::Result<()> {
-        let at = at.unwrap_or(Timestamp::MAX).max(Timestamp::UNIX_EPOCH);
+        let at = at.unwrap_or(Timestamp::MAX);
+        match self.arm(at, TimerfdTimerFlags::CANCEL_ON_SET) {
+            Err(Errno::CANCELED) => self.arm(Timestamp::UNIX_EPOCH, TimerfdTimerFlags::empty()),
+            set => set,
+        }
+    }
+
+    fn arm(&self, at: Timestamp, flags: TimerfdTimerFlags) -> rustix::io::Result<()> {
+        let at = at.max(Timestamp::UNIX_EPOCH);
         let value = Timespec {
             tv_sec: at.as_second(),
             // All zero would mean "never".
             tv_nsec: i64::from(at.subsec_nanosecond()).max(1),
         };
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        let flags = flags | TimerfdTimerFlags::ABSTIME;
         timerfd_settime(&self.timer, flags, &Itimerspec { it_interval: zero, it_value: value })?;
         Ok(())
     }

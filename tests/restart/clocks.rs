@@ -3,6 +3,7 @@
 
 use crate::common::daemon::Daemon;
 use crate::common::has;
+use rustix::time::{ClockId, clock_gettime, clock_settime};
 use std::path::PathBuf;
 
 /// Due on the 29th of February: on either way between the clocks below lies one.
@@ -58,4 +59,26 @@ fn a_clock_that_was_wrong_makes_no_run_and_no_skip() {
     check(&[Some(IN_1970), None], "ClockSetForward");
     check(&[Some(AHEAD), None], "ClockSetBack");
     check(&[None, Some(AHEAD), None], "ClockSetForward");
+}
+
+/// Sets the host's clock to what it shows: that cancels every timer that waits for a step.
+fn set_the_clock() -> rustix::io::Result<()> {
+    clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime))
+}
+
+#[test]
+fn a_clock_that_is_set_again_and_again_ends_nothing() {
+    if !has(&[("the right to set the clock", set_the_clock().is_ok())]) {
+        return;
+    }
+    let mut daemon = Daemon::prepare();
+    daemon.write_job("each-second.yaml", &RARE.replace("0 3 29 2 *", "'* * * * * *'"));
+    daemon.start();
+    // A step comes while the daemon takes a turn, sooner or later.
+    for _ in 0..1000 {
+        set_the_clock().expect("it is root's");
+        std::thread::sleep(std::time::Duration::from_micros(200));
+    }
+    assert_eq!(daemon.http_get("/readyz").0, 200, "{}", daemon.log());
+    daemon.stop();
 }
