@@ -114,7 +114,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let mut scraped = api.serve(&startup, committed, noted, sources.clone(), health.clone())?;
     let at = config.metrics.listen;
     scraped.move_to(at).map_err(|(at, error)| DaemonError::Metrics(at, error))?;
-    handle_signals(inbox.clone(), asker)?;
+    handle_signals(inbox.clone(), asker.clone())?;
     let files = reload::Files {
         folder: folder::Folder::new(&startup.jobs, inbox.clone(), engine.reader(), sources),
         watch,
@@ -136,6 +136,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         runtime,
         prober,
         inbox,
+        folder: asker,
         metrics,
         at_shutdown: config.shutdown.pods,
         dump_path: startup.state.join("dump.json"),

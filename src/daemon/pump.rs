@@ -9,6 +9,7 @@ use super::storage::Storage;
 use super::systemd::Notifier;
 use super::threads;
 use super::wake::{Ahead, Wake};
+use super::watch::Asker;
 use crate::engine::{Effects, Engine, Event, FileOutcome, Request};
 use crate::host::memory;
 use crate::kinds::Object;
@@ -35,6 +36,8 @@ pub struct Pump<R, P> {
     pub runtime: R,
     pub prober: P,
     pub inbox: Arc<Inbox>,
+    /// Wakes the folder's thread.
+    pub folder: Asker,
     pub metrics: Arc<Metrics>,
     pub at_shutdown: PodsAtShutdown,
     pub dump_path: PathBuf,
@@ -294,6 +297,9 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         }
         if let Some(folder) = news.folder.take() {
             let _ = folder.send(effects.files);
+        }
+        if effects.files_again {
+            self.folder.look();
         }
         report::turn(&effects.runs, &effects.notes, &self.metrics);
         if effects.committed {

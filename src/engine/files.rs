@@ -36,6 +36,8 @@ pub struct FileObject {
 pub struct FileOutcome {
     /// By their place in the change; where there is one, nothing of the file came true.
     pub refused: Vec<(usize, Refused)>,
+    /// Refused Jobs whose spec changed while they run: they can be made again once they have ended.
+    pub awaited: Vec<(usize, Key)>,
     pub warnings: Vec<(usize, String)>,
     /// Changes that came into force, object by object.
     pub effects: Vec<(Key, FileEffect)>,
@@ -62,6 +64,13 @@ enum Admitted {
     Replaced(Applied),
 }
 
+/// Reason why an object of a file is not admitted.
+struct NotAdmitted {
+    refused: Refused,
+    /// True if it can be made again once the running Job of its name has ended.
+    until_ended: bool,
+}
+
 /// How long a Job is kept after its end that no CronJob and no file has any more, unless it says so
 /// itself: its log may still be wanted, but nobody else would ever delete it.
 const LET_GO_KEPT_SECONDS: i32 = 3600;
@@ -72,6 +81,7 @@ impl Engine {
         let mut outcome = FileOutcome::default();
         let admitted = self.admit_all(objects, &mut outcome);
         if !outcome.refused.is_empty() {
+            self.await_jobs(&outcome);
             return outcome;
         }
         for key in dropped {
@@ -93,33 +103,64 @@ impl Engine {
                 admitted.push(Admitted::Nothing);
                 continue;
             }
+            let key = object.key();
             match self.admit_of_file(object) {
                 Ok((one, warnings)) => {
                     admitted.push(one);
                     outcome.warnings.extend(warnings.into_iter().map(|warning| (at, warning)));
                 }
-                Err(refused) => outcome.refused.push((at, refused)),
+                Err(NotAdmitted { refused, until_ended }) => {
+                    outcome.awaited.extend(until_ended.then_some((at, key)));
+                    outcome.refused.push((at, refused));
+                }
             }
         }
         admitted
     }
 
-    fn admit_of_file(&mut self, object: Object) -> Result<(Admitted, Vec<String>), Refused> {
+    fn admit_of_file(&mut self, object: Object) -> Result<(Admitted, Vec<String>), NotAdmitted> {
         let refused = match self.admit_applied(object.clone()) {
             Ok((applied, warnings)) => return Ok((Admitted::Applied(applied), warnings)),
             Err(refused) => refused,
         };
+        let has_ended = match self.store.get(&object.key()) {
+            Some(Object::Job(job)) => conditions::end(&job).is_some(),
+            _ => return Err(NotAdmitted { refused, until_ended: false }),
+        };
         let old = self.store.get(&object.key());
-        let has_ended =
-            |old: &Object| matches!(old, Object::Job(job) if conditions::end(job).is_some());
-        let Some(old) = old.filter(has_ended) else { return Err(refused) };
         match self.admit_again(object) {
-            Ok((new, warnings)) => {
-                Ok((Admitted::Replaced(Applied { old: Some(old), new }), warnings))
+            Ok((new, warnings)) if has_ended => {
+                Ok((Admitted::Replaced(Applied { old, new }), warnings))
             }
+            Ok(_) => Err(NotAdmitted { refused, until_ended: true }),
             // The same words in which an update is refused.
-            Err(_) => Err(refused),
+            Err(_) => Err(NotAdmitted { refused, until_ended: false }),
         }
+    }
+
+    /// Remembers the running Jobs that a file waits for, and stops them if the configuration says
+    /// so. A file that is refused for another reason, too, stops nothing.
+    fn await_jobs(&mut self, outcome: &FileOutcome) {
+        let is_all = outcome.refused.len() == outcome.awaited.len();
+        let stops = self.settings.folder.running_jobs == RunningJobs::Stop && is_all;
+        for (_, key) in &outcome.awaited {
+            self.awaited.insert(key.clone());
+            if stops && self.store.get(key).is_some_and(|job| !job.is_going()) {
+                self.delete_with(key, "Foreground", None);
+                self.collect_if_gone(key);
+            }
+        }
+    }
+
+    /// Forgets the awaited Jobs that have ended or are deleted. True if there was one.
+    pub(super) fn forget_ended_jobs(&mut self) -> bool {
+        let before = self.awaited.len();
+        let store = &self.store;
+        self.awaited.retain(|key| match store.get(key) {
+            Some(Object::Job(job)) => conditions::end(&job).is_none(),
+            _ => false,
+        });
+        self.awaited.len() < before
     }
 
     /// Stages what was admitted; `None` if that changes nothing.

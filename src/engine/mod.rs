@@ -130,6 +130,8 @@ pub struct Effects {
     /// left it.
     pub replies: Vec<(u64, Result<Object, Refused>)>,
     pub files: Vec<FileOutcome>,
+    /// True if a Job has ended for which a file waits ([`FileOutcome::awaited`]).
+    pub files_again: bool,
     /// Runs that changed, for the log line of each.
     pub runs: Vec<Run>,
     /// Events of this turn.
@@ -193,6 +195,8 @@ pub struct Engine {
     /// Requests that wait for the next turn: their object changed since the last commit, or many
     /// came before them.
     deferred: Vec<(u64, Request)>,
+    /// Running Jobs of which a file has another spec.
+    awaited: BTreeSet<Key>,
     committed_at: Timestamp,
     /// The last turn was not committed yet: what it decided waits in `turn`.
     waits: bool,
@@ -273,6 +277,7 @@ impl Engine {
             unsettled: Vec::new(),
             backlog: backlog::Backlog::default(),
             deferred: Vec::new(),
+            awaited: BTreeSet::new(),
             committed_at: Timestamp::MIN,
             waits: false,
             needs_recovery: false,
@@ -465,6 +470,7 @@ impl Engine {
             self.note_ordered(order);
         }
         effects.committed = true;
+        effects.files_again = self.forget_ended_jobs();
         self.read_back(&mut effects.replies);
         self.with_wake(effects)
     }

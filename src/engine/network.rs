@@ -44,6 +44,11 @@ impl Others for Surroundings<'_> {
         self.network.ports.holders(port, except)
     }
 
+    fn host_port_holders(&self, pod: &Pod) -> Vec<(u16, Key)> {
+        let conflicts = self.network.ports.host_conflicts(pod);
+        conflicts.into_iter().map(|(number, holder)| (number, holder.clone())).collect()
+    }
+
     fn claim_users(&self, claim: &Key) -> Vec<Key> {
         self.mounts.pods(claim).cloned().collect()
     }

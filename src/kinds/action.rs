@@ -5,6 +5,7 @@ use super::{Key, Kind, Object};
 use crate::kinds::pod::observed::Order;
 use crate::kinds::pod::ports::Port;
 use crate::time::{BootClock, ClockSteps, Down, SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 use std::collections::BTreeMap;
 
 /// Everything that a plan may know besides the object itself.
@@ -37,6 +38,11 @@ pub trait Others {
 
     /// Other pods whose running containers declare the port.
     fn port_holders(&self, _port: Port, _except: &Key) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// The `hostPort`s of the pod that bound pods have, and whose each is.
+    fn host_port_holders(&self, _pod: &Pod) -> Vec<(u16, Key)> {
         Vec::new()
     }
 }

@@ -103,8 +103,8 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         }
         Route::Object { key, part } => {
             let mut answer = call.object(gate, &key, part, body).await?;
-            let warning = sources::warning(&gate.sources, &call.method, &key, part);
-            answer::warn(&mut answer, warning.as_slice());
+            let warnings = sources::warnings(&gate.sources, &call.method, &key, part);
+            answer::warn(&mut answer, &warnings);
             Ok(answer)
         }
         Route::Extra(extra) => extras::answer(gate, &call.method, extra, &call.query).await,

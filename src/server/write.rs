@@ -6,7 +6,7 @@ use super::body::{self, Decoded};
 use super::gate::Gate;
 use super::query::Query;
 use super::route::Part;
-use super::{patch, read, rehearse, strategic};
+use super::{patch, read, rehearse, sources, strategic};
 use crate::engine::{DeleteOptions, Request};
 use crate::kinds::refused::Refused;
 use crate::kinds::{Key, Kind, Object, admission};
@@ -279,7 +279,10 @@ pub async fn delete_collection(
         }
     }
     let metadata = serde_json::json!({ "resourceVersion": version.to_string() });
-    Ok(answer::json(StatusCode::OK, read::listed(kind, &metadata, &objects)))
+    let keys = objects.iter().map(Object::key).collect();
+    let warnings = sources::of_deleted(&gate.sources, &keys);
+    let listed = answer::json(StatusCode::OK, read::listed(kind, &metadata, &objects));
+    Ok(warned(listed, &warnings))
 }
 
 /// From the body where there is one, else from the query.

@@ -94,6 +94,50 @@ fn a_deployment_is_what_its_json_says() {
     assert_eq!(container["livenessProbe"]["periodSeconds"], 7);
 }
 
+/// Fields of `PersistentVolumeSource` by their numbers.
+const VOLUME_SOURCES: [&str; 22] = [
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "hostPath",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "iscsi",
+    "cinder",
+    "cephfs",
+    "fc",
+    "flocker",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "quobyte",
+    "azureDisk",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+
+#[test]
+fn a_volume_keeps_its_source_whatever_its_type() {
+    let server = Server::start();
+    for (name, at) in VOLUME_SOURCES.iter().zip(1..) {
+        let second = if ["hostPath", "fc"].contains(name) { Vec::new() } else { bytes(2, "/b") };
+        let source = bytes(at, [bytes(1, "/a"), second].concat());
+        let capacity = bytes(1, entry("storage", bytes(1, "1Gi")));
+        let host = [bytes(1, "kubernetes.io/hostname"), bytes(2, "Exists")].concat();
+        let affinity = bytes(9, bytes(1, bytes(1, bytes(1, host))));
+        let spec = [capacity, bytes(2, source), bytes(3, "ReadWriteOnce"), affinity].concat();
+        let body = sent("v1", "PersistentVolume", &[metadata(&format!("v{at}")), bytes(2, spec)]);
+        let made = post(&server, "/api/v1/persistentvolumes", &body);
+        let found = made["spec"][name].to_string();
+        assert!(found.contains("/a"), "{name}: {made}");
+        assert!(found.contains("/b") || ["hostPath", "fc"].contains(name), "{name}: {made}");
+    }
+}
+
 #[test]
 fn a_deletion_has_options() {
     let server = Server::start();

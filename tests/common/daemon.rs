@@ -200,16 +200,22 @@ impl Daemon {
 
     /// Code and body of a GET on its socket.
     pub fn http_get(&self, path: &str) -> (u16, String) {
-        use std::io::{Read, Write};
-        let socket = std::os::unix::net::UnixStream::connect(self.path("socket"));
-        let mut socket = socket.expect("the daemon listens");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n");
-        socket.write_all(request.as_bytes()).expect("the request is sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
+        let answer = self.http("GET", path);
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         (code.expect("a code"), body.to_owned())
+    }
+
+    /// Head and body of the answer to a request on its socket.
+    pub fn http(&self, method: &str, path: &str) -> String {
+        use std::io::{Read, Write};
+        let socket = std::os::unix::net::UnixStream::connect(self.path("socket"));
+        let mut socket = socket.expect("the daemon listens");
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("the request is sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
     }
 
     /// Looks until it sees something, patiently.

@@ -162,6 +162,40 @@ fn a_surging_pod_takes_over_when_it_was_ready_for_long_enough() {
     assert_eq!(counts(&world), (1, 1), "nothing else wakes it");
 }
 
+/// The template of a set whose container has the port on the host.
+fn on_host(port: u16) -> Value {
+    let ports = json!([{"containerPort": port, "hostPort": port}]);
+    let container = json!([{"name": "m", "image": "i", "command": ["x"], "ports": ports}]);
+    json!({"template": {"spec": {"containers": container}}})
+}
+
+#[test]
+fn a_surging_pod_gets_its_port_from_the_old_one() {
+    let surge = json!({"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    let mut spec = on_host(8080);
+    merge(&mut spec, &json!({"updateStrategy": surge}));
+    let mut world = world(spec);
+    ready(&mut world, true);
+    world.told();
+    let old = name_of(&world.pods()[0]).to_owned();
+    change(&mut world, json!({"template": {"metadata": {"annotations": {"v": "2"}}}}));
+    assert_eq!(counts(&world), (1, 1), "the old one goes, though the new one is not available");
+    let blocked = status(&world)["conditions"][0].clone();
+    assert_eq!((&blocked["type"], &blocked["reason"]), (&"PortInUse".into(), &"OldPodGoes".into()));
+    let why = format!("waits for port 8080, which pod {old} has: the old pod goes first");
+    assert!(blocked["message"].as_str().expect("a text").contains(&why), "{blocked}");
+    assert!(world.told().iter().any(|one| one.starts_with("PortInUse: ") && one.contains(&why)));
+    gone(&mut world);
+    assert_eq!(status(&world)["conditions"], Value::Null);
+    // A pod of someone else keeps the port.
+    world.set_pod(name_of(&world.pods()[0].clone()), "Running", true);
+    world.add(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"},
+        "spec": {"containers": on_host(9090)["template"]["spec"]["containers"]}}));
+    world.set_pod("other", "Running", true);
+    change(&mut world, on_host(9090));
+    assert_eq!((counts(&world), &status(&world)["conditions"]), ((3, 0), &Value::Null));
+}
+
 #[test]
 fn ended_pods_are_replaced() {
     for (phase, reason) in [("Failed", "Warning FailedDaemonPod"), ("Succeeded", "SucceededDaemon")]

@@ -411,3 +411,22 @@ fn nothing_moves_when_the_service_stops() {
     assert_eq!(sizes(&world), "x:1=2");
     assert_eq!(world.pods().len(), 2);
 }
+
+#[test]
+fn the_only_pod_goes_first_where_the_new_one_needs_its_host_port() {
+    let mut object = deployment(1, strategy(json!(1), json!(0)));
+    object["spec"]["template"]["spec"]["containers"][0]["ports"] =
+        json!([{"containerPort": 80, "hostPort": 8080}]);
+    let mut world = World::new(1);
+    world.add(object);
+    world.settle();
+    finish(&mut world);
+    world.told();
+    set_image(&mut world, "x:2");
+    let going = world.pods().iter().filter(|pod| standing::is_going(pod)).count();
+    assert_eq!((world.pods().len(), going), (2, 1), "the new pod is made, and the old one goes");
+    let told = world.told();
+    assert!(told.iter().any(|one| one.starts_with("PortInUse: pod web-")), "{told:?}");
+    finish(&mut world);
+    assert_eq!(world.pods().len(), 1);
+}

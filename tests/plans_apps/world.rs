@@ -4,6 +4,7 @@ use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, Vie
 use cronlet::kinds::admission::{self, Identity};
 use cronlet::kinds::controller::{adopters, is_orphan};
 use cronlet::kinds::pod::observed::{Order, PodObserved};
+use cronlet::kinds::pod::ports::Ports;
 use cronlet::kinds::{self, Key, Kind, Object};
 use cronlet::seed::Seed;
 use cronlet::time::{ClockSteps, SignedDuration, Timestamp};
@@ -41,6 +42,17 @@ impl Others for Map<'_> {
 
     fn orphans(&self, kind: Kind, _: &str) -> Vec<Object> {
         self.0.values().filter(|one| one.kind() == kind && is_orphan(one)).cloned().collect()
+    }
+
+    fn host_port_holders(&self, pod: &Pod) -> Vec<(u16, Key)> {
+        let mut ports = Ports::default();
+        for object in self.0.values() {
+            if let Object::Pod(pod) = object {
+                ports.watch(pod);
+            }
+        }
+        let conflicts = ports.host_conflicts(pod);
+        conflicts.into_iter().map(|(number, holder)| (number, holder.clone())).collect()
     }
 }
 

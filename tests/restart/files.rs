@@ -453,6 +453,55 @@ fn a_job_runs_again_when_its_spec_changes_and_not_when_its_file_is_touched() {
 }
 
 #[test]
+fn a_job_whose_spec_changes_while_it_runs_is_made_again_when_it_ends() {
+    let mut daemon = Daemon::prepare();
+    let runs = daemon.path("runs");
+    let folder = daemon.path("");
+    let job = |word: &str, until: &str| {
+        let (runs, until) = (runs.display(), folder.join(until));
+        let wait = format!("until test -e {}; do sleep 0.1; done", until.display());
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate}}\n\
+             spec:\n  template:\n    spec:\n      restartPolicy: Never\n      \
+             terminationGracePeriodSeconds: 0\n      containers:\n\
+             \x20     - {{name: m, image: none, command: [sh, -c, \"echo {word} >> {runs}; {wait}\"]}}\n"
+        )
+    };
+    let ran = || fs::read_to_string(&runs).unwrap_or_default().replace('\n', " ");
+    let ran_so = |daemon: &Daemon, want: &str| {
+        daemon.until(want, || (ran() == want).then_some(()));
+    };
+    let uid = |daemon: &Daemon| identity(&daemon.get(&["job", "migrate"])).0;
+    daemon.write_job("job.yaml", &job("one", "end"));
+    daemon.start();
+    ran_so(&daemon, "one ");
+    let first = uid(&daemon);
+    daemon.write_job("job.yaml", &job("two", "later"));
+    logs(&daemon, "The Job is made again, as the file then says, when it has ended");
+    assert_eq!(uid(&daemon), first, "it goes on");
+    fs::write(daemon.path("end"), "").expect("a file is written");
+    ran_so(&daemon, "one two ");
+    logs(&daemon, "job/migrate in default deleted and made again, as its spec changed");
+    // The next daemon waits for it as well.
+    let second = uid(&daemon);
+    daemon.write_job("job.yaml", &job("three", "never"));
+    daemon.until("it is refused", || {
+        (daemon.log().matches("when it has ended").count() == 2).then_some(())
+    });
+    daemon.stop();
+    daemon.start();
+    assert_eq!(uid(&daemon), second);
+    fs::write(daemon.path("later"), "").expect("a file is written");
+    ran_so(&daemon, "one two three ");
+    // Where the configuration says so it is stopped.
+    fs::write(daemon.path("config.yaml"), "folder: {runningJobs: stop}").expect("it is written");
+    daemon.tell(&["reload"]);
+    daemon.write_job("job.yaml", &job("four", "never"));
+    ran_so(&daemon, "one two three four ");
+    daemon.tell(&["delete", "job", "migrate"]);
+}
+
+#[test]
 fn what_a_command_changed_stays_by_one_rule() {
     let mut daemon = Daemon::start_with(&[
         ("a.yaml", &cron_job("a", YEARLY)),
@@ -484,6 +533,11 @@ fn what_a_command_changed_stays_by_one_rule() {
     logs(&daemon, "cronjob/b in default added");
     daemon.tell(&["apply", "-f", daemon.path("jobs").join("a.yaml").to_str().expect("a path")]);
     assert!(!daemon.tell(&["reload"]).contains("was"), "as the files say");
+    let deleted = daemon.http("DELETE", "/apis/batch/v1/namespaces/default/cronjobs");
+    for name in ["a", "b", "mark"] {
+        let warned = format!("warning: 299 - \"cronjob/{name} in default is made from");
+        assert!(deleted.contains(&warned), "a whole collection: {deleted}");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn of_deployment(deployment: &Deployment) -> Result<Progress, String> {
     let available = count(status.available_replicas);
     let head = format!("Waiting for deployment {name:?} rollout to finish:");
     let blocked = conditions::find(&status, PORT_IN_USE).and_then(|one| one.message.as_ref());
-    let why = blocked.map(|why| format!(" ({why})")).unwrap_or_default();
+    let why = reason(blocked);
     if updated < wanted {
         return waiting(format!(
             "{head} {updated} out of {wanted} new replicas have been updated...{why}"
@@ -67,6 +67,11 @@ fn of_deployment(deployment: &Deployment) -> Result<Progress, String> {
     over(format!("deployment {name:?} successfully rolled out"))
 }
 
+/// Reason why it waits, in brackets behind kubectl's words.
+fn reason(blocked: Option<&String>) -> String {
+    blocked.map(|why| format!(" ({why})")).unwrap_or_default()
+}
+
 const OTHER_STRATEGY: &str = "rollout status is only available for RollingUpdate strategy type";
 
 fn of_daemon_set(set: &DaemonSet) -> Result<Progress, String> {
@@ -83,11 +88,18 @@ fn of_daemon_set(set: &DaemonSet) -> Result<Progress, String> {
     let updated = status.updated_number_scheduled.unwrap_or(0);
     let available = status.number_available.unwrap_or(0);
     let head = format!("Waiting for daemon set {name:?} rollout to finish:");
+    let mut conditions = status.conditions.iter().flatten();
+    let blocked = conditions.find(|one| one.type_ == PORT_IN_USE);
+    let why = reason(blocked.and_then(|one| one.message.as_ref()));
     if updated < wanted {
-        return waiting(format!("{head} {updated} out of {wanted} new pods have been updated..."));
+        return waiting(format!(
+            "{head} {updated} out of {wanted} new pods have been updated...{why}"
+        ));
     }
     if available < wanted {
-        return waiting(format!("{head} {available} of {wanted} updated pods are available..."));
+        return waiting(format!(
+            "{head} {available} of {wanted} updated pods are available...{why}"
+        ));
     }
     over(format!("daemon set {name:?} successfully rolled out"))
 }
@@ -192,6 +204,9 @@ mod tests {
         check(seen(0, 1), Ok((false, wait("0 out of 1 new pods have been updated"))));
         check(seen(1, 0), Ok((false, wait("0 of 1 updated pods are available"))));
         check(seen(1, 1), Ok((true, "daemon set \"web\" successfully rolled out".to_owned())));
+        let mut blocked = seen(0, 1);
+        blocked["conditions"] = json!([{"type": PORT_IN_USE, "status": "True", "message": "why"}]);
+        check(blocked, Ok((false, wait("0 out of 1 new pods have been updated") + " (why)")));
         let on_delete =
             json!({"selector": {}, "template": {}, "updateStrategy": {"type": "OnDelete"}});
         super::tests::check(Kind::DaemonSet, on_delete, seen(1, 1), Err(OTHER_STRATEGY));

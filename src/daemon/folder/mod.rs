@@ -15,6 +15,7 @@
 use super::inbox::{Inbox, Message};
 use super::watch::Watch;
 use crate::engine::FileOutcome;
+use crate::kinds::job::conditions;
 use crate::kinds::{Key, Object};
 use crate::server::Sources;
 use crate::store::{Reader, SourceRecord};
@@ -121,6 +122,8 @@ struct Broken {
     why: Vec<String>,
     /// Another file has what it wants: it is read again when that may have changed.
     waits: bool,
+    /// Running Jobs whose spec it changes: it is read again when one has ended.
+    awaited: Vec<Key>,
     /// Kind and name of documents in it that cannot be used: such an object is not absent.
     names: Vec<(String, String)>,
 }
@@ -261,6 +264,7 @@ impl Folder {
                 && !writing.contains(Path::new(file))
         };
         let waits = |(file, _): &(&String, &Stamp)| self.broken.get(*file).is_some_and(|b| b.waits);
+        let is_news = |one: &(&String, &Stamp)| is_news(one) || self.is_awaited_over(one.0);
         let any = something_is_gone || listing.files.iter().any(|one| is_news(&one));
         let news = listing.files.iter().filter(|one| any && (is_news(one) || waits(one)));
         let news: Vec<(&String, Stamp)> = news.map(|(file, stamp)| (file, *stamp)).collect();
@@ -286,6 +290,15 @@ impl Folder {
         read
     }
 
+    /// True if a Job that the file waits for has ended or is deleted.
+    fn is_awaited_over(&self, file: &str) -> bool {
+        let mut awaited = self.broken.get(file).into_iter().flat_map(|broken| &broken.awaited);
+        awaited.any(|key| match self.reader.get(key) {
+            Some(Object::Job(job)) => conditions::end(&job).is_some(),
+            _ => true,
+        })
+    }
+
     /// Splits the files that are read well, with their records, from those that are reported.
     fn sort_out(
         &mut self,
@@ -306,7 +319,7 @@ impl Folder {
                     fresh.push(Fresh { file, record, objects });
                 }
                 Err(reading::Broken { why, names }) => {
-                    let broken = Broken { stamp, why, waits, names };
+                    let broken = Broken { stamp, why, waits, awaited: Vec::new(), names };
                     scan.errors.extend(self.note_broken(&file, broken));
                 }
             }
@@ -421,9 +434,14 @@ impl Folder {
             let line = |at: usize| places.get(at).and_then(|at| lines.get(*at)).copied();
             let line = |at: usize| line(at).unwrap_or_default();
             if !outcome.refused.is_empty() {
-                let refused = outcome.refused.into_iter();
-                let why = refused.map(|(at, why)| format!("{file}:{}: {why}", line(at))).collect();
-                return self.note_broken(file, Broken { stamp, why, waits: false, names });
+                let (places, awaited): (Vec<_>, _) = outcome.awaited.into_iter().unzip();
+                let refused = outcome.refused.into_iter().map(|(at, why)| {
+                    let what = if places.contains(&at) { words::AWAITED } else { "" };
+                    format!("{file}:{}: {why}{what}", line(at))
+                });
+                let why = refused.collect();
+                let broken = Broken { stamp, why, waits: false, awaited, names };
+                return self.note_broken(file, broken);
             }
             self.broken.remove(file);
             self.stamps.insert(file.to_owned(), stamp);

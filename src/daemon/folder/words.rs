@@ -8,6 +8,9 @@ use crate::kinds::Key;
 /// At most this many lines of one look are logged; the rest is counted.
 const LINES_MAX: usize = 1000;
 
+/// Follows the refusal of a Job whose spec changed while it runs.
+pub const AWAITED: &str = ". The Job is made again, as the file then says, when it has ended";
+
 /// Logs what came true: file, object, and what of it.
 pub fn say_effects(effects: &[(String, Key, FileEffect)]) {
     for (file, key, effect) in effects.iter().take(LINES_MAX) {

@@ -67,9 +67,22 @@ struct Watched {
 #[derive(Clone)]
 pub struct Asker(Arc<OwnedFd>);
 
+/// Value that a reload adds to the eventfd; smaller sums are looks.
+const RELOAD: u64 = 1 << 32;
+
 impl Asker {
+    /// Asks for a reload.
     pub fn ask(&self) {
-        rustix::io::write(&*self.0, &1u64.to_ne_bytes()).expect("an eventfd takes a one");
+        self.add(RELOAD);
+    }
+
+    /// Asks for a look, as after a change.
+    pub fn look(&self) {
+        self.add(1);
+    }
+
+    fn add(&self, count: u64) {
+        rustix::io::write(&*self.0, &count.to_ne_bytes()).expect("an eventfd takes a number");
     }
 }
 
@@ -226,9 +239,10 @@ impl Watch {
         let asked = !descriptors[1].revents().is_empty();
         let mounted = descriptors.get(2).is_some_and(|mounts| !mounts.revents().is_empty());
         let changed = self.drain();
-        if asked {
-            let _ = rustix::io::read(&*self.asked, &mut [0u8; 8]);
-            return Ok(Some(Woken::Asked));
+        let mut sum = [0u8; 8];
+        if asked && rustix::io::read(&*self.asked, &mut sum).is_ok() {
+            let is_reload = u64::from_ne_bytes(sum) >= RELOAD;
+            return Ok(Some(if is_reload { Woken::Asked } else { Woken::Changed }));
         }
         Ok((changed || mounted).then_some(Woken::Changed))
     }

@@ -7,12 +7,15 @@ use crate::kinds::action::{Action, Plan, Severity, View};
 use crate::kinds::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitted};
 use crate::kinds::endings::Endings;
 use crate::kinds::node::{fits, host};
+use crate::kinds::pod::ports::{self, Blocked};
 use crate::kinds::pod::standing::{self, Availability};
+use crate::kinds::pod::status::seconds;
 use crate::kinds::revisions::{POD_REVISION, Revisions};
 use crate::kinds::template::{Round, scaled};
 use crate::kinds::{Key, Kind, Object};
-use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetStatus};
+use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetCondition, DaemonSetSpec, DaemonSetStatus};
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -174,8 +177,47 @@ impl Sync<'_> {
             ([new], [old]) if self.surge() > 0 && self.is_available(new) => {
                 self.delete_all(std::slice::from_ref(old));
             }
+            ([_], [old]) if self.surge() > 0 => self.hand_over_port(old),
             _ => {}
         }
+    }
+
+    /// Deletes the old pod where the new one waits for a port of it that its containers list: no
+    /// surge is possible there. In Kubernetes such a rollout hangs.
+    fn hand_over_port(&mut self, old: &Arc<Pod>) {
+        if let Some(blocked) = self.blocked().filter(|blocked| blocked.is_listed) {
+            self.plan.event(Severity::Normal, ports::PORT_IN_USE, blocked.message());
+            self.delete_all(std::slice::from_ref(old));
+        }
+    }
+
+    /// A pod of the present template that waits for a port of an older one.
+    fn blocked(&self) -> Option<Blocked> {
+        let is_older = |holder: &Pod| {
+            let is_holder = |pod: &Arc<Pod>| pod.metadata.uid == holder.metadata.uid;
+            self.pods.iter().any(is_holder) && !self.is_new(holder)
+        };
+        let mut waiting =
+            self.pods.iter().filter(|pod| self.is_new(pod) && !standing::is_going(pod));
+        waiting.find_map(|pod| ports::blocked(pod, self.view, is_older))
+    }
+
+    /// The conditions, with `PortInUse`, which is cronlet's own, as long as a pod is blocked.
+    fn conditions(&self, before: Option<&[DaemonSetCondition]>) -> Vec<DaemonSetCondition> {
+        let (mut conditions, blocked) = (before.unwrap_or_default().to_vec(), self.blocked());
+        let message = blocked.as_ref().map(Blocked::message);
+        conditions.retain(|one| {
+            one.type_ != ports::PORT_IN_USE || message.is_some() && one.message == message
+        });
+        let is_said = conditions.iter().any(|one| one.type_ == ports::PORT_IN_USE);
+        conditions.extend(blocked.filter(|_| !is_said).map(|blocked| DaemonSetCondition {
+            type_: ports::PORT_IN_USE.to_owned(),
+            status: "True".to_owned(),
+            reason: Some(blocked.reason().to_owned()),
+            message,
+            last_transition_time: Some(Time(seconds(self.view.now))),
+        }));
+        conditions
     }
 
     fn create(&mut self) -> bool {
@@ -241,7 +283,8 @@ impl Sync<'_> {
         }
         let nonzero = |is: bool| Some(1).filter(|_| is);
         let is_available = availability == Some(Availability::Available);
-        let before = self.set.status.clone().unwrap_or_default();
+        let before = self.set.status.as_ref().and_then(|status| status.conditions.as_deref());
+        let conditions = self.conditions(before);
         DaemonSetStatus {
             observed_generation: self.set.metadata.generation,
             desired_number_scheduled: i32::from(shall_run),
@@ -252,7 +295,7 @@ impl Sync<'_> {
             number_unavailable: nonzero(shall_run && !is_available),
             updated_number_scheduled: nonzero(counted.is_some_and(|pod| self.is_new(pod))),
             collision_count: Some(collisions).filter(|count| *count > 0),
-            conditions: before.conditions,
+            conditions: Some(conditions).filter(|all| !all.is_empty()),
         }
     }
 

@@ -4,8 +4,7 @@ use super::plan::Sync;
 use super::sets::Set;
 use super::status;
 use crate::kinds::action::Severity;
-use crate::kinds::pod::ports::PORT_IN_USE;
-use crate::kinds::replica_set::OLD_POD_GOES;
+use crate::kinds::pod::ports::{OLD_POD_GOES, PORT_IN_USE};
 
 impl Sync<'_> {
     /// The new set grows as far as the surge lets it, else the old ones shrink as far as enough
@@ -82,8 +81,8 @@ impl Sync<'_> {
     }
 
     /// A port that the containers list has room for one pod: where a new pod waits for one that an
-    /// old pod has, no surge is possible, and the old pod goes first, one at a time. Kubernetes
-    /// does the same to pods with a `hostPort` only if `maxUnavailable` allows it.
+    /// old pod has, no surge is possible, and the old pod goes first, one at a time. In Kubernetes
+    /// a rollout of pods with a `hostPort` hangs unless `maxUnavailable` allows that.
     fn hand_over_port(&mut self) -> bool {
         let blocked = self.new.and_then(|new| self.sets[new].blocked());
         let Some(blocked) = blocked.filter(|one| one.reason.as_deref() == Some(OLD_POD_GOES))

@@ -88,21 +88,22 @@ impl Ports {
         holders.filter(|holder| *holder != except).cloned().collect()
     }
 
-    /// A `hostPort` that the pod cannot have, and whose it is.
-    pub fn host_conflict(&self, pod: &Pod) -> Option<(u16, &Key)> {
+    /// The `hostPort`s that the pod cannot have, and whose each is.
+    pub fn host_conflicts(&self, pod: &Pod) -> Vec<(u16, &Key)> {
         let wanted = host_ports(pod);
         if wanted.is_empty() {
-            return None;
+            return Vec::new();
         }
         let own = key(pod);
         let others = self.claims.iter().filter(|(other, _)| **other != own);
-        let mut all = others.flat_map(|(other, claims)| {
+        let all = others.flat_map(|(other, claims)| {
             claims.host.iter().map(move |(port, ip)| (other, port, ip))
         });
-        all.find_map(|(other, port, ip)| {
+        let conflicts = all.filter_map(|(other, port, ip)| {
             let clash = |(mine, my_ip): &&(Port, String)| mine == port && overlap(my_ip, ip);
             wanted.iter().find(clash).map(|(port, _)| (port.number, other))
-        })
+        });
+        conflicts.collect()
     }
 }
 
@@ -189,9 +190,44 @@ pub struct Blocked {
     pub holder: String,
 }
 
-/// The port that a pod waits for, and that a pod has of which `is_older` holds.
+/// Reason of a [`Blocked`] where the old pod has to go for the new one to run.
+pub const OLD_POD_GOES: &str = "OldPodGoes";
+
+impl Blocked {
+    /// Reason of the condition `PortInUse`.
+    pub fn reason(&self) -> &'static str {
+        if self.is_listed { OLD_POD_GOES } else { "OldPodStays" }
+    }
+
+    /// Message of the condition.
+    pub fn message(&self) -> String {
+        let then = match self.is_listed {
+            true => "the old pod goes first",
+            false => {
+                "the old pod stays, since only a probe names the port (listed under ports, or \
+                 with maxUnavailable or Recreate, the old pod goes first)"
+            }
+        };
+        let Blocked { port, pod, holder, .. } = self;
+        format!("pod {pod} waits for port {port}, which pod {holder} has: {then}")
+    }
+}
+
+/// The port that a pod waits for, and that a pod has of which `is_older` holds. A `hostPort` that
+/// another pod has, too, is no reason for the older one to go.
 pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Option<Blocked> {
     let own = key(pod);
+    let is_older = |holder: &Key| match view.others.get(holder) {
+        Some(Object::Pod(holder)) => is_older(&holder),
+        _ => false,
+    };
+    if !is_bound(pod) {
+        let holders = view.others.host_port_holders(pod);
+        let (port, holder) =
+            holders.first().filter(|_| holders.iter().all(|(_, h)| is_older(h)))?;
+        let (pod, holder) = (own.name.to_string(), holder.name.to_string());
+        return Some(Blocked { port: *port, is_listed: true, pod, holder });
+    }
     let shown = pod.status.as_ref()?.container_statuses.as_deref()?;
     let waits = |container: &&Container| {
         shown.iter().any(|shown| shown.name == container.name && is_waiting(shown))
@@ -201,10 +237,7 @@ pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Optio
         .flat_map(|container| declared(container).into_iter().map(move |port| (container, port)));
     ports.into_iter().find_map(|(container, port)| {
         let mut holders = view.others.port_holders(port, &own).into_iter();
-        let holder = holders.find(|holder| match view.others.get(holder) {
-            Some(Object::Pod(holder)) => is_older(&holder),
-            _ => false,
-        })?;
+        let holder = holders.find(is_older)?;
         let (pod, holder) = (own.name.to_string(), holder.name.to_string());
         let is_listed = listed(container).any(|one| one == port);
         Some(Blocked { port: port.number, is_listed, pod, holder })

@@ -75,8 +75,8 @@ pub fn held(pod: &Pod, host: &Host, ports: &Ports) -> Option<Held> {
     if is_gated(pod) || fits_not(pod, host.node).is_some() {
         return Some(Held::Change);
     }
-    let waits =
-        ports.host_conflict(pod).is_some() || lacks_volume(pod, host, &BTreeSet::new()).is_some();
+    let waits = !ports.host_conflicts(pod).is_empty()
+        || lacks_volume(pod, host, &BTreeSet::new()).is_some();
     waits.then_some(Held::Other)
 }
 
@@ -323,7 +323,7 @@ fn is_placed(pod: &Key, host: &Host) -> bool {
 }
 
 fn taken_port(pod: &Pod, ports: &Ports) -> Option<String> {
-    let (number, holder) = ports.host_conflict(pod)?;
+    let (number, holder) = *ports.host_conflicts(pod).first()?;
     Some(format!(
         "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports. \
          hostPort {number} is pod {}/{}'s",

@@ -7,5 +7,3 @@ pub mod defaults;
 pub mod plan;
 
 mod status;
-
-pub use status::OLD_POD_GOES;

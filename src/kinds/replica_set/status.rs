@@ -15,12 +15,6 @@ use std::sync::Arc;
 
 const REPLICA_FAILURE: &str = "ReplicaFailure";
 
-/// The reason of the condition `PortInUse` where an old pod has to go for the new one to run.
-pub const OLD_POD_GOES: &str = "OldPodGoes";
-
-const OLD_POD_STAYS: &str = "the old pod stays, since only a probe names the port (listed under \
-                             ports, or with maxUnavailable or Recreate, the old pod goes first)";
-
 /// How the making of pods went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -111,15 +105,7 @@ fn follow_blocked(
     blocked: Option<&Blocked>,
     now: Timestamp,
 ) {
-    let message = blocked.map(|Blocked { port, is_listed, pod, holder }| {
-        let then = match is_listed {
-            true => "the old pod goes first",
-            false => OLD_POD_STAYS,
-        };
-        format!("pod {pod} waits for port {port}, which pod {holder} has: {then}")
-    });
-    let is_listed = blocked.is_some_and(|blocked| blocked.is_listed);
-    let reason = if is_listed { OLD_POD_GOES } else { "OldPodStays" };
+    let message = blocked.map(Blocked::message);
     let is_same = |one: &ReplicaSetCondition| {
         one.type_ == ports::PORT_IN_USE && message.is_some() && one.message == message
     };
@@ -127,7 +113,10 @@ fn follow_blocked(
         return;
     }
     conditions.retain(|one| one.type_ != ports::PORT_IN_USE);
-    conditions.extend(message.map(|message| condition(ports::PORT_IN_USE, reason, message, now)));
+    conditions
+        .extend(blocked.map(|blocked| {
+            condition(ports::PORT_IN_USE, blocked.reason(), blocked.message(), now)
+        }));
 }
 
 fn condition(kind: &str, reason: &str, message: String, now: Timestamp) -> ReplicaSetCondition {
