@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::merge;
 use cronlet::kinds::refused::Refused;
 use cronlet::kinds::{Kind, admission};
 use cronlet::manifest::{self, Strictness};
@@ -599,14 +600,6 @@ fn causes_of(answer: &Value) -> Vec<String> {
         .iter()
         .map(|cause| format!("{} {}", text(cause, "field"), text(cause, "reason")))
         .collect()
-}
-
-/// Edits an object as a merge patch does.
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(fields) = change else { return value.clone_from(change) };
-    for (name, change) in fields {
-        merge(&mut value[name.as_str()], change);
-    }
 }
 
 fn report(scores: &BTreeMap<String, Score>, not_served: &BTreeMap<String, usize>) {

@@ -1,9 +1,13 @@
 //! Claims and PersistentVolumes: which is bound to which, what becomes of both, and which pods wait
 //! for them, on the real engine and store.
 
+mod common;
+
+use common::merge;
 use cronlet::engine::{DeleteOptions, Engine, Event, Request};
 use cronlet::kinds::action::Settings;
 use cronlet::kinds::pod::observed::{MountSource, News, Order, Report};
+use cronlet::kinds::refused::Refused;
 use cronlet::kinds::{Key, Kind, Object};
 use cronlet::seed::Seed;
 use cronlet::store::{FileDisk, Store};
@@ -30,15 +34,22 @@ impl World {
     }
 
     fn turn(&mut self, events: Vec<Event>) {
+        self.try_turn(events).expect("nothing is refused");
+    }
+
+    fn try_turn(&mut self, events: Vec<Event>) -> Result<(), Refused> {
         self.now += SignedDuration::from_secs(1);
         let effects = self.engine.handle(events, self.now).expect("it is committed");
-        let refused = effects.replies.iter().find_map(|(_, reply)| reply.as_ref().err());
-        assert!(refused.is_none(), "{refused:?}");
         self.orders.extend(effects.orders);
+        effects.replies.into_iter().try_for_each(|(_, reply)| reply.map(drop))
     }
 
     fn ask(&mut self, request: Request) {
-        self.turn(vec![Event::Request { id: 1, request }]);
+        self.try_ask(request).expect("it is not refused");
+    }
+
+    fn try_ask(&mut self, request: Request) -> Result<(), Refused> {
+        self.try_turn(vec![Event::Request { id: 1, request }])
     }
 
     /// Applies as a file of the jobs folder does, or as `kubectl apply`.
@@ -154,19 +165,6 @@ impl World {
             self.turn(vec![Event::Report(Report { pod_uid, container, attempt: 0, news })]);
         }
         assert_eq!(self.shown(Kind::Pod, pod), "gone");
-    }
-}
-
-/// Edits an object as a merge patch does.
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(fields) = change else { return value.clone_from(change) };
-    for (name, change) in fields {
-        match change {
-            Value::Null => {
-                value.as_object_mut().map(|all| all.remove(name));
-            }
-            change => merge(&mut value[name.as_str()], change),
-        }
     }
 }
 
@@ -430,6 +428,26 @@ fn a_claim_that_was_bound_before_there_were_volumes_keeps_its_folder() {
     assert_eq!(world.shown(Kind::PersistentVolume, "old"), "Available -");
     assert_eq!(world.mounted("q").as_deref(), Some("claims/old"));
     assert!(world.told("c").starts_with("FolderKept: "), "{}", world.told("c"));
+}
+
+#[test]
+fn a_claim_grows_only_where_its_folder_is_its_own() {
+    let mut world = World::new();
+    world.volume("v", json!({"capacity": {"storage": "5Gi"}}));
+    world.claim("bound", json!({}));
+    world.claim("own", json!({"storageClassName": null}));
+    let grow = |world: &mut World, name: &str, size: &str| {
+        let mut claim = world.get(Kind::PersistentVolumeClaim, name).expect("it is there");
+        claim["spec"]["resources"]["requests"]["storage"] = size.into();
+        let claim = Kind::PersistentVolumeClaim.deserialize(claim).expect("a claim");
+        world.try_ask(Request::Update(claim)).map_err(|refused| refused.to_string())
+    };
+    let why = "persistentvolumeclaims \"bound\" is forbidden: only dynamically provisioned pvc can \
+               be resized and the storageclass that provisions the pvc must support resize";
+    assert_eq!(grow(&mut world, "bound", "2Gi"), Err(why.to_owned()));
+    assert_eq!(world.shown(Kind::PersistentVolumeClaim, "bound"), "Bound v 5Gi");
+    assert_eq!(grow(&mut world, "own", "2Gi"), Ok(()));
+    assert_eq!(world.shown(Kind::PersistentVolumeClaim, "own"), "Bound pvc-UID 2Gi");
 }
 
 #[test]

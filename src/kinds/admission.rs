@@ -142,7 +142,20 @@ pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
     let mut causes = Causes::default();
     meta::check_update(old.meta(), new.meta(), &mut causes);
     update_of_kind(old, &mut new, &mut causes);
-    admitted(new, causes, warnings)
+    let admitted = admitted(new, causes, warnings)?;
+    check_resize(old, &admitted.object)?;
+    Ok(admitted)
+}
+
+/// What is fine by the rules of its kind may still be forbidden.
+fn check_resize(old: &Object, new: &Object) -> Result<(), Refused> {
+    let (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) = (old, new)
+    else {
+        return Ok(());
+    };
+    let Some(why) = persistent_volume_claim::check::refuses_size(old, new) else { return Ok(()) };
+    let name = new.metadata.name.as_deref().unwrap_or_default();
+    Err(Refused::Forbidden(format!("persistentvolumeclaims {name:?} is forbidden: {why}")))
 }
 
 /// What an update does to the new object besides its metadata, and the rules of its kind.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 pub mod daemon;
@@ -29,6 +30,19 @@ pub fn recorded_scenarios() -> Vec<String> {
 
 fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings")
+}
+
+/// Edits an object as a merge patch does.
+pub fn merge(value: &mut Value, change: &Value) {
+    let Value::Object(fields) = change else { return value.clone_from(change) };
+    for (name, change) in fields {
+        match change {
+            Value::Null => {
+                value.as_object_mut().map(|all| all.remove(name));
+            }
+            change => merge(&mut value[name.as_str()], change),
+        }
+    }
 }
 
 /// Whether this machine has what the test needs. Where it lacks something, this says so loudly, and

@@ -1,5 +1,6 @@
 //! DaemonSets: one pod on this host, if it fits, and how a new template comes to it.
 
+use crate::common::merge;
 use crate::world::{World, key, name_of};
 use cronlet::kinds::{Kind, admission};
 use serde_json::{Value, json};
@@ -15,13 +16,6 @@ fn set(spec: Value) -> Value {
     });
     merge(&mut set["spec"], &spec);
     set
-}
-
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(fields) = change else { return value.clone_from(change) };
-    for (name, change) in fields {
-        merge(&mut value[name.as_str()], change);
-    }
 }
 
 fn world(spec: Value) -> World {

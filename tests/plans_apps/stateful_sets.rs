@@ -2,6 +2,7 @@
 //! recorded.
 
 use crate::common;
+use crate::common::merge;
 use crate::world::{World, key, name_of};
 use cronlet::kinds::action::Reclaim;
 use cronlet::kinds::{Kind, Object};
@@ -214,13 +215,6 @@ fn shown(world: &World) -> Vec<String> {
 fn change(world: &mut World, spec: Value) {
     world.edit(&key(Kind::StatefulSet, "web"), |set| merge(&mut set["spec"], &spec));
     world.settle();
-}
-
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(fields) = change else { return value.clone_from(change) };
-    for (name, change) in fields {
-        merge(&mut value[name.as_str()], change);
-    }
 }
 
 fn new_template() -> Value {

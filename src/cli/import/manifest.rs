@@ -16,6 +16,8 @@ pub struct Imported {
 
 /// What holds for all entries.
 pub struct Setting<'a> {
+    /// The crontab.
+    pub source: &'a str,
     pub accounts: &'a Accounts,
     /// The user that runs an entry which names none.
     pub owner: Option<&'a str>,
@@ -61,11 +63,9 @@ pub fn cron_job(entry: &Entry, name: &str, setting: &Setting<'_>) -> Imported {
             "it is imported suspended: look at it, then let it run with `cronlet resume`".into(),
         );
     }
-    let mut metadata = json!({ "name": name });
-    let annotations = annotations(entry, &mut remarks);
-    if !annotations.is_empty() {
-        metadata["annotations"] = Value::Object(annotations);
-    }
+    let mut annotations = annotations(entry, &mut remarks);
+    annotations.insert(annotations::IMPORTED_FROM.into(), json!(setting.source));
+    let metadata = json!({ "name": name, "annotations": annotations });
     let value = json!({
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec,
     });

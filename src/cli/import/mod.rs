@@ -12,13 +12,15 @@ mod names;
 
 mod shell;
 
+mod taken;
+
 mod whose;
 
 #[cfg(test)]
 mod tests;
 
 use super::failure::Failure;
-use super::{output, yaml};
+use super::{output, paths, yaml};
 use crate::kinds::cron_job::schedule::Zone;
 use anyhow::{Context, bail};
 use crontab::{Crontab, Style};
@@ -29,6 +31,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use taken::Taken;
 use whose::{Host, Layout, Whose};
 
 /// Turn what another scheduler knows into manifests
@@ -63,6 +66,9 @@ struct CrontabArgs {
     /// IANA name of the time zone that cron runs in [default: this host's]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
+    /// Folder of manifests whose names are not given again [default: that of `cronlet run`]
+    #[arg(long, value_name = "DIR")]
+    jobs: Option<PathBuf>,
 }
 
 /// A crontab may be so large.
@@ -76,7 +82,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         None => zone_of_host(),
     };
-    let mut import = Import::new(args, Host::this(), time_zone);
+    let jobs = args.jobs.clone().unwrap_or_else(|| paths::configuration().join("jobs"));
+    let mut import = Import::new(args, Host::this(), time_zone, Taken::read(&jobs));
     for path in &args.files {
         let (bytes, owner) = load(path)?;
         import.read(path, &bytes, owner);
@@ -94,6 +101,7 @@ struct Import<'a> {
     host: Host,
     time_zone: String,
     names: Names,
+    taken: Taken,
     /// Lines before the first document.
     head: String,
     documents: Vec<String>,
@@ -104,15 +112,17 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(args: &'a CrontabArgs, host: Host, time_zone: String) -> Import<'a> {
+    fn new(args: &'a CrontabArgs, host: Host, time_zone: String, taken: Taken) -> Import<'a> {
+        let remarks = taken.unread.iter().cloned().collect();
         Import {
             args,
             host,
             time_zone,
             names: Names::default(),
+            taken,
             head: String::new(),
             documents: Vec::new(),
-            remarks: Vec::new(),
+            remarks,
             complete: true,
         }
     }
@@ -124,7 +134,9 @@ impl<'a> Import<'a> {
         for note in whose.note.iter().filter(|_| !crontab.entries.is_empty()) {
             self.note(&file, note);
         }
+        let source = source(path, &whose);
         let setting = Setting {
+            source: &source,
             accounts: &self.host.accounts,
             owner: whose.user.as_deref(),
             doubt: whose.doubt.as_deref(),
@@ -132,8 +144,10 @@ impl<'a> Import<'a> {
             time_zone: &self.time_zone,
         };
         for entry in &crontab.entries {
-            let name = self.names.for_command(&entry.command);
-            let imported = manifest::cron_job(entry, &name, &setting);
+            let other = |name: &str| self.taken.by_other(name, &source);
+            let (name, clash) = self.names.for_command(&entry.command, other);
+            let mut imported = manifest::cron_job(entry, &name, &setting);
+            imported.remarks.extend(clash);
             let mut document = format!("# {file}:{}: {}\n", entry.line, entry.text);
             for remark in &imported.remarks {
                 document.push_str(&format!("# {remark}\n"));
@@ -190,6 +204,15 @@ impl<'a> Import<'a> {
 
     fn yaml(&self) -> String {
         format!("{}{}", self.head, self.documents.join("---\n"))
+    }
+}
+
+/// A word for the crontab that is the same at the next import.
+fn source(path: &Path, whose: &Whose) -> String {
+    match (path == Path::new("-"), &whose.user) {
+        (true, Some(user)) => format!("standard input of {user}"),
+        (true, None) => "standard input".to_owned(),
+        _ => path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string(),
     }
 }
 

@@ -14,14 +14,27 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn for_command(&mut self, command: &str) -> String {
-        let stem = stem(command);
-        let name = (1..)
-            .map(|number| if number == 1 { stem.clone() } else { format!("{stem}-{number}") })
-            .find(|name| !self.given.contains(name))
-            .expect("numbers do not run out");
-        self.given.insert(name.clone());
-        name
+    /// A name, and what is to be said of it. `holder` returns the file that has a name already.
+    pub fn for_command<'h>(
+        &mut self,
+        command: &str,
+        holder: impl Fn(&str) -> Option<&'h str>,
+    ) -> (String, Option<String>) {
+        let (stem, mut number, mut remark) = (stem(command), 1, None);
+        loop {
+            let name = if number == 1 { stem.clone() } else { format!("{stem}-{number}") };
+            number += 1;
+            if let Some(file) = holder(&name) {
+                remark.get_or_insert_with(|| {
+                    format!(
+                        "it is not named {name}, which {file} has: if that is this entry, remove \
+                         it there"
+                    )
+                });
+            } else if self.given.insert(name.clone()) {
+                return (name, remark);
+            }
+        }
     }
 }
 
@@ -276,8 +289,13 @@ mod tests {
     #[test]
     fn each_name_is_given_once() {
         let mut names = Names::default();
-        let given: Vec<String> = (0..3).map(|_| names.for_command("backup")).collect();
+        let mut named = |command| names.for_command(command, |_| None).0;
+        let given: Vec<String> = (0..3).map(|_| named("backup")).collect();
         assert_eq!(given, ["backup", "backup-2", "backup-3"]);
-        assert_eq!(names.for_command("backup-2"), "backup-2-2");
+        assert_eq!(named("backup-2"), "backup-2-2");
+        let other = |name: &str| (name == "sync").then_some("/jobs/a.yaml");
+        let (name, remark) = names.for_command("sync", other);
+        assert_eq!(name, "sync-2");
+        assert!(remark.is_some_and(|remark| remark.contains("/jobs/a.yaml")));
     }
 }

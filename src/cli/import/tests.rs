@@ -19,8 +19,9 @@ struct Output {
 fn convert_bytes(path: &str, bytes: &[u8], owner: Option<i64>) -> Output {
     let programs = tempfile::tempdir().expect("a folder");
     let host = whose::tests::host(programs.path());
-    let args = CrontabArgs { files: Vec::new(), system: false, user: None, time_zone: None };
-    let mut import = Import::new(&args, host, "Europe/Paris".into());
+    let args =
+        CrontabArgs { files: Vec::new(), system: false, user: None, time_zone: None, jobs: None };
+    let mut import = Import::new(&args, host, "Europe/Paris".into(), Taken::default());
     import.read(Path::new(path), bytes, owner);
     Output { yaml: import.yaml(), remarks: import.remarks, complete: import.complete }
 }
@@ -281,4 +282,36 @@ fn a_crontab_runs_as_its_owner_or_is_suspended() {
     check("copy", foreign, Some(0), None, true, "the user deploy is not known on this host");
     let mixed = format!("{system}{own}");
     check("-", &mixed, None, Some(0), true, "its first word, joe, is a user of this host");
+}
+
+#[test]
+fn names_of_the_jobs_folder_are_not_given_again_but_to_the_same_crontab() {
+    let jobs = tempfile::tempdir().expect("a folder");
+    let crontabs = tempfile::tempdir().expect("a folder");
+    let import = |crontab: &str| {
+        let path = crontabs.path().join(crontab);
+        std::fs::write(&path, "0 1 * * * /opt/sync\n").expect("it is written");
+        let programs = tempfile::tempdir().expect("a folder");
+        let host = whose::tests::host(programs.path());
+        let args = CrontabArgs {
+            files: Vec::new(),
+            system: false,
+            user: Some("joe".to_owned()),
+            time_zone: None,
+            jobs: None,
+        };
+        let mut import = Import::new(&args, host, "UTC".into(), Taken::read(jobs.path()));
+        import.read(&path, b"0 1 * * * /opt/sync\n", None);
+        let output =
+            Output { yaml: import.yaml(), remarks: import.remarks, complete: import.complete };
+        let name = cron_jobs(&output)[0].metadata.name.clone().expect("a name");
+        std::fs::write(jobs.path().join(format!("{crontab}.yaml")), &output.yaml).expect("written");
+        (name, output.remarks.iter().any(|remark| remark.contains("it is not named sync, which")))
+    };
+    let named = |name: &str, is_said: bool| (name.to_owned(), is_said);
+    assert_eq!(import("a"), named("sync", false));
+    assert_eq!(import("a"), named("sync", false), "the same crontab again");
+    assert_eq!(import("b"), named("sync-2", true), "another one");
+    assert_eq!(import("b"), named("sync-2", true), "that one again");
+    assert!(Taken::read(&jobs.path().join("nowhere")).unread.is_none());
 }

@@ -16,6 +16,9 @@ pub const CATCH_UP: &str = "cronlet.dev/catch-up";
 /// A duration as Go writes it, such as `90s`.
 pub const JITTER: &str = "cronlet.dev/jitter";
 
+/// Crontab that the CronJob was imported from, so that another import knows its own.
+pub const IMPORTED_FROM: &str = "cronlet.dev/imported-from";
+
 /// cronlet's own record: since when the schedule is what it is, where an edit or a resume changed
 /// when the CronJob runs.
 pub const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
@@ -35,6 +38,7 @@ pub const RECORDS: [&str; 4] = [IN_FORCE_SINCE, SKIPPED_UP_TO, STARTED_ANEW_AT, 
 pub const KNOWN: &[&str] = &[
     CATCH_UP,
     DST,
+    IMPORTED_FROM,
     JITTER,
     SCHEDULE,
     IN_FORCE_SINCE,

@@ -133,26 +133,32 @@ fn check_source(spec: &PersistentVolumeSpec, at: &Path<'_>, causes: &mut Causes)
     if let Some(source) = one.first(&spec.host_path, at, "hostPath", causes) {
         check_host_path(source, &at.child("hostPath"), causes);
     }
-    one.first(&spec.gce_persistent_disk, at, "gcePersistentDisk", causes);
-    one.first(&spec.aws_elastic_block_store, at, "awsElasticBlockStore", causes);
-    one.first(&spec.glusterfs, at, "glusterfs", causes);
-    one.first(&spec.flocker, at, "flocker", causes);
+    let types = [
+        (spec.gce_persistent_disk.is_some(), "gcePersistentDisk"),
+        (spec.aws_elastic_block_store.is_some(), "awsElasticBlockStore"),
+        (spec.glusterfs.is_some(), "glusterfs"),
+        (spec.flocker.is_some(), "flocker"),
+    ];
+    one.choose_of(&types, at, causes);
     if let Some(source) = one.first(&spec.nfs, at, "nfs", causes) {
         check_nfs(source, &at.child("nfs"), causes);
     }
-    one.first(&spec.rbd, at, "rbd", causes);
-    one.first(&spec.quobyte, at, "quobyte", causes);
-    one.first(&spec.cephfs, at, "cephFS", causes);
-    one.first(&spec.iscsi, at, "iscsi", causes);
-    one.first(&spec.cinder, at, "cinder", causes);
-    one.first(&spec.fc, at, "fc", causes);
-    one.first(&spec.flex_volume, at, "flexVolume", causes);
-    one.first(&spec.azure_file, at, "azureFile", causes);
-    one.first(&spec.vsphere_volume, at, "vsphereVolume", causes);
-    one.first(&spec.photon_persistent_disk, at, "photonPersistentDisk", causes);
-    one.first(&spec.portworx_volume, at, "portworxVolume", causes);
-    one.first(&spec.azure_disk, at, "azureDisk", causes);
-    one.first(&spec.scale_io, at, "scaleIO", causes);
+    let types = [
+        (spec.rbd.is_some(), "rbd"),
+        (spec.quobyte.is_some(), "quobyte"),
+        (spec.cephfs.is_some(), "cephFS"),
+        (spec.iscsi.is_some(), "iscsi"),
+        (spec.cinder.is_some(), "cinder"),
+        (spec.fc.is_some(), "fc"),
+        (spec.flex_volume.is_some(), "flexVolume"),
+        (spec.azure_file.is_some(), "azureFile"),
+        (spec.vsphere_volume.is_some(), "vsphereVolume"),
+        (spec.photon_persistent_disk.is_some(), "photonPersistentDisk"),
+        (spec.portworx_volume.is_some(), "portworxVolume"),
+        (spec.azure_disk.is_some(), "azureDisk"),
+        (spec.scale_io.is_some(), "scaleIO"),
+    ];
+    one.choose_of(&types, at, causes);
     if let Some(source) = one.first(&spec.local, at, "local", causes) {
         let path_at = at.child("local");
         let path_at = path_at.child("path");
@@ -162,7 +168,7 @@ fn check_source(spec: &PersistentVolumeSpec, at: &Path<'_>, causes: &mut Causes)
             causes.required(&at.child("nodeAffinity"), "Local volume requires node affinity");
         }
     }
-    one.first(&spec.storageos, at, "storageos", causes);
+    one.choose_of(&[(spec.storageos.is_some(), "storageos")], at, causes);
     if let Some(source) = one.first(&spec.csi, at, "csi", causes) {
         let at = at.child("csi");
         required(&source.driver, &at.child("driver"), causes);

@@ -1,6 +1,7 @@
 //! The rules of a PersistentVolumeClaim (Kubernetes' `ValidatePersistentVolumeClaim` and
 //! `ValidatePersistentVolumeClaimUpdate`).
 
+use super::plan::{has_own_volume, is_completed};
 use crate::kinds::check::{Causes, Path};
 use crate::kinds::meta::immutable;
 use crate::kinds::pod;
@@ -45,6 +46,21 @@ pub fn update(old: &PersistentVolumeClaim, new: &PersistentVolumeClaim, causes: 
         causes.forbidden(&at.child("storage"), "field can not be less than status.capacity");
     }
     immutable(&had.volume_mode, &spec.volume_mode, &Path::root("volumeMode"), causes);
+}
+
+/// Why a claim cannot have another size; `None` if it can (the admission plugin
+/// `PersistentVolumeClaimResize`). A PersistentVolume is as large as its author made it; a folder
+/// of the claim's own grows with it.
+pub fn refuses_size(
+    old: &PersistentVolumeClaim,
+    new: &PersistentVolumeClaim,
+) -> Option<&'static str> {
+    let (had, wants) = (size(old.spec.as_ref()?), size(new.spec.as_ref()?));
+    let is_fixed = wants > had && is_completed(old) && !has_own_volume(old);
+    is_fixed.then_some(
+        "only dynamically provisioned pvc can be resized and the storageclass that provisions the \
+         pvc must support resize",
+    )
 }
 
 /// The size that a claim asks for.

@@ -75,7 +75,8 @@ fn settled(
     }
 }
 
-fn is_completed(claim: &PersistentVolumeClaim) -> bool {
+/// True if the claim was bound to a PersistentVolume.
+pub fn is_completed(claim: &PersistentVolumeClaim) -> bool {
     let annotations = claim.metadata.annotations.as_ref();
     annotations.is_some_and(|all| all.contains_key(binding::COMPLETED))
 }
@@ -235,6 +236,12 @@ fn granted(claim: &PersistentVolumeClaim) -> PersistentVolumeClaim {
     next
 }
 
+/// True if the claim has a folder of its own.
+pub fn has_own_volume(claim: &PersistentVolumeClaim) -> bool {
+    let named = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_ref());
+    named == Some(&own_volume(claim))
+}
+
 /// The name of a volume that no other claim has.
 fn own_volume(claim: &PersistentVolumeClaim) -> String {
     format!("pvc-{}", claim.metadata.uid.as_deref().unwrap_or_default())
@@ -277,8 +284,7 @@ fn is_through_with_its_own(pod: &Pod, claim: &PersistentVolumeClaim) -> bool {
 
 /// A volume that the claim named itself may be another claim's too, and stays.
 fn reclaim(claim: &PersistentVolumeClaim, view: &View, plan: &mut Plan) {
-    let volume = own_volume(claim);
-    if claim.spec.as_ref().and_then(|spec| spec.volume_name.as_ref()) != Some(&volume) {
+    if !has_own_volume(claim) {
         return;
     }
     let kept_as = match view.settings.volumes.reclaim {
@@ -286,7 +292,7 @@ fn reclaim(claim: &PersistentVolumeClaim, view: &View, plan: &mut Plan) {
         Reclaim::Retain => {
             let name = claim.metadata.name.as_deref().unwrap_or_default();
             let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
-            let kept_as = format!("{namespace}.{name}.{volume}");
+            let kept_as = format!("{namespace}.{name}.{}", own_volume(claim));
             let what = format!(
                 "What the claim holds is kept in the state folder, as claims/released/{kept_as}"
             );
@@ -294,5 +300,5 @@ fn reclaim(claim: &PersistentVolumeClaim, view: &View, plan: &mut Plan) {
             Some(kept_as)
         }
     };
-    plan.push(Action::Order(Order::Reclaim { volume, kept_as }));
+    plan.push(Action::Order(Order::Reclaim { volume: own_volume(claim), kept_as }));
 }

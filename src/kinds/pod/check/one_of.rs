@@ -23,13 +23,23 @@ impl OneOf {
         causes: &mut Causes,
     ) -> Option<&'s T> {
         let source = source.as_ref()?;
+        self.choose(at, field, causes).then_some(source)
+    }
+
+    /// Chooses the types that are set, in this order, where a type has no rules of its own.
+    pub fn choose_of(&mut self, types: &[(bool, &str)], at: &Path<'_>, causes: &mut Causes) {
+        for (_, field) in types.iter().filter(|(is_set, _)| *is_set) {
+            self.choose(at, field, causes);
+        }
+    }
+
+    /// True if nothing was chosen before.
+    fn choose(&mut self, at: &Path<'_>, field: &str, causes: &mut Causes) -> bool {
         if self.is_chosen {
             let why = format!("may not specify more than 1 {}", self.what);
             causes.forbidden(&at.child(field), why);
-            return None;
         }
-        self.is_chosen = true;
-        Some(source)
+        !std::mem::replace(&mut self.is_chosen, true)
     }
 
     /// Refuses a choice that was not made.
