@@ -464,7 +464,8 @@ fn a_job_whose_spec_changes_while_it_runs_is_made_again_when_it_ends() {
             "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate}}\n\
              spec:\n  template:\n    spec:\n      restartPolicy: Never\n      \
              terminationGracePeriodSeconds: 0\n      containers:\n\
-             \x20     - {{name: m, image: none, command: [sh, -c, \"echo {word} >> {runs}; {wait}\"]}}\n"
+             \x20     - name: m\n        image: none\n        \
+             command: [sh, -c, \"echo {word} >> {runs}; {wait}\"]\n"
         )
     };
     let ran = || fs::read_to_string(&runs).unwrap_or_default().replace('\n', " ");
