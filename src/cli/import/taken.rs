@@ -1,4 +1,4 @@
-//! Names of CronJobs that the jobs folder has already: a new one must not take the place of another.
+//! Names of CronJobs in the jobs folder: a new one must not take the place of another.
 //!
 //! Each imported CronJob carries the crontab that it was made from, so that another import of the
 //! same crontab gives the same names, and replaces its own file.
