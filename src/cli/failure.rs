@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Each has its exit code; `cronlet help` lists them.
 #[derive(Debug, thiserror::Error)]
@@ -12,10 +12,15 @@ pub enum Failure {
     #[error("error: {0}")]
     Usage(String),
     #[error(
-        "error: no cronlet daemon answers on {socket}: {source}; start one with \
-         `cronlet run DIR`, or name its socket with --socket"
+        "error: no cronlet daemon answers on {}: {source}; start one with \
+         `cronlet run DIR`, or name its socket with --socket{}",
+        .socket.display(),
+        hint(.socket)
     )]
     Unreachable { socket: PathBuf, source: io::Error },
+    /// The daemon cannot start until someone has mended its state.
+    #[error("error: {0:#}")]
+    State(anyhow::Error),
     /// A sentence that was printed already, or an exit code that is itself the answer.
     #[error("")]
     Quiet(u8),
@@ -27,13 +32,22 @@ fn message(status: &Status) -> &str {
     status.message.as_deref().unwrap_or("no message")
 }
 
+/// Where a service says why it does not run.
+fn hint(socket: &Path) -> &'static str {
+    match socket.starts_with("/run/cronlet") {
+        true => ". `systemctl status cronlet` says why the service does not run",
+        false => "",
+    }
+}
+
 /// What scripts may rely on; the last lines of `cronlet help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed, or refused by the daemon
   2  the command line is wrong
-  3  no daemon answers on the socket";
+  3  no daemon answers on the socket
+  4  the state file is damaged, of a newer version or not to be opened: someone has to mend it";
 
 impl Failure {
     pub fn usage(why: impl Into<String>) -> Failure {
@@ -45,6 +59,7 @@ impl Failure {
             Failure::Refused(_) | Failure::Other(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Unreachable { .. } => 3,
+            Failure::State(_) => 4,
             Failure::Quiet(code) => *code,
         }
     }

@@ -30,6 +30,8 @@ mod history;
 
 mod reload;
 
+mod drain;
+
 mod next;
 
 mod simulate;
@@ -62,9 +64,9 @@ use crate::kinds::action::Settings;
 use crate::startup::Startup;
 use clap::{CommandFactory, Parser, Subcommand};
 use client::Client;
-use failure::Failure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The workload half of Kubernetes for one host
 #[derive(Debug, Parser)]
@@ -105,6 +107,7 @@ enum Command {
     Resume(suspend::Args),
     History(history::Args),
     Reload(reload::Args),
+    Drain(drain::Args),
     Next(next::Args),
     Simulate(simulate::Args),
     Import(import::Args),
@@ -113,12 +116,19 @@ enum Command {
     Man(completion::ManArgs),
 }
 
+pub use failure::Failure;
 pub use simulate::{Forecast, Foreseen};
+
+/// Prints a line.
+pub type Say = fn(String);
 
 /// What commands need of rooms that this one does not see; `main.rs` opens the doors.
 pub struct Rooms {
     /// Runs the daemon until it is stopped.
     pub run: fn(Startup) -> anyhow::Result<()>,
+    /// Ends what a stopped daemon left running on that state folder, within so long, and says
+    /// what it does.
+    pub drain: fn(&Path, Duration, Say) -> anyhow::Result<()>,
     /// What a configuration file says that plans obey.
     pub settings: fn(&Path) -> anyhow::Result<Settings>,
     /// Runs CronJobs on virtual time.
@@ -160,6 +170,7 @@ impl Cli {
             Command::Resume(args) => suspend::run(args, false, &client()?),
             Command::History(args) => history::run(args, &client()?),
             Command::Reload(args) => reload::run(args, &client()?),
+            Command::Drain(args) => drain::run(args, rooms),
             Command::Next(args) => next::run(args, &client()?),
             Command::Simulate(args) => simulate::run(args, rooms),
             Command::Import(args) => import::run(args),

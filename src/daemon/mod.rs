@@ -20,12 +20,14 @@ use crate::runtimes::process::{self, ProcessRuntime};
 use crate::seed::Seed;
 use crate::server::{self, Health, Metrics};
 use crate::startup::Startup;
-use crate::store::{FileDisk, Reader, Store};
+use crate::store::{Reader, Store};
 use crate::time::Timestamp;
 use crate::volumes::claim;
 use api::{Api, Reloads};
 use config::Config;
 use inbox::{Inbox, Message};
+use rustix::fd::OwnedFd;
+use state::StateError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +41,9 @@ mod logging;
 mod pump;
 mod reload;
 mod report;
+mod state;
 mod storage;
+mod strangers;
 mod systemd;
 mod threads;
 mod wake;
@@ -56,12 +60,8 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the state in {path} cannot be used{}", hint(.source))]
-    State {
-        path: PathBuf,
-        #[source]
-        source: crate::store::DiskError,
-    },
+    #[error(transparent)]
+    State(#[from] state::StateError),
     #[error("pods cannot be run here")]
     Runtime(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
@@ -72,39 +72,39 @@ pub enum DaemonError {
     Host(&'static str, #[source] std::io::Error),
 }
 
-fn hint(error: &crate::store::DiskError) -> &'static str {
-    match error {
-        crate::store::DiskError::Open(redb::DatabaseError::DatabaseAlreadyOpen) => {
-            ": another cronlet runs on it"
-        }
-        _ => "",
+impl DaemonError {
+    /// True if someone has to mend the state first: a new start alone fails as this one did.
+    pub fn is_of_the_state(&self) -> bool {
+        matches!(self, DaemonError::State(error) if error.is_lasting())
     }
 }
+
+pub use strangers::drain;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(startup: Startup) -> Result<(), DaemonError> {
     let configured = Config::read(&startup.config, startup.config_required)?;
     let config = configured.clone().overridden_by(&startup);
     let log = logging::install(&config.log);
-    threads::end_on_panic();
-    make_folder(&startup.state)?;
+    let (_alone, store, booted_at) = open_state(&startup.state)?;
+    let state_file = state::file(&startup.state);
+    let state_error = |error| StateError::new(&state_file, error);
     let inbox =
         Arc::new(Inbox::new().map_err(|error| DaemonError::Host("an eventfd", error.into()))?);
-    let (store, booted_at) = open_store(&startup.state)?;
+    let notifier = Arc::new(systemd::Notifier::from_environment());
     let mut runtime = start_runtime(&startup.state, inbox.clone())?;
     let prober = start_prober(&runtime, inbox.clone());
+    strangers::end_unknown(&startup.state, &store.reader(), &notifier);
     let recovered = runtime.recover().map_err(|error| DaemonError::Runtime(error.into()))?;
     let claims_are_limited = claim::is_limited(&startup.state);
     let boot_clock = boot::clock();
     let settings = Settings { booted_at, boot_clock, claims_are_limited, ..config.settings() };
-    let state_error = |source| DaemonError::State { path: state_file(&startup.state), source };
     let engine =
         Engine::new(store, settings.clone(), Seed::from_host(), recovered).map_err(state_error)?;
     put_strangers_aside(&startup.state, &engine.reader());
     let sources = server::Sources::new(engine.sources().map_err(state_error)?);
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::default());
-    let notifier = Arc::new(systemd::Notifier::from_environment());
     metrics.obey(settings);
     let (watch, asker) =
         watch::Watch::new().map_err(|error| DaemonError::Host("inotify", error.into()))?;
@@ -153,18 +153,16 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     ended
 }
 
-fn state_file(state: &Path) -> PathBuf {
-    state.join("state.redb")
-}
-
-/// The store, and when this boot of the host began.
-fn open_store(state: &Path) -> Result<(Store, Option<Timestamp>), DaemonError> {
-    let path = state_file(state);
-    let mut store = Store::open(FileDisk::new(&path))
-        .map_err(|source| DaemonError::State { path: path.clone(), source })?;
+/// Opens the state folder: taken for this daemon as long as the descriptor is open, its store, and
+/// when this boot of the host began.
+fn open_state(folder: &Path) -> Result<(Option<OwnedFd>, Store, Option<Timestamp>), DaemonError> {
+    make_folder(folder)?;
+    let alone = state::take(folder)?;
+    let mut store = state::open(folder)?;
+    threads::end_on_panic();
     let booted_at =
-        boot::began_at(&mut store).map_err(|source| DaemonError::State { path, source })?;
-    Ok((store, booted_at))
+        boot::began_at(&mut store).map_err(|error| StateError::new(&state::file(folder), error))?;
+    Ok((alone, store, booted_at))
 }
 
 /// Folders of claims that a crash kept from being reclaimed. They are removed in no case: it may be

@@ -1,10 +1,14 @@
 //! Telling systemd: ready, reloading, stopping, alive (`sd_notify(3)`, `Type=notify`).
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Room in the manager's queue is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to tell, if systemd started this process.
 pub struct Notifier {
@@ -36,6 +40,12 @@ impl Notifier {
         self.send("READY=1");
     }
 
+    /// Asks for half a minute more to become ready, and sets the line for `systemctl status`.
+    pub fn waits(&self, line: &str) {
+        let message = format!("EXTEND_TIMEOUT_USEC=30000000\nSTATUS={line}");
+        self.send_with(&message, SendFlags::DONTWAIT);
+    }
+
     pub fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
@@ -65,7 +75,11 @@ impl Notifier {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
         let flags = flags | SendFlags::NOSIGNAL;
-        let sent = socket.and_then(|s| sendto(&s, message.as_bytes(), flags, address));
+        let sent = socket.and_then(|socket| {
+            // A manager that reads nothing is not waited for.
+            set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+            sendto(&socket, message.as_bytes(), flags, address)
+        });
         let Err(error) = sent else { return };
         if !self.has_failed.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "cannot notify systemd at {address:?}; this is said once");

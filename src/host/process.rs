@@ -144,8 +144,7 @@ pub fn descendants(ancestor: Pid) -> Vec<Pid> {
 /// Returns those of [`descendants`] that another thread than a process's first one made.
 pub fn descendants_of_threads(ancestor: Pid) -> Vec<Pid> {
     let mut parents = Vec::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    for pid in entries.flatten().filter_map(|entry| parse_pid(entry.file_name().to_str()?)) {
+    for pid in all() {
         parents.extend(Stat::read(pid).map(|stat| (pid, stat.parent)));
     }
     let (mut found, mut next) = (vec![ancestor], 0);
@@ -180,10 +179,14 @@ pub fn session_members(leader: i32) -> Vec<Pid> {
     every_process(|stat| stat.session == leader && !stat.zombie)
 }
 
-fn every_process(wanted: impl Fn(&Stat) -> bool) -> Vec<Pid> {
+/// All processes of the host.
+pub fn all() -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|e| parse_pid(e.file_name().to_str()?));
-    pids.filter(|pid| Stat::read(*pid).is_some_and(|stat| wanted(&stat))).collect()
+    entries.flatten().filter_map(|e| parse_pid(e.file_name().to_str()?)).collect()
+}
+
+fn every_process(wanted: impl Fn(&Stat) -> bool) -> Vec<Pid> {
+    all().into_iter().filter(|pid| Stat::read(*pid).is_some_and(|stat| wanted(&stat))).collect()
 }
 
 fn parse_pid(text: &str) -> Option<Pid> {

@@ -1,25 +1,45 @@
 //! Signals: blocked and read from a descriptor in the shim, as the system made them in a container.
 
 use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::process::Signal;
 use std::io;
 
-/// Blocks every signal that can be blocked, and gives a descriptor that is readable when a child
-/// has ended. Other signals stay pending for ever: a shim is ended by its orders, not by a signal
-/// that was meant for all.
-pub fn block_and_watch_children() -> io::Result<OwnedFd> {
+/// Asks a shim to end its pod by grace. It is none of those that are sent to many at once, by a
+/// name or at a shutdown.
+pub const END_POD: Signal = Signal::USR2;
+
+/// Blocks every signal that can be blocked, and gives a descriptor for [`take`], which is readable
+/// when a child has ended or [`END_POD`] came. Other signals stay pending for ever: a shim is ended
+/// by its orders, not by a signal that was meant for all.
+pub fn block_and_watch() -> io::Result<OwnedFd> {
     let mut all = empty_set();
-    let mut children = empty_set();
+    let mut watched = empty_set();
     // SAFETY: the sets are initialised and live through the calls; a null pointer for the old mask
     // is allowed.
     unsafe {
         libc::sigfillset(&raw mut all);
-        libc::sigaddset(&raw mut children, libc::SIGCHLD);
+        libc::sigaddset(&raw mut watched, libc::SIGCHLD);
+        libc::sigaddset(&raw mut watched, END_POD.as_raw());
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
         libc::signal(libc::SIGCHLD, libc::SIG_DFL);
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-        let fd = libc::signalfd(-1, &raw const children, flags);
+        let fd = libc::signalfd(-1, &raw const watched, flags);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
     }
+}
+
+/// Takes the signals that came. True if [`END_POD`] is among them.
+pub fn take(watched: &OwnedFd) -> bool {
+    let mut ends = false;
+    let mut one = [0; size_of::<libc::signalfd_siginfo>()];
+    while let Ok(length) = rustix::io::read(watched, &mut one)
+        && length == one.len()
+    {
+        // The structure begins with the number.
+        let number = one.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+        ends |= number == Some(END_POD.as_raw().unsigned_abs());
+    }
+    ends
 }
 
 /// Every signal at its default: what a program expects to be born with, as far as it inherits it.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 mod change;
 mod disk;
+mod format;
 mod in_order;
 mod index;
 mod journal;
@@ -21,7 +22,8 @@ mod reader;
 mod tables;
 
 pub use change::{Change, ChangeVerb};
-pub use disk::{Disk, DiskError, FileDisk, JOURNAL_BYTES_MAX, builder};
+pub use disk::{Disk, DiskError, Fault, FileDisk, JOURNAL_BYTES_MAX, builder};
+pub use format::FORMAT;
 pub use reader::{Gone, Reader};
 pub use tables::{Said, SourceRecord};
 
@@ -80,6 +82,11 @@ impl Store {
         let mut tables = Tables::open(disk)?;
         let published = Arc::new(Published::new(tables.load()?, tables.handle()));
         Ok(Store { tables, published, staged: Staged::default(), run_counts: Map::default() })
+    }
+
+    /// True if it was made by this opening: nothing is known of what ran before.
+    pub fn is_new(&self) -> bool {
+        self.tables.is_new
     }
 
     /// A handle for other threads; sees what is committed.
@@ -324,5 +331,7 @@ fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
     owners.map(|owner| owner.uid.as_str()).chain(word)
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::change::Changes;
 use super::disk::{Disk, DiskError};
+use super::format;
 use super::journal::{Entry, Journal, Kept, Pending, Row};
 use super::packed::Packed;
 use super::{RunKey, Staged};
@@ -14,12 +15,13 @@ use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 /// `Kind/namespace/name` to (resourceVersion, owners' uids separated by spaces, JSON).
-const OBJECTS: TableDefinition<&str, (u64, &str, &[u8])> = TableDefinition::new("objects");
+pub(super) const OBJECTS: TableDefinition<&str, (u64, &str, &[u8])> =
+    TableDefinition::new("objects");
 /// (namespace, CronJob, slot in milliseconds since 1970) to JSON.
 const RUNS: TableDefinition<(&str, &str, i64), &[u8]> = TableDefinition::new("runs");
 /// Manifest file to JSON.
 const SOURCES: TableDefinition<&str, &[u8]> = TableDefinition::new("sources");
-const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
+pub(super) const FACTS: TableDefinition<&str, &[u8]> = TableDefinition::new("facts");
 /// What was committed since the others were last brought up to date, by number: the version after
 /// the commit, and what each object became.
 const JOURNAL: TableDefinition<u64, (u64, Vec<ObjectRow<'static>>)> =
@@ -100,14 +102,18 @@ pub(super) struct Tables {
     disk: Box<dyn Disk>,
     handle: Handle,
     journal: Journal,
+    /// True if nothing was in the file when it was first opened.
+    pub is_new: bool,
     /// The file's size after it was last made smaller; 0 before that.
     size_shrunk: u64,
 }
 
 impl Tables {
     pub fn open(disk: impl Disk) -> Result<Tables, DiskError> {
-        let handle = Handle(Arc::new(RwLock::new(Some(open_database(&disk)?))));
-        Ok(Tables { disk: Box::new(disk), handle, journal: Journal::default(), size_shrunk: 0 })
+        let (database, is_new) = open_database(&disk)?;
+        let handle = Handle(Arc::new(RwLock::new(Some(database))));
+        let journal = Journal::default();
+        Ok(Tables { disk: Box::new(disk), handle, journal, is_new, size_shrunk: 0 })
     }
 
     pub fn handle(&self) -> Handle {
@@ -118,7 +124,11 @@ impl Tables {
     pub fn reopen(&self) -> Result<(), DiskError> {
         let mut open = self.handle.0.write().expect("no panic while it was held");
         *open = None;
-        *open = Some(open_database(&*self.disk)?);
+        // One made anew would pass for a state in which nothing ever ran.
+        if !self.disk.exists() {
+            return Err(DiskError::Missing);
+        }
+        *open = Some(open_database(&*self.disk)?.0);
         Ok(())
     }
 
@@ -288,8 +298,10 @@ fn all_runs_of(namespace: &str, cron_job: &str) -> RangeInclusive<RunKey> {
     at(i64::MIN)..=at(i64::MAX)
 }
 
-fn open_database(disk: &dyn Disk) -> Result<Database, DiskError> {
+/// True: nothing was in it.
+fn open_database(disk: &dyn Disk) -> Result<(Database, bool), DiskError> {
     let database = disk.open()?;
+    let is_new = format::check(&database)?;
     let transaction = database.begin_write()?;
     transaction.open_table(OBJECTS)?;
     transaction.open_table(RUNS)?;
@@ -297,8 +309,9 @@ fn open_database(disk: &dyn Disk) -> Result<Database, DiskError> {
     transaction.open_table(FACTS)?;
     transaction.open_table(JOURNAL)?;
     transaction.open_table(RUNS_JOURNAL)?;
+    format::mark(&transaction)?;
     transaction.commit()?;
-    Ok(database)
+    Ok((database, is_new))
 }
 
 /// Writes what one commit changes behind all that is there.
@@ -495,7 +508,10 @@ pub(super) fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("plain data always serializes")
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(json: &[u8], what: &str) -> Result<T, DiskError> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(
+    json: &[u8],
+    what: &str,
+) -> Result<T, DiskError> {
     serde_json::from_slice(json)
         .map_err(|source| DiskError::Damaged { what: what.to_owned(), source })
 }

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-fn config_map(name: &str, owner: Option<&str>) -> Object {
+pub(super) fn config_map(name: &str, owner: Option<&str>) -> Object {
     let owner_references = owner.map(|uid| {
         vec![OwnerReference { uid: uid.into(), controller: Some(true), ..Default::default() }]
     });
@@ -185,7 +185,7 @@ fn pod(name: &str, seed: &mut Seed) -> Object {
     Pod { metadata, spec: Some(spec), status: (phase > 0).then_some(status) }.into()
 }
 
-fn run(slot: i64, message: &str) -> Run {
+pub(super) fn run(slot: i64, message: &str) -> Run {
     Run {
         namespace: "default".into(),
         cron_job: "c".into(),

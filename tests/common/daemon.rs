@@ -269,7 +269,7 @@ impl Drop for Daemon {
 }
 
 impl Said {
-    fn new(output: Output) -> Said {
+    pub fn new(output: Output) -> Said {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let code = output.status.code().expect("it ended by itself");
         Said { code, out: text(output.stdout), error: text(output.stderr) }

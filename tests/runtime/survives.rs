@@ -159,3 +159,18 @@ fn two_hundred_pods_at_once() {
     let starts = world.seen().iter().filter(|r| matches!(r.news, News::Started { .. })).count();
     assert_eq!(starts, 200);
 }
+
+#[test]
+fn a_pod_whose_shim_cannot_be_reached_is_ended() {
+    let mut world = World::new();
+    let launch = sh("trap 'exit 9' TERM; while :; do sleep 0.02; done");
+    world.start(&launch);
+    let pid = world.started(&launch);
+    world.close();
+    let socket = world.state.join("journal").join(format!("{}.sock", launch.pod_uid));
+    until(|| std::fs::remove_file(&socket).is_ok());
+    let found = world.reopen();
+    let state = &found[&launch.pod_uid].containers["main"].state;
+    assert!(matches!(state, ContainerState::Exited(exit) if exit.code == 9), "{state:?}");
+    assert!(!alive(pid));
+}

@@ -266,6 +266,7 @@ pub fn sh(script: &str) -> Launch {
         post_start: None,
         pre_stop: None,
         stop_signal: None,
+        grace_seconds: 30,
         read_only_root: false,
         host_name: String::new(),
         hosts_line: String::new(),

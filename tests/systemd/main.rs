@@ -246,9 +246,55 @@ fn the_package_is_installed_upgraded_and_removed() {
     machine.until("cronlet get jobs -o json | grep '\"Complete\"'");
     assert_eq!(machine.run("cat /var/tmp/slow"), "started\nended\n");
 
-    machine
-        .run("dpkg --remove cronlet && [ -e /etc/cronlet/config.yaml ] && [ -d /var/lib/cronlet ]");
+    removal_ends_what_runs(&mut machine);
+    purge_takes_no_state_from_running_pods(&mut machine);
+}
+
+/// Prints the process ids of all shims.
+const SHIMS: &str = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2> /dev/null)\" = cronlet-shim ] \
+                     && echo ${p#/proc/}; done; true";
+
+/// Starts a run of the slow CronJob that nothing lets go on.
+fn run_slowly(machine: &mut Machine) {
+    machine.run("rm -f /var/tmp/slow /var/tmp/go-on");
+    machine.until("cronlet trigger slow");
+    machine.until("grep started /var/tmp/slow");
+}
+
+fn removal_ends_what_runs(machine: &mut Machine) {
+    run_slowly(machine);
+    let said = machine.run("dpkg --remove cronlet");
+    assert!(said.contains("ending pid ") && said.contains("1 ended"), "{said}");
+    assert_eq!(machine.run(SHIMS), "");
+    machine.run("[ -e /etc/cronlet/config.yaml ] && [ -d /var/lib/cronlet ]");
     machine.run("! systemctl is-active cronlet && [ -e /etc/cronlet/jobs/slow.yaml ]");
+    // The state is read again: a run that was ended failed, and is not run once more.
+    machine.run("dpkg --install /var/tmp/cronlet.deb");
+    machine.until("cronlet get jobs -o json | grep '\"Failed\"'");
+    assert_eq!(machine.run("cat /var/tmp/slow"), "started\n");
+    run_slowly(machine);
     machine.run("dpkg --purge cronlet && [ ! -e /var/lib/cronlet ]");
+    assert_eq!(machine.run(SHIMS), "");
     machine.run("[ -e /etc/cronlet/jobs/slow.yaml ]");
+}
+
+/// A daemon that someone started by hand after the removal, and killed.
+fn purge_takes_no_state_from_running_pods(machine: &mut Machine) {
+    machine.run("dpkg --install /var/tmp/cronlet.deb");
+    machine.until("cronlet get cronjob slow");
+    machine.run("cp /usr/bin/cronlet /var/tmp/by-hand && dpkg --remove cronlet");
+    machine.run("/var/tmp/by-hand run > /dev/null 2>&1 & echo $! > /var/tmp/pid");
+    machine.run("rm -f /var/tmp/slow /var/tmp/go-on");
+    machine.until("/var/tmp/by-hand trigger slow");
+    machine.until("grep started /var/tmp/slow");
+    machine.run("kill -9 $(cat /var/tmp/pid)");
+    // Its free shims end with it.
+    machine.until(&format!("[ $({SHIMS} | wc -l) = 1 ]"));
+    let (code, said) = machine.try_run("dpkg --purge cronlet");
+    let shim = machine.run(SHIMS);
+    assert!(code != 0 && said.contains(shim.trim()), "{code}: {said}");
+    machine.run("[ -e /var/lib/cronlet/state.redb ]");
+    machine.run(&format!("kill -USR2 {}", shim.trim()));
+    machine.until(&format!("[ -z \"$({SHIMS})\" ]"));
+    machine.run("dpkg --purge cronlet && [ ! -e /var/lib/cronlet ]");
 }

@@ -144,6 +144,7 @@ pub fn launch(
         post_start: hooks.and_then(|hooks| hook(hooks.post_start.as_ref(), container, &sources)),
         pre_stop: hooks.and_then(|hooks| hook(hooks.pre_stop.as_ref(), container, &sources)),
         stop_signal: hooks.and_then(|hooks| hooks.stop_signal.clone()),
+        grace_seconds: spec.termination_grace_period_seconds.unwrap_or(30),
         read_only_root: own_security.and_then(|own| own.read_only_root_filesystem) == Some(true),
         host_name: names.host_name,
         hosts_line: names.hosts_line,

@@ -372,6 +372,9 @@ pub struct Launch {
     pub post_start: Option<Hook>,
     pub pre_stop: Option<Hook>,
     pub stop_signal: Option<String>,
+    /// Grace period of the pod, for a shim that has to end it by itself.
+    #[serde(default = "grace_seconds")]
+    pub grace_seconds: i64,
     pub read_only_root: bool,
     /// Host name that the programs see; empty for the host's own.
     pub host_name: String,
@@ -417,6 +420,11 @@ pub struct Contested {
     pub localhost: bool,
     /// The others, `namespace/name`.
     pub pods: Vec<String>,
+}
+
+/// Kubernetes' default, for orders of a version that did not say it.
+fn grace_seconds() -> i64 {
+    30
 }
 
 impl std::fmt::Debug for Launch {

@@ -10,7 +10,6 @@ use super::settle::{self, settle};
 use super::shims::{Pending, Pod, Shims, TOKEN_INBOX, TOKEN_ZYGOTE};
 use super::wire::{FromShim, NewPod, NoShim, ToShim};
 use crate::host::cgroups::Layout;
-use crate::host::sockets;
 use crate::kinds::pod::observed::{News, Order, Report};
 use crate::probes::exec::Run;
 use crate::time::Timestamp;
@@ -405,9 +404,9 @@ impl Keeper {
         if pod.live.is_empty() && pod.pending.is_empty() {
             return self.ledger.left(&uid);
         }
-        let past = match settle(&pod.place, self.ledger.current()) {
-            Ok(past) => past,
-            Err(settle::Error::Held) => return self.rejoin(pod),
+        let past = match settle::join(&pod.place, self.ledger.current()) {
+            Ok((_, Some(socket))) => return self.rejoin(pod, socket),
+            Ok((past, None)) => past,
             Err(error) => {
                 tracing::error!(pod_uid = uid, %error, "a lost pod cannot be settled");
                 Past::default()
@@ -434,12 +433,10 @@ impl Keeper {
     }
 
     /// The shim lives, but has closed our connection: a new one, and the orders again.
-    fn rejoin(&mut self, mut pod: Pod) {
+    fn rejoin(&mut self, mut pod: Pod, socket: OwnedFd) {
         let uid = pod.place.uid.clone();
         let pending = std::mem::take(&mut pod.pending);
-        let socket = sockets::connect_in(&pod.place.journal, &pod.place.socket());
-        let joined = socket.map_err(io::Error::from);
-        match joined.and_then(|socket| self.shims.adopt(pod, socket)) {
+        match self.shims.adopt(pod, socket) {
             Ok(token) => pending.into_iter().for_each(|pending| self.send(token, pending)),
             Err(error) => {
                 self.ledger.left(&uid);

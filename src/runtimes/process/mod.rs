@@ -30,6 +30,7 @@ mod records;
 mod settle;
 mod shim;
 mod shims;
+pub mod strangers;
 mod usage;
 mod wire;
 mod zygote;
@@ -41,7 +42,6 @@ pub use zygote::{COMMAND as ZYGOTE_COMMAND, zygote_main};
 
 use super::Runtime;
 use crate::host::cgroups::Layout;
-use crate::host::sockets;
 use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
 use crate::time::Timestamp;
 use journal::{Between, Segment};
@@ -50,7 +50,6 @@ use ledger::Ledger;
 use place::Place;
 use records::{Past, Record};
 use rustix::fd::OwnedFd;
-use settle::settle;
 use shims::Shims;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -143,19 +142,30 @@ impl ProcessRuntime {
     /// What is known of the pod, and the way to its shim, if one lives.
     fn recover_pod(&self, uid: &str) -> Result<(Past, Option<OwnedFd>), settle::Error> {
         let place = Place::new(&self.state_dir, uid);
-        for _ in 0..TRIES_MAX {
-            // Connected first: what happens after this is told to us, what happened before is in
-            // the file.
-            if let Ok(socket) = sockets::connect_in(&place.journal, &place.socket()) {
-                return Ok((Past::read(&place)?, Some(socket)));
-            }
-            match settle(&place, self.segment) {
-                // It is about to listen, or about to end.
-                Err(settle::Error::Held) => std::thread::sleep(TRY_EVERY),
-                other => return Ok((other?, None)),
+        match settle::join(&place, self.segment) {
+            Err(settle::Error::Held) => {}
+            joined => return joined,
+        }
+        // Its socket was removed, so no daemon will ever hear of it again.
+        tracing::warn!(pod_uid = uid, "the pod's shim cannot be reached: the pod is ended");
+        let unreachable = strangers::of_pods(&self.state_dir, |pod| pod == Some(uid))?;
+        strangers::end(&unreachable, UNREACHABLE_FOR, |_| {});
+        settle::join(&place, self.segment)
+    }
+
+    /// Removes the sockets of shims that were killed while they listened.
+    fn remove_sockets(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(place::journal(&self.state_dir))? {
+            let name = entry?.file_name();
+            let uid = name.to_str().and_then(|name| name.strip_suffix(".sock"));
+            let Some(uid) = uid.filter(|uid| place::is_plain(uid)) else { continue };
+            let place = Place::new(&self.state_dir, uid);
+            // Who holds the lock listens, or has just been connected to and removes it.
+            if journal::lock(&place)?.is_some() {
+                let _ = std::fs::remove_file(place.journal.join(name));
             }
         }
-        Err(settle::Error::Held)
+        Ok(())
     }
 
     /// The pods in the journal that were not removed, and where their first line is.
@@ -181,6 +191,8 @@ impl ProcessRuntime {
 
 const TRIES_MAX: u32 = 200;
 const TRY_EVERY: Duration = Duration::from_millis(10);
+/// Grace periods of pods that cannot be reached are cut short then: the start waits for them.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(30);
 
 /// Shims that an earlier daemon had just made, or just given a pod, are gone or on record.
 fn wait_for_shims(journal: &Path) -> io::Result<()> {
@@ -211,6 +223,7 @@ impl Runtime for ProcessRuntime {
             }
             found.insert(uid, past.observed);
         }
+        self.remove_sockets().map_err(state)?;
         // All that is left of the others is their logs.
         for entry in std::fs::read_dir(place::pods(&self.state_dir)).map_err(state)? {
             let name = entry.map_err(state)?.file_name();

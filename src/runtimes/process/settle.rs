@@ -9,9 +9,10 @@ use super::journal::{self, Segment};
 use super::place::Place;
 use super::records::{Past, Record, Records, Unsettled};
 use crate::host::cgroups::Cgroup;
-use crate::host::process;
+use crate::host::{process, sockets};
 use crate::kinds::pod::observed::Exit;
 use crate::time::Timestamp;
+use rustix::fd::OwnedFd;
 use rustix::process::Pid;
 use std::io;
 use std::time::Duration;
@@ -25,9 +26,11 @@ pub enum Error {
     Records(#[from] io::Error),
 }
 
-/// Ends what the pod's records leave open, in that segment, and gives all that they say.
+/// Removes the shim's socket, ends what the pod's records leave open, in that segment, and gives all
+/// that they say.
 pub fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
     let _lock = journal::lock(place)?.ok_or(Error::Held)?;
+    let _ = std::fs::remove_file(place.journal.join(place.socket()));
     let past = Past::read(place)?;
     let open = past.unsettled();
     if open.is_empty() {
@@ -58,6 +61,27 @@ pub fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
     }
     Ok(records.past)
 }
+
+/// Connects to the pod's shim, or settles the pod if it has none: what the records say, and the way
+/// to the shim.
+pub fn join(place: &Place, segment: Segment) -> Result<(Past, Option<OwnedFd>), Error> {
+    for _ in 0..JOIN_TRIES_MAX {
+        // Connected first: what happens after this is told to us, what happened before is in the
+        // file.
+        if let Ok(socket) = sockets::connect_in(&place.journal, &place.socket()) {
+            return Ok((Past::read(place)?, Some(socket)));
+        }
+        match settle(place, segment) {
+            // It is about to listen, or about to end.
+            Err(Error::Held) => std::thread::sleep(JOIN_EVERY),
+            settled => return Ok((settled?, None)),
+        }
+    }
+    Err(Error::Held)
+}
+
+const JOIN_TRIES_MAX: u32 = 200;
+const JOIN_EVERY: Duration = Duration::from_millis(10);
 
 const TRIES_MAX: u32 = 500;
 const TRY_EVERY: Duration = Duration::from_millis(2);

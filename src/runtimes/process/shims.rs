@@ -206,6 +206,8 @@ impl Shims {
                 .arg0("cronlet")
                 .arg(COMMAND)
                 .arg(self.birthright.to_word())
+                // Not read: the shims are found by it.
+                .arg(&self.state_dir)
                 .env_clear()
                 .env(TUNABLES.0, TUNABLES.1)
                 .current_dir("/")

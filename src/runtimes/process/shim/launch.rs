@@ -31,7 +31,7 @@ impl Shim {
         let (name, attempt) = (launch.container.clone(), launch.attempt);
         if self.records.past.begun(&name, attempt) || self.containers.contains_key(&name) {
             self.tell_again(&name);
-        } else if self.cleaning {
+        } else if self.cleaning || self.ending {
             let refusal = Refusal::run("the pod is being removed");
             self.record(failed(&name, attempt, &refusal), false);
         } else {

@@ -47,6 +47,16 @@ impl Shim {
         }
     }
 
+    /// Ends all of the pod by its grace period: nobody knows it any more, or cronlet is removed.
+    pub(super) fn end_pod(&mut self) {
+        self.ending = true;
+        let live = self.containers.iter();
+        let live = live.map(|(name, c)| (name.clone(), c.attempt(), c.launch.grace_seconds));
+        for (name, attempt, grace_seconds) in live.collect::<Vec<_>>() {
+            self.stop(&name, attempt, grace_seconds);
+        }
+    }
+
     /// A stop of what does not run: told what became of it, and not started any more.
     fn stop_none(&mut self, name: &str, attempt: u32) {
         if self.records.past.begun(name, attempt) {

@@ -30,6 +30,7 @@ mod working_dir;
 use super::journal::{Between, Segment};
 use super::place::Place;
 use super::records::{Record, Records};
+use super::strangers::SHIM_NAME;
 use super::wire::{FromShim, NewPod, ToShim};
 use crate::host::cgroups::Layout;
 use crate::host::{memory, process, signals};
@@ -60,6 +61,8 @@ pub struct Shim {
     unwritten: Vec<Record>,
     space: Space,
     cleaning: bool,
+    /// The pod is to end though no daemon asks: nothing starts any more.
+    ending: bool,
     /// Something was asked of it for this pod.
     asked: bool,
     /// The daemon was told that a new segment is wanted.
@@ -128,9 +131,9 @@ fn begin(place: &Place, new: &NewPod) -> io::Result<(OwnedFd, Records)> {
 impl Free {
     fn new(daemon: OwnedFd) -> io::Result<Free> {
         let _ = rustix::process::setsid();
-        rustix::thread::set_name(c"cronlet-shim")?;
+        rustix::thread::set_name(SHIM_NAME)?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        let children = signals::block_and_watch_children()?;
+        let children = signals::block_and_watch()?;
         let link = Link::new(daemon)?;
         Ok(Free { link, children, host_name: HostName::default() })
     }
@@ -166,6 +169,7 @@ impl Shim {
             unwritten: Vec::new(),
             space: Space::default(),
             cleaning: false,
+            ending: false,
             asked: false,
             told_full: false,
             idle_since: Instant::now(),
@@ -181,7 +185,7 @@ impl Shim {
         self.obey_all();
         while self.turn() {}
         self.link.end(&self.place.socket());
-        let useful = self.link.daemon.is_some() && !self.space.is_private();
+        let useful = self.link.daemon.is_some() && !self.space.is_private() && !self.ending;
         let left = rustix::process::chdir("/").is_ok();
         let Shim { link, children, host_name, .. } = self;
         (useful && left).then_some(Free { link, children, host_name })
@@ -268,7 +272,9 @@ impl Shim {
         match token {
             // Reaping follows every wait.
             Token::Children => {
-                let _ = rustix::io::read(&self.children, &mut [0; 256]);
+                if signals::take(&self.children) {
+                    self.end_pod();
+                }
             }
             Token::Listener => self.link.accept(&self.place.socket()),
             Token::Daemon => {
@@ -379,7 +385,7 @@ impl Shim {
 
     /// Nothing of the pod needs a process any more.
     fn may_end(&self) -> bool {
-        let has_memory = self.space.has_memory() && !self.cleaning;
+        let has_memory = self.space.has_memory() && !self.cleaning && !self.ending;
         let told = self.unwritten.is_empty() && !self.link.has_unsent() && !self.link.behind;
         self.containers.is_empty() && told && !has_memory
     }
@@ -389,7 +395,7 @@ impl Shim {
             return false;
         }
         let lingers = self.space.is_private() && self.idle_since.elapsed() < LINGER;
-        self.link.daemon.is_none() || self.cleaning || (self.asked && !lingers)
+        self.link.daemon.is_none() || self.cleaning || self.ending || (self.asked && !lingers)
     }
 }
 
