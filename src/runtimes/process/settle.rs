@@ -26,8 +26,8 @@ pub enum Error {
     Records(#[from] io::Error),
 }
 
-/// Removes the shim's socket, ends what the pod's records leave open, in that segment, and gives all
-/// that they say.
+/// Removes the shim's socket, ends what the pod's records leave open, in that segment, and gives
+/// all that they say.
 pub fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
     let _lock = journal::lock(place)?.ok_or(Error::Held)?;
     let _ = std::fs::remove_file(place.journal.join(place.socket()));
