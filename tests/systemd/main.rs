@@ -289,7 +289,7 @@ fn purge_takes_no_state_from_running_pods(machine: &mut Machine) {
     machine.until("grep started /var/tmp/slow");
     machine.run("kill -9 $(cat /var/tmp/pid)");
     // Its free shims end with it.
-    machine.until(&format!("[ $({SHIMS} | wc -l) = 1 ]"));
+    machine.until(&format!("[ $( ({SHIMS}) | wc -l) = 1 ]"));
     let (code, said) = machine.try_run("dpkg --purge cronlet");
     let shim = machine.run(SHIMS);
     assert!(code != 0 && said.contains(shim.trim()), "{code}: {said}");
