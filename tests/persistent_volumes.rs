@@ -143,7 +143,10 @@ impl World {
     fn mounted(&self, pod: &str) -> Option<String> {
         self.orders.iter().find_map(|order| match order {
             Order::Start(launch) if launch.pod == pod => match &launch.mounts[0].source {
-                MountSource::HostPath { path, kind } => Some(format!("{path} {kind}")),
+                MountSource::HostPath { path, kind, group_change } => {
+                    let change = group_change.map(|change| format!(" {change:?}"));
+                    Some(format!("{path} {kind}{}", change.unwrap_or_default()))
+                }
                 MountSource::Claim { volume, .. } => {
                     Some(format!("claims/{}", volume.split('-').next().unwrap_or_default()))
                 }
@@ -406,7 +409,7 @@ fn a_pod_waits_for_its_claim_and_mounts_its_volume() {
         world.claim(host, json!({"storageClassName": host}));
         world.pod(host, host);
     }
-    assert_eq!(world.mounted("localhost").as_deref(), Some("/mnt/disk Directory"));
+    assert_eq!(world.mounted("localhost").as_deref(), Some("/mnt/disk Directory Always"));
     waits(&world, "elsewhere", "1 node(s) didn't match PersistentVolume's node affinity");
 }
 

@@ -370,13 +370,19 @@ fn all_warnings(object: &Object) -> Vec<String> {
     if let Object::Pod(pod) = object
         && let Some(pod) = &pod.spec
     {
-        pod::no_effect::spec(pod, &spec, &mut warnings);
+        pod::no_effect::spec(pod, &spec, is_root(), &mut warnings);
     }
     let Some(template) = template::of(object) else { return warnings };
     let (job_template, job) = (spec.child("jobTemplate"), "spec");
     let at = if object.kind() == Kind::CronJob { job_template.child(job) } else { spec };
-    pod::no_effect::template(template, &at.child("template"), &mut warnings);
+    let at = at.child("template");
+    pod::no_effect::template(template, &at, is_root(), &mut warnings);
     warnings
+}
+
+/// True if this program is run by root, who can give containers rights that others cannot.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn admitted(object: Object, causes: Causes, warnings: Vec<String>) -> Result<Admitted, Refused> {

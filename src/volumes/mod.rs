@@ -7,6 +7,8 @@ pub mod empty_dir;
 
 pub mod files;
 
+pub mod fs_group;
+
 pub mod host_path;
 
 pub mod sub_path;

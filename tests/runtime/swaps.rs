@@ -29,7 +29,11 @@ fn empty_dir() -> MountSource {
 fn pod(number: usize, home: &Path, folder: &Path) -> Launch {
     let at =
         |name: &str| folder.join(format!("{name}-{number}")).to_str().expect("utf-8").to_owned();
-    let host = |path: String, kind: &str| MountSource::HostPath { path, kind: kind.into() };
+    let host = |path: String, kind: &str| MountSource::HostPath {
+        path,
+        kind: kind.into(),
+        group_change: None,
+    };
     let in_a_volume = |sub_path: Option<String>| {
         let source = host(home.to_str().expect("utf-8").into(), "Directory");
         Mount { sub_path, ..mount("/seen", "home", source) }

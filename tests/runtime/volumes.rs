@@ -21,7 +21,8 @@ fn empty_dir() -> MountSource {
 }
 
 fn host_path(path: &Path, kind: &str) -> MountSource {
-    MountSource::HostPath { path: path.to_str().expect("utf-8").into(), kind: kind.into() }
+    let path = path.to_str().expect("utf-8").into();
+    MountSource::HostPath { path, kind: kind.into(), group_change: None }
 }
 
 fn files(secret: bool) -> MountSource {

@@ -24,6 +24,7 @@ const HOST_PROCESSES: &str = "pods see the processes of the host";
 const NO_PROFILES: &str = "no profile is given to containers";
 const NO_SECCOMP_FILES: &str = "profiles in files are not read; RuntimeDefault stands in";
 const NO_TERMINAL: &str = "containers read /dev/null: attach is not served";
+const NO_RIGHTS: &str = "cronlet is run by an ordinary user here, who cannot give rights";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
 /// Policies by which names are resolved as the host does.
@@ -75,11 +76,6 @@ fn is_of_pods(affinity: &Affinity) -> bool {
 
 const POD_SECURITY: &[Row<PodSecurityContext>] = &[
     ("appArmorProfile", |s| has_profile(&s.app_armor_profile), NO_PROFILES),
-    (
-        "fsGroupChangePolicy",
-        |s| !is_one_of(&s.fs_group_change_policy, &["Always"]),
-        "what a volume holds keeps its group",
-    ),
     ("seLinuxOptions", |s| is_more(&s.se_linux_options), NO_PROFILES),
     ("seccompProfile", |s| is_in_a_file(&s.seccomp_profile), NO_SECCOMP_FILES),
     ("sysctls", |s| has_items(&s.sysctls), HOST_NETWORK),
@@ -109,6 +105,16 @@ const SECURITY: &[Row<SecurityContext>] = &[
     ("seccompProfile", |s| is_in_a_file(&s.seccomp_profile), NO_SECCOMP_FILES),
 ];
 
+/// Fields that only root's daemon can honour.
+const RIGHTS: &[Row<SecurityContext>] = &[
+    ("capabilities.add", adds_capabilities, NO_RIGHTS),
+    ("privileged", |s| s.privileged == Some(true), NO_RIGHTS),
+];
+
+fn adds_capabilities(security: &SecurityContext) -> bool {
+    security.capabilities.as_ref().is_some_and(|capabilities| has_items(&capabilities.add))
+}
+
 const PORT: &[Row<ContainerPort>] = &[
     ("hostIP", |p| !is_one_of(&p.host_ip, &["0.0.0.0"]), HOST_NETWORK),
     ("hostPort", |p| ![0, p.container_port].contains(&p.host_port.unwrap_or(0)), HOST_NETWORK),
@@ -135,15 +141,20 @@ const LIMITED: &[&str] = &["cpu", "memory"];
 
 /// A warning for each such field of a template in the field `at`, as the user wrote it (before
 /// defaults).
-pub fn template(template: &PodTemplateSpec, at: &Path<'_>, warnings: &mut Vec<String>) {
+pub fn template(
+    template: &PodTemplateSpec,
+    at: &Path<'_>,
+    is_root: bool,
+    warnings: &mut Vec<String>,
+) {
     if let Some(pod) = &template.spec {
-        spec(pod, &at.child("spec"), warnings);
+        spec(pod, &at.child("spec"), is_root, warnings);
     }
 }
 
 /// A warning for each such field of a pod's spec in the field `at`, as the user wrote it (before
-/// defaults).
-pub fn spec(spec: &PodSpec, at: &Path<'_>, warnings: &mut Vec<String>) {
+/// defaults). `is_root`: whether cronlet is run by root.
+pub fn spec(spec: &PodSpec, at: &Path<'_>, is_root: bool, warnings: &mut Vec<String>) {
     each(SPEC, spec, at, warnings);
     if let Some(resources) = &spec.resources {
         limits(resources, &at.child("resources"), warnings);
@@ -152,17 +163,21 @@ pub fn spec(spec: &PodSpec, at: &Path<'_>, warnings: &mut Vec<String>) {
         each(POD_SECURITY, security, &at.child("securityContext"), warnings);
     }
     for (index, one) in spec.init_containers.iter().flatten().enumerate() {
-        container(one, &at.child("initContainers").index(index), warnings);
+        container(one, &at.child("initContainers").index(index), is_root, warnings);
     }
     for (index, one) in spec.containers.iter().enumerate() {
-        container(one, &at.child("containers").index(index), warnings);
+        container(one, &at.child("containers").index(index), is_root, warnings);
     }
 }
 
-fn container(container: &Container, at: &Path<'_>, warnings: &mut Vec<String>) {
+fn container(container: &Container, at: &Path<'_>, is_root: bool, warnings: &mut Vec<String>) {
     each(CONTAINER, container, at, warnings);
     if let Some(security) = &container.security_context {
-        each(SECURITY, security, &at.child("securityContext"), warnings);
+        let at = at.child("securityContext");
+        each(SECURITY, security, &at, warnings);
+        if !is_root {
+            each(RIGHTS, security, &at, warnings);
+        }
     }
     if let Some(resources) = &container.resources {
         limits(resources, &at.child("resources"), warnings);
@@ -204,7 +219,7 @@ mod tests {
         let check = |pod: Value, want: &[&str]| {
             let read: PodSpec = serde_json::from_value(pod.clone()).expect("a pod's spec");
             let mut warnings = Vec::new();
-            spec(&read, &Path::root("spec"), &mut warnings);
+            spec(&read, &Path::root("spec"), true, &mut warnings);
             let fields: Vec<&str> =
                 warnings.iter().filter_map(|w| Some(w.split_once(": ")?.0)).collect();
             assert_eq!(fields, want, "{pod}");
@@ -262,7 +277,7 @@ mod tests {
             let pod = json!({"containers": [{"name": "a", "securityContext": own}]});
             let read: PodSpec = serde_json::from_value(pod).expect("a pod's spec");
             let mut warnings = Vec::new();
-            spec(&read, &Path::root("spec"), &mut warnings);
+            spec(&read, &Path::root("spec"), true, &mut warnings);
             assert_eq!(warnings, [""; 0], "{own}");
         }
         // As the API server gives a pod back that says nothing of all this.
@@ -281,7 +296,26 @@ mod tests {
         });
         let read: PodSpec = serde_json::from_value(read_back).expect("a pod's spec");
         let mut warnings = Vec::new();
-        spec(&read, &Path::root("spec"), &mut warnings);
+        spec(&read, &Path::root("spec"), true, &mut warnings);
         assert_eq!(warnings, [""; 0]);
+    }
+
+    #[test]
+    fn rights_that_an_ordinary_user_cannot_give_are_named() {
+        let own = json!({"privileged": true, "capabilities": {"add": ["NET_ADMIN"]}});
+        let others = json!({"privileged": false, "capabilities": {"add": [], "drop": ["ALL"]}});
+        let pod = json!({"initContainers": [{"name": "a", "securityContext": own}],
+            "containers": [{"name": "b", "securityContext": others}]});
+        let read: PodSpec = serde_json::from_value(pod).expect("a pod's spec");
+        for (is_root, want) in [(true, [].as_slice()), (false, &["capabilities.add", "privileged"])]
+        {
+            let mut warnings = Vec::new();
+            spec(&read, &Path::root("spec"), is_root, &mut warnings);
+            let want: Vec<String> = (want.iter())
+                .map(|field| format!("spec.initContainers[0].securityContext.{field}"))
+                .collect();
+            let fields = warnings.iter().filter_map(|w| Some(w.split_once(": ")?.0));
+            assert_eq!(fields.collect::<Vec<_>>(), want);
+        }
     }
 }

@@ -508,7 +508,13 @@ pub enum MountSource {
     /// A folder that lives as long as the pod; `memory`: a tmpfs.
     EmptyDir { memory: bool, size_bytes_max: Option<u64> },
     /// `hostPath`: `type` as Kubernetes checks it, empty for none.
-    HostPath { path: String, kind: String },
+    HostPath {
+        path: String,
+        kind: String,
+        /// When all in it gets the pod's `fsGroup`, as in a `local` volume; `None`: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group_change: Option<GroupChange>,
+    },
     /// A PersistentVolumeClaim's directory, by the name of its volume; made when it is not there.
     Claim {
         volume: String,
@@ -519,6 +525,14 @@ pub enum MountSource {
     /// ConfigMap, Secret, downwardAPI and projected: files with content, on a tmpfs where they are
     /// secret.
     Files { files: Vec<File>, secret: bool },
+}
+
+/// `fsGroupChangePolicy`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum GroupChange {
+    Always,
+    /// If the folder itself has another group or fewer rights.
+    OnRootMismatch,
 }
 
 #[derive(Clone, PartialEq, Hash, serde::Serialize, serde::Deserialize)]

@@ -5,16 +5,16 @@ use super::env::Resolved;
 use super::expand::{expand, unknown};
 use super::fields;
 use super::launch::{Problem, Sources};
-use super::observed::{File, Mount, MountSource, PodObserved, VolumeFiles, hash_of};
+use super::observed::{File, GroupChange, Mount, MountSource, PodObserved, VolumeFiles, hash_of};
 use crate::kinds::action::{Others, View};
 use crate::kinds::node::fits;
 use crate::kinds::quantity::Quantity;
 use crate::kinds::{Key, Kind, Object, persistent_volume, persistent_volume_claim};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, KeyToPath, Node, PersistentVolume,
-    PersistentVolumeClaim, PersistentVolumeSpec, Pod, ProjectedVolumeSource, Volume, VolumeMount,
-    VolumeProjection,
+    Container, DownwardAPIVolumeFile, EmptyDirVolumeSource, HostPathVolumeSource, KeyToPath, Node,
+    PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec, Pod, ProjectedVolumeSource,
+    Volume, VolumeMount, VolumeProjection,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,11 +148,11 @@ fn source(
         return self::empty_dir(empty_dir, &volume.name);
     }
     if let Some(host_path) = &volume.host_path {
-        let kind = host_path.type_.clone().unwrap_or_default();
-        return Ok(MountSource::HostPath { path: host_path.path.clone(), kind });
+        return Ok(of_host(host_path));
     }
     if let Some(claim) = &volume.persistent_volume_claim {
-        return self::claim(&claim.claim_name, &volume.name, sources);
+        let group_change = (claim.read_only != Some(true)).then(|| group_change(sources));
+        return self::claim(&claim.claim_name, &volume.name, group_change, sources);
     }
     let mut files = Files { volume: &volume.name, files: Vec::new(), secret: false };
     if let Some(map) = &volume.config_map {
@@ -177,7 +177,26 @@ fn is_read_only(volume: &Volume) -> bool {
     volume.persistent_volume_claim.as_ref().and_then(|claim| claim.read_only) == Some(true)
 }
 
-fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Problem> {
+fn of_host(source: &HostPathVolumeSource) -> MountSource {
+    let kind = source.type_.clone().unwrap_or_default();
+    MountSource::HostPath { path: source.path.clone(), kind, group_change: None }
+}
+
+/// `fsGroupChangePolicy`
+fn group_change(sources: &Sources) -> GroupChange {
+    let context = sources.spec.security_context.as_ref();
+    match context.and_then(|context| context.fs_group_change_policy.as_deref()) {
+        Some("OnRootMismatch") => GroupChange::OnRootMismatch,
+        _ => GroupChange::Always,
+    }
+}
+
+fn claim(
+    name: &str,
+    volume: &str,
+    group_change: Option<GroupChange>,
+    sources: &Sources,
+) -> Result<MountSource, Problem> {
     let key = Key::new(Kind::PersistentVolumeClaim, sources.namespace(), name);
     let Some(Object::PersistentVolumeClaim(claim)) = sources.view.others.get(&key) else {
         let why = format!("persistentvolumeclaim {name:?} not found");
@@ -194,7 +213,7 @@ fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Pro
         return Err(Problem::mount(volume, &why));
     }
     if let Some(found) = volume_of(&claim, sources.view.others) {
-        return of_volume(&found, volume);
+        return of_volume(&found, volume, group_change);
     }
     let size = spec.and_then(persistent_volume_claim::check::size);
     let bytes = size.filter(|size| !size.is_zero()).map(|size| size.value());
@@ -203,15 +222,19 @@ fn claim(name: &str, volume: &str, sources: &Sources) -> Result<MountSource, Pro
 }
 
 /// Returns the path of a PersistentVolume's data on this host.
-fn of_volume(found: &PersistentVolume, volume: &str) -> Result<MountSource, Problem> {
+fn of_volume(
+    found: &PersistentVolume,
+    volume: &str,
+    group_change: Option<GroupChange>,
+) -> Result<MountSource, Problem> {
     let nothing = PersistentVolumeSpec::default();
     let spec = found.spec.as_ref().unwrap_or(&nothing);
     if let Some(host_path) = &spec.host_path {
-        let kind = host_path.type_.clone().unwrap_or_default();
-        return Ok(MountSource::HostPath { path: host_path.path.clone(), kind });
+        return Ok(of_host(host_path));
     }
     if let Some(local) = &spec.local {
-        return Ok(MountSource::HostPath { path: local.path.clone(), kind: "Directory".into() });
+        let (path, kind) = (local.path.clone(), "Directory".to_owned());
+        return Ok(MountSource::HostPath { path, kind, group_change });
     }
     Err(not_supported(volume, &persistent_volume::check::source_name(spec)))
 }

@@ -15,9 +15,9 @@ use super::spawn::{Refusal, words};
 use super::view::{self, Show};
 use super::working_dir::{self, WorkingDir};
 use crate::host::mounts;
-use crate::kinds::pod::observed::{Launch, Mount, MountSource, VolumeFiles};
+use crate::kinds::pod::observed::{GroupChange, Launch, Mount, MountSource, VolumeFiles};
 use crate::runtimes::process::place::{self, Place};
-use crate::volumes::{self, claim, empty_dir, host_path, sub_path};
+use crate::volumes::{self, claim, empty_dir, fs_group, host_path, sub_path};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::process::Pid;
 use std::collections::BTreeSet;
@@ -37,6 +37,8 @@ pub struct Space {
     tmpfs: BTreeSet<String>,
     /// One of them is an emptyDir, whose content exists nowhere else.
     has_memory: bool,
+    /// Volumes that have the pod's group, by name.
+    given: BTreeSet<String>,
 }
 
 /// What was made ready for one launch.
@@ -141,7 +143,10 @@ impl Space {
         }
         let folder = place.folder.join("volumes").join(&mount.volume);
         match &mount.source {
-            MountSource::HostPath { path, .. } => return Ok(path.into()),
+            MountSource::HostPath { path, group_change, .. } => {
+                self.give_group(mount, path, fs_group.zip(*group_change))?;
+                return Ok(path.into());
+            }
             MountSource::Claim { volume, size_bytes_max } if place::is_plain(volume) => {
                 let folder = place.claim(volume);
                 claim::make(&folder, fs_group, *size_bytes_max).map_err(|e| about(mount, &e))?;
@@ -168,6 +173,22 @@ impl Space {
             }
         }
         Ok(folder)
+    }
+
+    /// Gives a volume that others filled to the pod's group, once for all of its containers.
+    fn give_group(
+        &mut self,
+        mount: &Mount,
+        path: &str,
+        change: Option<(u32, GroupChange)>,
+    ) -> Result<(), Refusal> {
+        let is_root = rustix::process::geteuid().is_root();
+        let Some((group, change)) = change.filter(|_| is_root) else { return Ok(()) };
+        if !self.given.contains(&mount.volume) && Path::new(path).is_dir() {
+            fs_group::apply(path.as_ref(), group, change).map_err(|e| about(mount, &e))?;
+            self.given.insert(mount.volume.clone());
+        }
+        Ok(())
     }
 
     /// Brings the files of a volume up to date, if it was made for a container that may run.
