@@ -4,9 +4,10 @@
 mod common;
 
 use common::merge;
-use cronlet::kinds::refused::Refused;
-use cronlet::kinds::{Kind, admission};
-use cronlet::manifest::{self, Strictness};
+use cronlet_api::admission;
+use cronlet_api::kind::Kind;
+use cronlet_api::manifest::{self, Strictness};
+use cronlet_api::refused::Refused;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

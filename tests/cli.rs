@@ -5,8 +5,8 @@
 #[allow(dead_code)]
 mod server;
 
-use cronlet::engine::Event;
-use cronlet::kinds::pod::observed::{Exit, HookState, News, Report};
+use cronlet_engine::Event;
+use cronlet_plan::order::{Exit, HookState, News, Report};
 use server::Server;
 use std::io::Write;
 use std::path::Path;

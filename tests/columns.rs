@@ -1,8 +1,8 @@
 //! Tables against what kubectl printed in the recorded scenarios.
 
-use cronlet::kinds::columns::{cells, columns};
-use cronlet::kinds::{Kind, Object};
-use cronlet::time::{SignedDuration, Timestamp};
+use cronlet_api::columns::{cells, columns};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::time::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

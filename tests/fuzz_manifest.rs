@@ -4,9 +4,10 @@
 //! `CRONLET_FUZZ_SECONDS` says how long (1 by default); a failure prints the seed and the input,
 //! and `CRONLET_FUZZ_SEED` starts from that seed again.
 
-use cronlet::kinds::{Kind, admission};
-use cronlet::manifest::{self, Strictness};
-use cronlet::seed::Seed;
+use cronlet_api::admission;
+use cronlet_api::kind::Kind;
+use cronlet_api::manifest::{self, Strictness};
+use cronlet_api::seed::Seed;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -179,7 +180,7 @@ fn answer(bytes: &[u8]) {
     }
 }
 
-fn admit(object: cronlet::kinds::Object) {
+fn admit(object: cronlet_api::kind::Object) {
     let identity =
         admission::Identity { uid: "00000000-0000-4000-8000-000000000001", suffix: "abcde" };
     let namespace = match object.namespace() {

@@ -1,14 +1,14 @@
 //! What goes with its owner, and what waits for whom: deletion in the background, in the foreground
 //! and of orphans, finalizers, and Namespaces, on the real engine and store.
 
-use cronlet::engine::{DeleteOptions, Engine, Event, Request};
-use cronlet::kinds::action::Settings;
-use cronlet::kinds::pod::observed::{Exit, News, Report};
-use cronlet::kinds::refused::Refused;
-use cronlet::kinds::{Key, Kind, Object};
-use cronlet::seed::Seed;
-use cronlet::store::{FileDisk, Store};
-use cronlet::time::{SignedDuration, Timestamp};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{SignedDuration, Timestamp};
+use cronlet_engine::store::{FileDisk, Store};
+use cronlet_engine::{DeleteOptions, Engine, Event, Request};
+use cronlet_plan::order::{Exit, News, Report};
 use serde_json::{Value, json};
 
 struct World {

@@ -1,8 +1,8 @@
 //! Manifests as people write them, and as nobody should: what is read, and what is said of the
 //! rest.
 
-use cronlet::kinds::Kind;
-use cronlet::manifest::{self, Strictness};
+use cronlet_api::kind::Kind;
+use cronlet_api::manifest::{self, Strictness};
 use serde_json::{Value, json};
 
 /// One line for each document: `line: <JSON of the object>` or the error's own lines.

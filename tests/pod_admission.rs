@@ -3,10 +3,10 @@
 
 mod common;
 
-use cronlet::kinds::check::{Causes, Path};
-use cronlet::kinds::pod::{check, defaults};
-use cronlet::kinds::{Kind, Object};
-use cronlet::manifest::{self, Strictness};
+use cronlet_api::check::{Causes, Path};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::manifest::{self, Strictness};
+use cronlet_api::pod::{check, defaults};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! The rules of pods as tables, by subject: a change to a plain pod, and the causes that it brings.
 //! What the recordings hold is tested by `pod_admission`; here are the rules that they lack.
 
-use cronlet::kinds::check::{Causes, Path};
-use cronlet::kinds::pod::{check, defaults};
+use cronlet_api::check::{Causes, Path};
+use cronlet_api::pod::{check, defaults};
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
 use serde_json::{Value, json};
 

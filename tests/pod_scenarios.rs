@@ -4,13 +4,15 @@
 
 mod common;
 
-use cronlet::kinds::action::{Action, Others, Settings, View};
-use cronlet::kinds::pod::observed::{ContainerState, Exit, HookState, News, PodObserved, Report};
-use cronlet::kinds::pod::ports::Ports;
-use cronlet::kinds::pod::probe::{ProbeKind, Probed, Told};
-use cronlet::kinds::pod::{events, plan, queue, status};
-use cronlet::kinds::{Key, Object};
-use cronlet::time::{ClockSteps, Timestamp};
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{ClockSteps, Timestamp};
+use cronlet_plan::kubelet::ports::Ports;
+use cronlet_plan::kubelet::probe::{ProbeKind, Probed, Told};
+use cronlet_plan::kubelet::{events, plan, status};
+use cronlet_plan::order::{ContainerState, Exit, HookState, News, PodObserved, Report};
+use cronlet_plan::plan::{Action, Others, View};
+use cronlet_plan::scheduler::queue;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Node, Pod, PodStatus};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,11 +103,11 @@ impl Others for Nothing {
         None
     }
 
-    fn list(&self, _: cronlet::kinds::Kind, _: &str) -> Vec<Object> {
+    fn list(&self, _: cronlet_api::kind::Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }
 
-    fn orphans(&self, _: cronlet::kinds::Kind, _: &str) -> Vec<Object> {
+    fn orphans(&self, _: cronlet_api::kind::Kind, _: &str) -> Vec<Object> {
         Vec::new()
     }
 }

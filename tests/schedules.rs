@@ -1,10 +1,10 @@
 //! Schedules against the recorded answers of Kubernetes' own cron library, and against themselves
 //! in every zone.
 
-use cronlet::kinds::action::Dst;
-use cronlet::kinds::cron_job::schedule::{Schedule, Zone};
-use cronlet::seed::Seed;
-use cronlet::time::{SignedDuration, Timestamp};
+use cronlet_api::cron_job::schedule::{Schedule, Zone};
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeSet;

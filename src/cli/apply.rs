@@ -6,13 +6,13 @@ use super::get;
 use super::manifests::{self, Manifests};
 use super::output::{self, Format};
 use super::target::full_name;
-use crate::kinds::Object;
+use cronlet_api::kind::Object;
 use hyper::Method;
 use std::path::PathBuf;
 
 /// Create or change objects so that they are as a manifest says
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A manifest file, a folder of them, or - for standard input
     #[arg(short, long, required = true, value_name = "FILE")]
     filename: Vec<PathBuf>,
@@ -27,7 +27,7 @@ pub struct Args {
     output: Format,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let Manifests { objects, is_partial } =
         manifests::read(&args.filename, args.namespace.as_deref())?;
     let mut failed = is_partial.then_some(Failure::Quiet(1));

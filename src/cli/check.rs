@@ -2,11 +2,11 @@
 
 use super::failure::Failure;
 use super::yaml;
-use crate::kinds::admission::{self, Admitted};
-use crate::kinds::refused::Refused;
-use crate::kinds::template;
-use crate::kinds::{Key, Object};
-use crate::manifest::{self, Document, ManifestError, Problem, Versions};
+use cronlet_api::admission::{self, Admitted};
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::manifest::{self, Document, ManifestError, Problem, Versions};
+use cronlet_api::refused::Refused;
+use cronlet_api::template;
 use std::collections::HashMap;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Exits with 0 if all are good, 1 if one was refused, 2 if a file could not be read.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files or folders (.yaml, .yml and .json in them); `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// Lines for a reader
     #[default]
     Table,
@@ -51,7 +51,7 @@ pub enum Output {
     Trouble,
 }
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut checking = Checking::new(args, &mut out, std::io::stderr());
     for file in &args.files {
@@ -64,7 +64,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// Checks files for another command: the good objects as they are written, and
 /// the exit code that `cronlet check` would have. What is wrong is told on standard error.
-pub fn good_objects(files: &[PathBuf], namespace: &str) -> std::io::Result<(Vec<Object>, u8)> {
+pub(crate) fn good_objects(
+    files: &[PathBuf],
+    namespace: &str,
+) -> std::io::Result<(Vec<Object>, u8)> {
     let args = Args {
         files: files.to_owned(),
         output: Output::Trouble,

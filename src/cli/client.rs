@@ -1,8 +1,8 @@
 //! Speaks to the daemon: HTTP over its unix socket, one connection a request.
 
 use super::failure::Failure;
-use crate::kinds::{Key, Kind};
 use anyhow::{Context, anyhow};
+use cronlet_api::kind::{Key, Kind};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response};
@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-pub struct Client {
+pub(crate) struct Client {
     socket: PathBuf,
     runtime: Runtime,
 }
 
 impl Client {
-    pub fn new(socket: PathBuf) -> Result<Client, Failure> {
+    pub(crate) fn new(socket: PathBuf) -> Result<Client, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -27,17 +27,17 @@ impl Client {
         Ok(Client { socket, runtime })
     }
 
-    pub fn get(&self, path: &str) -> Result<Bytes, Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<Bytes, Failure> {
         self.send(Method::GET, path, "", Vec::new())
     }
 
     /// Reads what the daemon answers with as JSON.
-    pub fn value(&self, path: &str) -> Result<serde_json::Value, Failure> {
+    pub(crate) fn value(&self, path: &str) -> Result<serde_json::Value, Failure> {
         read_value(&self.get(path)?)
     }
 
     /// Sends a request and returns the body of the answer; warnings go to stderr.
-    pub fn send(
+    pub(crate) fn send(
         &self,
         method: Method,
         path: &str,
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// Hands over the answer chunk by chunk as it comes, until it ends or `take` breaks.
-    pub fn stream(
+    pub(crate) fn stream(
         &self,
         path: &str,
         mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// As [`Client::stream`], line by line.
-    pub fn lines(
+    pub(crate) fn lines(
         &self,
         path: &str,
         mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
@@ -127,12 +127,12 @@ impl Client {
     }
 }
 
-pub fn read_value(body: &[u8]) -> Result<serde_json::Value, Failure> {
+pub(crate) fn read_value(body: &[u8]) -> Result<serde_json::Value, Failure> {
     Ok(serde_json::from_slice(body).context("the daemon's answer is no JSON")?)
 }
 
 /// The URL of all objects of a kind, of one namespace or of all.
-pub fn collection(kind: Kind, namespace: Option<&str>) -> String {
+pub(crate) fn collection(kind: Kind, namespace: Option<&str>) -> String {
     let info = kind.info();
     let group = match info.group {
         "" => format!("/api/{}", info.version),
@@ -144,12 +144,12 @@ pub fn collection(kind: Kind, namespace: Option<&str>) -> String {
     }
 }
 
-pub fn object(key: &Key) -> String {
+pub(crate) fn object(key: &Key) -> String {
     format!("{}/{}", collection(key.kind, Some(&key.namespace)), escaped(&key.name))
 }
 
 /// Percent signs for all that has a meaning in a URL.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut url = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -163,7 +163,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// A query from the pairs that have a value.
-pub fn query(pairs: &[(&str, Option<String>)]) -> String {
+pub(crate) fn query(pairs: &[(&str, Option<String>)]) -> String {
     let mut url = String::new();
     for (name, value) in pairs {
         if let Some(value) = value {

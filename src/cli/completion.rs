@@ -10,25 +10,25 @@ use std::path::PathBuf;
 ///
 /// For bash: cronlet completion bash > /etc/bash_completion.d/cronlet
 #[derive(Debug, clap::Args)]
-pub struct CompletionArgs {
+pub(crate) struct CompletionArgs {
     shell: clap_complete::Shell,
 }
 
 /// Print the manual page, or write one for each command
 #[derive(Debug, clap::Args)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Write cronlet.1, cronlet-get.1 and so on into this folder
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
 
-pub fn completion(args: &CompletionArgs, mut command: Command) -> Result<(), Failure> {
+pub(crate) fn completion(args: &CompletionArgs, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "cronlet", &mut script);
     write_text(&String::from_utf8_lossy(&script))
 }
 
-pub fn man(args: &ManArgs, command: Command) -> Result<(), Failure> {
+pub(crate) fn man(args: &ManArgs, command: Command) -> Result<(), Failure> {
     if let Some(folder) = &args.to {
         let unwritten = || format!("the pages cannot be written to {}", folder.display());
         return Ok(clap_mangen::generate_to(command, folder).with_context(unwritten)?);

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::get;
 use super::manifests::{self, Manifests};
 use super::target::{Target, full_kind};
-use crate::kinds::{Key, Kind};
+use cronlet_api::kind::{Key, Kind};
 use hyper::Method;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Delete objects by name, by label, or those that a file names
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// KIND NAME..., or kind/name...
     #[arg(value_name = "KIND [NAME]", required_unless_present = "filename")]
     target: Vec<String>,
@@ -53,7 +53,7 @@ enum Cascade {
     Orphan,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let (keys, is_partial) = keys(args, client)?;
     let mut failed = is_partial.then_some(Failure::Quiet(1));
     for key in keys {
@@ -75,7 +75,7 @@ fn keys(args: &Args, client: &Client) -> Result<(Vec<Key>, bool), Failure> {
     if !args.filename.is_empty() {
         let Manifests { objects, is_partial } =
             manifests::read(&args.filename, args.namespace.as_deref())?;
-        return Ok((objects.iter().map(crate::kinds::Object::key).collect(), is_partial));
+        return Ok((objects.iter().map(cronlet_api::kind::Object::key).collect(), is_partial));
     }
     let namespace = args.namespace.as_deref().unwrap_or("default");
     let mut keys = Vec::new();
@@ -103,7 +103,7 @@ fn selected(
 ) -> Result<Vec<Key>, Failure> {
     let query = client::query(&[("labelSelector", args.selector.clone())]);
     let objects = get::list(client, kind, Some(namespace), &query)?;
-    Ok(objects.iter().map(crate::kinds::Object::key).collect())
+    Ok(objects.iter().map(cronlet_api::kind::Object::key).collect())
 }
 
 fn delete(args: &Args, client: &Client, key: &Key) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Each pod gets its grace period. What runs when the timeout is over is killed. A daemon that runs
 /// would start its pods again, so it has to be stopped first.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Where the daemon kept its state [default: /var/lib/cronlet, or ~/.local/state/cronlet]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -20,7 +20,7 @@ pub struct Args {
     timeout: u64,
 }
 
-pub fn run(args: &Args, rooms: &Rooms) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, rooms: &Rooms) -> Result<(), Failure> {
     let state = args.state.clone().unwrap_or_else(paths::state);
     // Nobody may read it; what is asked for is done all the same.
     let say = |line| drop(write_text(&format!("{line}\n")));

@@ -41,7 +41,7 @@ fn hint(socket: &Path) -> &'static str {
 }
 
 /// What scripts may rely on; the last lines of `cronlet help`.
-pub const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed, or refused by the daemon

@@ -4,8 +4,8 @@ use super::client::{self, Client};
 use super::failure::Failure;
 use super::output::{self, Format, TableStyle};
 use super::target::{Scope, Target, full_name};
-use crate::kinds::{Key, Kind, Object};
 use anyhow::Context;
+use cronlet_api::kind::{Key, Kind, Object};
 use std::ops::ControlFlow;
 
 /// Show objects
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 /// KIND is a kind, its plural or short name, several joined by commas, or `all`. KIND NAME may be
 /// written kind/name.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// KIND, KIND NAME..., or kind/name...
     #[arg(required = true, value_name = "KIND [NAME]")]
     target: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Args {
     output: Format,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let targets = Target::parse_all(&args.target)?;
     if args.watch {
         return match targets.as_slice() {
@@ -83,16 +83,16 @@ fn fetch(args: &Args, client: &Client, target: &Target) -> Result<Vec<Object>, F
     }
 }
 
-pub fn read_object(client: &Client, key: &Key) -> Result<Object, Failure> {
+pub(crate) fn read_object(client: &Client, key: &Key) -> Result<Object, Failure> {
     parse(key.kind, &client.get(&client::object(key))?)
 }
 
-pub fn parse(kind: Kind, json: &[u8]) -> Result<Object, Failure> {
+pub(crate) fn parse(kind: Kind, json: &[u8]) -> Result<Object, Failure> {
     Ok(kind.read_json(json).context("the daemon's answer cannot be read")?)
 }
 
 /// All objects of a kind, in the order of their names.
-pub fn list(
+pub(crate) fn list(
     client: &Client,
     kind: Kind,
     namespace: Option<&str>,

@@ -6,13 +6,13 @@ use super::output::{self, Format};
 use super::table;
 use super::target::Scope;
 use super::trigger::cron_job_name;
-use crate::kinds::action::{Outcome, Run};
-use crate::time::{SignedDuration, Timestamp};
 use anyhow::Context;
+use cronlet_api::run::{Outcome, Run};
+use cronlet_api::time::{SignedDuration, Timestamp};
 
 /// Show what ran, when, how late, for how long, and how it ended
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only this CronJob
     #[arg(value_name = "CRONJOB")]
     name: Option<String>,
@@ -26,7 +26,7 @@ pub struct Args {
     output: Format,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let base = "/apis/cronlet.dev/v1";
     let namespace = args.scope.namespace().map(client::escaped);
     let path = match (&args.name, namespace) {

@@ -4,8 +4,8 @@ use super::client::{self, Client};
 use super::failure::Failure;
 use super::get;
 use super::target::Target;
-use crate::kinds::{Key, Kind, Object};
 use anyhow::anyhow;
+use cronlet_api::kind::{Key, Kind, Object};
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 ///
 /// Of a pod, of job/NAME, or of the last run of cronjob/NAME.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// POD, pod/NAME, job/NAME or cronjob/NAME
     #[arg(value_name = "POD")]
     target: String,
@@ -40,7 +40,7 @@ pub struct Args {
     since: Option<u64>,
     /// Only what is not older than this RFC 3339 time
     #[arg(long, value_name = "TIME", conflicts_with = "since")]
-    since_time: Option<crate::time::Timestamp>,
+    since_time: Option<cronlet_api::time::Timestamp>,
     /// With the time of each line
     #[arg(long)]
     timestamps: bool,
@@ -49,7 +49,7 @@ pub struct Args {
     limit_bytes: Option<u64>,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let pod = pod(args, client)?;
     let container = match args.container.as_ref().or(args.container_word.as_ref()) {
         Some(container) => Some(container.clone()),

@@ -1,14 +1,14 @@
 //! `-f`: the objects of manifest files, folders and standard input.
 
 use super::failure::Failure;
-use crate::kinds::Object;
-use crate::manifest::{self, Document, ManifestError};
 use anyhow::{Context, anyhow};
+use cronlet_api::kind::Object;
+use cronlet_api::manifest::{self, Document, ManifestError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Contents of the files.
-pub struct Manifests {
+pub(crate) struct Manifests {
     pub objects: Vec<Object>,
     /// True if some documents are passed over: the command ends with 1, as kubectl does.
     pub is_partial: bool,
@@ -17,7 +17,7 @@ pub struct Manifests {
 /// Every object of the files, in order; those that name no namespace get `namespace`, or `default`.
 /// Passed over with a word are kinds that are not served, and objects of another namespace than the
 /// one that was asked for. A broken document is shown with its place, and nothing is returned then.
-pub fn read(files: &[PathBuf], namespace: Option<&str>) -> Result<Manifests, Failure> {
+pub(crate) fn read(files: &[PathBuf], namespace: Option<&str>) -> Result<Manifests, Failure> {
     let (mut objects, mut is_partial) = (Vec::new(), false);
     let mut broken = 0;
     for path in files {

@@ -3,15 +3,15 @@
 use super::failure::Failure;
 use super::target::full_name;
 use super::{table, yaml};
-use crate::kinds::columns::{cells, columns};
-use crate::kinds::{Kind, Object};
-use crate::time::{Clock, SystemClock};
+use cronlet_api::columns::{cells, columns};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::time::{Clock, SystemClock};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     Table,
     /// A table with more columns
     Wide,
@@ -23,7 +23,7 @@ pub enum Format {
 
 /// Writes a document as JSON, indented as kubectl does, or as YAML. As with kubectl, who manages
 /// which fields is left out.
-pub fn write_value(format: Format, mut value: Value) -> Result<(), Failure> {
+pub(crate) fn write_value(format: Format, mut value: Value) -> Result<(), Failure> {
     hide_managers(&mut value);
     let items = value.get_mut("items").and_then(Value::as_array_mut);
     items.into_iter().flatten().for_each(hide_managers);
@@ -40,7 +40,7 @@ fn hide_managers(object: &mut Value) {
     }
 }
 
-pub fn indented(value: &Value) -> String {
+pub(crate) fn indented(value: &Value) -> String {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
@@ -49,21 +49,21 @@ pub fn indented(value: &Value) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-pub fn write_text(text: &str) -> Result<(), Failure> {
+pub(crate) fn write_text(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
 
 /// A list of objects of any kinds, as kubectl prints it.
-pub fn list_value(objects: &[Object]) -> Value {
+pub(crate) fn list_value(objects: &[Object]) -> Value {
     let metadata = json!({ "resourceVersion": "" });
     json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": objects })
 }
 
 /// How a table is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct TableStyle {
+pub(crate) struct TableStyle {
     pub wide: bool,
     pub with_namespace: bool,
     /// Names with their kind, where tables of several kinds follow one another.
@@ -71,7 +71,7 @@ pub struct TableStyle {
     pub with_head: bool,
 }
 
-pub fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
+pub(crate) fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
     let now = SystemClock.now();
     let columns = columns(kind);
     let with_namespace = style.with_namespace && !kind.info().is_cluster_scoped;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Of the service and root: `/run/cronlet/cronlet.sock`; of a user:
 /// `$XDG_RUNTIME_DIR/cronlet/cronlet.sock`, or in the state folder.
-pub fn socket() -> PathBuf {
+pub(crate) fn socket() -> PathBuf {
     if is_root() {
         return PathBuf::from("/run/cronlet/cronlet.sock");
     }
@@ -16,7 +16,7 @@ pub fn socket() -> PathBuf {
 
 /// Of the service and root: `/var/lib/cronlet`; of a user: `$XDG_STATE_HOME/cronlet` or
 /// `~/.local/state/cronlet`.
-pub fn state() -> PathBuf {
+pub(crate) fn state() -> PathBuf {
     if is_root() {
         return PathBuf::from("/var/lib/cronlet");
     }
@@ -26,7 +26,7 @@ pub fn state() -> PathBuf {
 
 /// Of the service and root: `/etc/cronlet`; of a user: `$XDG_CONFIG_HOME/cronlet` or
 /// `~/.config/cronlet`.
-pub fn configuration() -> PathBuf {
+pub(crate) fn configuration() -> PathBuf {
     if is_root() {
         return PathBuf::from("/etc/cronlet");
     }

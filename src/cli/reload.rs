@@ -12,7 +12,7 @@ use hyper::Method;
 /// they stay so until what the file says of them changes, or `cronlet apply -f FILE`. Exits with 1
 /// if something is wrong.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Delete now what no file has any more, also where much of the folder is gone
     #[arg(long)]
     prune: bool,
@@ -29,7 +29,7 @@ struct Found {
     differences: Vec<String>,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let query = client::query(&[("prune", args.prune.then(|| "true".to_owned()))]);
     let path = format!("/apis/cronlet.dev/v1/reload{query}");
     let answer = client.send(Method::POST, &path, "", Vec::new())?;

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::paths;
-use crate::startup::Startup;
+use cronlet_api::startup::Startup;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Reads the configuration and every manifest of DIR, runs them until it is stopped, and answers on
 /// its socket.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The folder of manifests [default: /etc/cronlet/jobs, or ~/.config/cronlet/jobs]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,

@@ -4,14 +4,14 @@ use super::client::{self, Client};
 use super::failure::Failure;
 use super::output::write_text;
 use super::target::{Target, full_name};
-use crate::kinds::Key;
 use anyhow::anyhow;
+use cronlet_api::kind::Key;
 use hyper::Method;
 use serde_json::{Value, json};
 
 /// Set how many pods a Deployment, ReplicaSet or StatefulSet has
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// KIND NAME..., or kind/name...
     #[arg(required = true, value_name = "KIND NAME")]
     target: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Args {
     current_replicas: Option<i32>,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     for Target { kind, name } in Target::parse_all(&args.target)? {
         let singular = kind.info().singular;
         if !kind.info().has_scale {

@@ -4,13 +4,13 @@ use super::client::{self, Client};
 use super::failure::Failure;
 use super::output::write_text;
 use super::target::{Target, full_name};
-use crate::kinds::{Key, Kind};
+use cronlet_api::kind::{Key, Kind};
 use hyper::Method;
 use serde_json::json;
 
 /// A suspended CronJob starts nothing; what runs goes on. A suspended Job stops its pods.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// NAME of a CronJob, or cronjob/NAME or job/NAME
     #[arg(required = true, value_name = "CRONJOB")]
     names: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Args {
     namespace: String,
 }
 
-pub fn run(args: &Args, suspend: bool, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, suspend: bool, client: &Client) -> Result<(), Failure> {
     for word in &args.names {
         let key = key(word, &args.namespace)?;
         let patch = json!({ "spec": { "suspend": suspend } }).to_string().into_bytes();

@@ -1,13 +1,13 @@
 //! Text in columns, as Go's tabwriter lays it out, which kubectl prints with.
 
 /// Columns of `get`: each at least six wide with the three blanks that part it from the next.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let lines: Vec<String> = rows.iter().map(|row| row.join("\t")).collect();
     lay_out(&lines.join("\n"), 6, 3)
 }
 
 /// The text of `describe`: two blanks between columns.
-pub fn describe(text: &str) -> String {
+pub(crate) fn describe(text: &str) -> String {
     lay_out(text, 0, 2)
 }
 

@@ -2,11 +2,11 @@
 //! namespace.
 
 use super::failure::Failure;
-use crate::kinds::Kind;
+use cronlet_api::kind::Kind;
 
 /// `-n` and `-A`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Scope {
+pub(crate) struct Scope {
     /// Namespace
     #[arg(short, long, default_value = "default", value_name = "NAME")]
     pub namespace: String,
@@ -17,21 +17,21 @@ pub struct Scope {
 
 impl Scope {
     /// `None` for all namespaces.
-    pub fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         (!self.all_namespaces).then_some(self.namespace.as_str())
     }
 }
 
 /// A kind, or one object of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     pub kind: Kind,
     pub name: Option<String>,
 }
 
 impl Target {
     /// Reads the words behind a command: `cj,jobs`, `pod a b`, `pod/a job/b`, `all`.
-    pub fn parse_all(words: &[String]) -> Result<Vec<Target>, Failure> {
+    pub(crate) fn parse_all(words: &[String]) -> Result<Vec<Target>, Failure> {
         let Some(first) = words.first() else {
             return Err(Failure::usage(format!("name a kind: {}", known_kinds())));
         };
@@ -56,7 +56,7 @@ impl Target {
     }
 
     /// `kind/name`
-    pub fn parse_pair(word: &str) -> Result<Target, Failure> {
+    pub(crate) fn parse_pair(word: &str) -> Result<Target, Failure> {
         match word.split_once('/') {
             Some((kind, name)) if !name.is_empty() && !name.contains('/') => {
                 Ok(Target { kind: parse_kind(kind)?, name: Some(name.to_owned()) })
@@ -96,12 +96,12 @@ fn known_kinds() -> String {
 }
 
 /// How kubectl names an object: `cronjob.batch/hi`, `pod/web`.
-pub fn full_name(kind: Kind, name: &str) -> String {
+pub(crate) fn full_name(kind: Kind, name: &str) -> String {
     format!("{}/{name}", full_kind(kind))
 }
 
 /// `cronjob.batch`, `pod`
-pub fn full_kind(kind: Kind) -> String {
+pub(crate) fn full_kind(kind: Kind) -> String {
     let info = kind.info();
     match info.group {
         "" => info.singular.to_owned(),

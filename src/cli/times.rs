@@ -1,9 +1,9 @@
 //! Times as people write and read them: on a zone's own clock, and how far off.
 
-use crate::kinds::action::Dst;
-use crate::kinds::cron_job::schedule::Zone;
-use crate::time::{SignedDuration, Timestamp};
 use anyhow::Context;
+use cronlet_api::cron_job::schedule::Zone;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::{SignedDuration, Timestamp};
 use jiff::civil;
 
 /// `--dst`
@@ -25,7 +25,7 @@ impl From<DstRule> for Dst {
 }
 
 /// An instant with its offset, or a time on the zone's own clock.
-pub fn time(text: &str, zone: &Zone) -> anyhow::Result<Timestamp> {
+pub(crate) fn time(text: &str, zone: &Zone) -> anyhow::Result<Timestamp> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
     }
@@ -39,14 +39,14 @@ pub fn time(text: &str, zone: &Zone) -> anyhow::Result<Timestamp> {
 }
 
 /// A time that the clock does not show.
-pub fn wall_time(wall: i64) -> String {
+pub(crate) fn wall_time(wall: i64) -> String {
     Timestamp::from_second(wall)
         .map(|wall| wall.strftime("%Y-%m-%d %H:%M:%S").to_string())
         .unwrap_or_default()
 }
 
 /// Such as `Sun 2026-03-29 03:00:00 +02:00 Europe/Paris`.
-pub fn local(at: Timestamp, zone: Zone) -> String {
+pub(crate) fn local(at: Timestamp, zone: Zone) -> String {
     let offset = i32::try_from(zone.offset_seconds(at)).unwrap_or_default();
     let offset = jiff::tz::Offset::from_seconds(offset).unwrap_or(jiff::tz::Offset::UTC);
     let clock = at.to_zoned(offset.to_time_zone());
@@ -54,7 +54,7 @@ pub fn local(at: Timestamp, zone: Zone) -> String {
 }
 
 /// The two largest units that count: `1d2h`, `3m20s`, `45s`.
-pub fn how_long(wait: SignedDuration) -> String {
+pub(crate) fn how_long(wait: SignedDuration) -> String {
     let seconds = ((wait.as_millis() + 999) / 1000).max(0);
     let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let mut left = seconds;

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::get;
 use super::output::write_text;
 use super::target::{Target, full_name};
-use crate::kinds::Kind;
+use cronlet_api::kind::Kind;
 use hyper::Method;
 
 /// Run a CronJob now
@@ -13,7 +13,7 @@ use hyper::Method;
 /// Honours its concurrency policy: under Forbid nothing is started while a run goes on, unless
 /// --force.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// NAME of a CronJob, or cronjob/NAME
     #[arg(value_name = "CRONJOB")]
     name: String,
@@ -25,7 +25,7 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let name = cron_job_name(&args.name)?;
     let path = format!(
         "/apis/cronlet.dev/v1/namespaces/{}/cronjobs/{}/trigger{}",
@@ -38,7 +38,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
 }
 
 /// The name, from `NAME` or `cronjob/NAME`.
-pub fn cron_job_name(word: &str) -> Result<String, Failure> {
+pub(crate) fn cron_job_name(word: &str) -> Result<String, Failure> {
     if !word.contains('/') {
         return Ok(word.to_owned());
     }

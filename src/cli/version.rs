@@ -7,13 +7,13 @@ use serde_json::json;
 
 /// Show the version of this program and of the daemon
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// How to show it
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let daemon = match client.get("/version") {
         Ok(body) => Some(client::read_value(&body)?),
         Err(Failure::Unreachable { .. }) => None,

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 /// One document, ended by a line break.
-pub fn document(value: &Value) -> String {
+pub(crate) fn document(value: &Value) -> String {
     let mut out = String::new();
     match value {
         Value::Object(fields) if !fields.is_empty() => write_fields(&mut out, fields, 0, true),
@@ -237,11 +237,11 @@ nested:
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x" }, "data": data,
         });
         let yaml = document(&map);
-        let mut documents = crate::manifest::read(yaml.as_bytes(), "yaml");
+        let mut documents = cronlet_api::manifest::read(yaml.as_bytes(), "yaml");
         let read = documents.pop().expect("one document");
         let read = read.unwrap_or_else(|error| panic!("{}\n{yaml}", error.report()));
         assert!(documents.is_empty(), "{yaml}");
-        let crate::kinds::Object::ConfigMap(map) = read.object else { panic!("{yaml}") };
+        let cronlet_api::kind::Object::ConfigMap(map) = read.object else { panic!("{yaml}") };
         map.data.iter().flatten().map(|(_, text)| text.clone()).collect()
     }
 

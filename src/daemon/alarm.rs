@@ -1,6 +1,6 @@
 //! The wake for the next due time: exact to the microsecond, and it notices when the clock is set.
 
-use crate::time::{ClockStep, Timestamp};
+use cronlet_api::time::{ClockStep, Timestamp};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::time::{
@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// A smaller jump is the clock being slewed or read twice, no step.
 const STEP_MILLISECONDS_MIN: i64 = 500;
 
-pub struct Alarm {
+pub(crate) struct Alarm {
     timer: OwnedFd,
     /// Wall minus time since boot, in milliseconds: it jumps when the clock is set, not when the
     /// host sleeps.
@@ -20,7 +20,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    pub fn new() -> rustix::io::Result<Alarm> {
+    pub(crate) fn new() -> rustix::io::Result<Alarm> {
         let timer = timerfd_create(
             TimerfdClockId::Realtime,
             TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
@@ -30,7 +30,7 @@ impl Alarm {
 
     /// Sets the wake; `None` waits only for the clock to be set. If the clock was set since the
     /// last call, the wake is at once: Linux reports that here (ECANCELED) and at no later wait.
-    pub fn set(&self, at: Option<Timestamp>) -> rustix::io::Result<()> {
+    pub(crate) fn set(&self, at: Option<Timestamp>) -> rustix::io::Result<()> {
         let at = at.unwrap_or(Timestamp::MAX);
         match self.arm(at, TimerfdTimerFlags::CANCEL_ON_SET) {
             Err(Errno::CANCELED) => self.arm(Timestamp::UNIX_EPOCH, TimerfdTimerFlags::empty()),
@@ -52,7 +52,7 @@ impl Alarm {
     }
 
     /// Waits until then, or until the clock is set.
-    pub fn wait_for(&self, at: Timestamp) -> rustix::io::Result<()> {
+    pub(crate) fn wait_for(&self, at: Timestamp) -> rustix::io::Result<()> {
         self.set(Some(at))?;
         let wait = || poll(&mut [PollFd::new(&self.timer, PollFlags::IN)], None);
         rustix::io::retry_on_intr(wait).map(drop)
@@ -60,7 +60,7 @@ impl Alarm {
 
     /// Takes note that the wake came, and tells by how much the clock was set since the last call,
     /// if it was.
-    pub fn stepped(&mut self) -> Option<ClockStep> {
+    pub(crate) fn stepped(&mut self) -> Option<ClockStep> {
         let mut count = [0u8; 8];
         // Not due (EAGAIN) or cancelled by a step (ECANCELED): the offset tells either way.
         let _ = rustix::io::read(&self.timer, &mut count);

@@ -2,13 +2,13 @@
 
 use super::inbox::{Inbox, Message};
 use super::{DaemonError, make_folder, threads, watch};
-use crate::host::usage;
-use crate::kinds::node::usage::HostUsage;
-use crate::runtimes::process;
-use crate::server::{self, Ask, Gate, Health, Metrics, PatchLocks, Usage};
-use crate::startup::Startup;
-use crate::store::Reader;
-use crate::volumes::claim;
+use cronlet_api::node::usage::HostUsage;
+use cronlet_api::startup::Startup;
+use cronlet_engine::store::Reader;
+use cronlet_host::usage;
+use cronlet_node::runtimes::process;
+use cronlet_node::volumes::claim;
+use cronlet_server::{Ask, Gate, Health, Metrics, PatchLocks, Usage};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -16,23 +16,23 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 /// Who asked for a reload and waits for what it found.
-pub type Reloads = Arc<Mutex<Vec<Reload>>>;
+pub(crate) type Reloads = Arc<Mutex<Vec<Reload>>>;
 
-pub struct Reload {
+pub(crate) struct Reload {
     /// Confirms that what no file has any more is deleted.
     pub prune: bool,
-    pub reply: server::Reply<serde_json::Value>,
+    pub reply: cronlet_server::Reply<serde_json::Value>,
 }
 
 /// The API's way into the daemon.
-pub struct Api {
+pub(crate) struct Api {
     pub inbox: Arc<Inbox>,
     pub asker: watch::Asker,
     pub reloads: Reloads,
 }
 
 /// Where Prometheus is served, which a reload may change.
-pub struct Scraped {
+pub(crate) struct Scraped {
     at: Option<SocketAddr>,
     moves: mpsc::Sender<Move>,
 }
@@ -48,12 +48,12 @@ const ASKS_MAX: usize = 256;
 
 impl Api {
     /// Starts the thread. Metrics have no port yet.
-    pub fn serve(
+    pub(crate) fn serve(
         self,
         startup: &Startup,
         reader: Reader,
         metrics: Arc<Metrics>,
-        sources: server::Sources,
+        sources: cronlet_server::Sources,
         health: Arc<Health>,
     ) -> Result<Scraped, DaemonError> {
         if let Some(folder) = startup.socket.parent() {
@@ -73,12 +73,12 @@ impl Api {
         let gate = Gate { reader, asks, pods_folder, metrics, usage, patches, sources, health };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
-        let socket = server::bind(&startup.socket)?;
+        let socket = cronlet_server::bind(&startup.socket)?;
         drop(guard);
         let (moves, moved) = mpsc::channel(1);
         threads::spawn("api", move || {
             runtime.block_on(async {
-                tokio::spawn(server::serve(socket, gate.clone()));
+                tokio::spawn(cronlet_server::serve(socket, gate.clone()));
                 tokio::spawn(serve_scrapes(moved, gate));
                 while let Some(ask) = asked.recv().await {
                     self.pass_on(ask);
@@ -102,7 +102,10 @@ impl Api {
 
 impl Scraped {
     /// Serves there instead. Where that is refused, it is served where it was before.
-    pub fn move_to(&mut self, at: Option<SocketAddr>) -> Result<(), (SocketAddr, io::Error)> {
+    pub(crate) fn move_to(
+        &mut self,
+        at: Option<SocketAddr>,
+    ) -> Result<(), (SocketAddr, io::Error)> {
         if at == self.at {
             return Ok(());
         }
@@ -157,7 +160,7 @@ async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Gate>) {
         match to.map(tokio::net::TcpListener::from_std) {
             None => {}
             Some(Ok(listener)) => {
-                serving = Some(tokio::spawn(server::serve_metrics(listener, gate.clone())));
+                serving = Some(tokio::spawn(cronlet_server::serve_metrics(listener, gate.clone())));
             }
             Some(Err(error)) => tracing::error!(%error, "metrics cannot be served"),
         }

@@ -1,9 +1,9 @@
 //! When the host's present boot began, which is the slot of `@reboot`: told once for each boot,
 //! since what the kernel says of it moves when the clock is set. And how the clock stands to it.
 
-use crate::host::process::boot_id;
-use crate::store::{DiskError, Store};
-use crate::time::{BootClock, SignedDuration, Timestamp};
+use cronlet_api::time::{BootClock, SignedDuration, Timestamp};
+use cronlet_engine::store::{DiskError, Store};
+use cronlet_host::process::boot_id;
 
 const FACT: &str = "boot";
 
@@ -15,7 +15,7 @@ struct Boot {
 }
 
 /// The same for every start of the daemon until the host's next boot; on disk when this returns.
-pub fn began_at(store: &mut Store) -> Result<Option<Timestamp>, DiskError> {
+pub(crate) fn began_at(store: &mut Store) -> Result<Option<Timestamp>, DiskError> {
     match (boot_id(), kernels_word()) {
         // A container may hide it.
         ("", began_at) => Ok(began_at),
@@ -25,7 +25,7 @@ pub fn began_at(store: &mut Store) -> Result<Option<Timestamp>, DiskError> {
 }
 
 /// `None` where a container hides the boot's id.
-pub fn clock() -> Option<BootClock> {
+pub(crate) fn clock() -> Option<BootClock> {
     let id = Some(boot_id()).filter(|id| !id.is_empty())?.to_owned();
     let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let since_boot = since_boot.tv_sec * 1000 + since_boot.tv_nsec / 1_000_000;
@@ -59,7 +59,7 @@ fn kernels_word() -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::FileDisk;
+    use cronlet_engine::store::FileDisk;
 
     #[test]
     fn a_boot_begins_once_whatever_the_clock_does() {

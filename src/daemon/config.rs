@@ -2,13 +2,13 @@
 //! daemon.
 
 use super::logging;
-use crate::kinds::action::{
+use cronlet_api::cron_job::schedule::Zone;
+use cronlet_api::manifest;
+use cronlet_api::settings::{
     Dst, FolderSettings, HistorySettings, ImageProgram, Limits, Settings, VolumeSettings,
 };
-use crate::kinds::cron_job::schedule::Zone;
-use crate::kinds::node::host;
-use crate::manifest;
-use crate::startup::Startup;
+use cronlet_api::startup::Startup;
+use cronlet_plan::controllers::node::host;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -14,13 +14,13 @@ type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
 
 /// The process's log, whose level and form a reload may change.
-pub struct Logging {
+pub(crate) struct Logging {
     filter: reload::Handle<EnvFilter, Registry>,
     lines: reload::Handle<Lines, Filtered>,
 }
 
 /// Installs the log for the whole process.
-pub fn install(log: &Log) -> Logging {
+pub(crate) fn install(log: &Log) -> Logging {
     let (filter, filter_handle) = reload::Layer::new(filter_of(log));
     let (lines, lines_handle) = reload::Layer::new(lines_of(log.format));
     // Who embeds the daemon may have a log already, which is then the one.
@@ -32,12 +32,12 @@ pub fn install(log: &Log) -> Logging {
 ///
 /// # Errors
 /// Says what is not understood.
-pub fn filter(level: &str) -> Result<EnvFilter, String> {
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(level).map_err(|error| error.to_string())
 }
 
 impl Logging {
-    pub fn obey(&self, log: &Log) {
+    pub(crate) fn obey(&self, log: &Log) {
         // They fail where this log was not installed, so that nobody sees its lines.
         let _ = self.filter.reload(filter_of(log));
         let _ = self.lines.reload(lines_of(log.format));

@@ -4,22 +4,21 @@
 use super::alarm::Alarm;
 use super::config::PodsAtShutdown;
 use super::inbox::{Inbox, Message};
-use super::report;
 use super::storage::Storage;
 use super::systemd::Notifier;
-use super::threads;
 use super::wake::{Ahead, Wake};
 use super::watch::Asker;
-use crate::engine::{Effects, Engine, Event, FileOutcome, Request};
-use crate::host::memory;
-use crate::kinds::Object;
-use crate::kinds::pod::observed::{News as RuntimeNews, Order};
-use crate::kinds::refused::Refused;
-use crate::probes::Prober;
-use crate::runtimes::Runtime;
-use crate::server::{Ask, Health, Metrics, Reply};
-use crate::store::DiskError;
-use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use super::{report, threads};
+use cronlet_api::kind::Object;
+use cronlet_api::refused::Refused;
+use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use cronlet_engine::store::DiskError;
+use cronlet_engine::{Effects, Engine, Event, FileOutcome, Request};
+use cronlet_host::memory;
+use cronlet_plan::order::{News as RuntimeNews, Order};
+use cronlet_plan::prober::Prober;
+use cronlet_plan::runtime::Runtime;
+use cronlet_server::{Ask, Health, Metrics, Reply};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,7 +30,7 @@ use std::time::{Duration, Instant};
 const REST_AFTER: Duration = Duration::from_secs(5);
 
 /// What the engine's thread works with.
-pub struct Pump<R, P> {
+pub(crate) struct Pump<R, P> {
     pub engine: Engine,
     pub runtime: R,
     pub prober: P,
@@ -54,7 +53,7 @@ pub struct Pump<R, P> {
 
 /// Requests that the engine has not answered yet, by the number that it knows them by.
 #[derive(Default)]
-pub struct Requests {
+pub(crate) struct Requests {
     last_id: u64,
     waiting: BTreeMap<u64, Reply<Object>>,
 }
@@ -94,7 +93,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
     /// Runs until it is told to leave. The first turn waits for the first news, which is what the
     /// jobs folder says: a schedule that was edited while the daemon was away must not run by its
     /// old times.
-    pub fn run(mut self) -> rustix::io::Result<()> {
+    pub(crate) fn run(mut self) -> rustix::io::Result<()> {
         threads::panic_if_asked("main");
         let mut alarm = Alarm::new()?;
         let mut wake = Wake::default();

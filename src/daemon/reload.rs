@@ -9,17 +9,17 @@ use super::logging::Logging;
 use super::report;
 use super::systemd::Notifier;
 use super::watch::{Watch, Woken};
-use crate::engine::Event;
-use crate::kinds::action::Settings;
-use crate::server::{Health, Metrics};
-use crate::startup::Startup;
-use crate::time::Timestamp;
-use crate::volumes::claim;
+use cronlet_api::settings::Settings;
+use cronlet_api::startup::Startup;
+use cronlet_api::time::Timestamp;
+use cronlet_engine::Event;
+use cronlet_node::volumes::claim;
+use cronlet_server::{Health, Metrics};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-pub struct Files {
+pub(crate) struct Files {
     pub folder: Folder,
     pub watch: Watch,
     pub startup: Startup,
@@ -38,7 +38,7 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn run(mut self) {
+    pub(crate) fn run(mut self) {
         let scan = self.scan(Why::Start);
         // Nothing may have changed: the engine's first turn waits for this, and who hears that the
         // daemon is ready finds what that turn makes. Where it fails there is no word.

@@ -1,13 +1,14 @@
 //! The log's lines: one at the start of a run, one at its end, and every warning.
 
-use crate::engine::Told;
-use crate::kinds::action::{Outcome, Run, Severity};
-use crate::server::Metrics;
-use crate::time::{Clock, SignedDuration, SystemClock};
+use cronlet_api::run::{Outcome, Run};
+use cronlet_api::time::{Clock, SignedDuration, SystemClock};
+use cronlet_engine::Told;
+use cronlet_plan::plan::Severity;
+use cronlet_server::Metrics;
 use std::fmt::Write;
 
 /// Logs what a turn committed, and counts it.
-pub fn turn(runs: &[Run], notes: &[Told], metrics: &Metrics) {
+pub(crate) fn turn(runs: &[Run], notes: &[Told], metrics: &Metrics) {
     metrics.observe(runs, notes, SystemClock.now());
     runs.iter().for_each(log_run);
     notes.iter().for_each(log_note);
@@ -70,7 +71,7 @@ fn line(Told { about, note, count }: &Told) -> Option<String> {
 }
 
 /// An error and what caused it, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -83,8 +84,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::action::Note;
-    use crate::kinds::{Key, Kind};
+    use cronlet_api::kind::{Key, Kind};
+    use cronlet_plan::plan::Note;
 
     #[test]
     fn what_is_said_over_and_over_is_logged_ever_more_seldom() {

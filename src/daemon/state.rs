@@ -2,7 +2,7 @@
 //! words that say what to do.
 
 use super::report;
-use crate::store::{DiskError, FORMAT, Fault, FileDisk, Store};
+use cronlet_engine::store::{DiskError, FORMAT, Fault, FileDisk, Store};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -66,13 +66,13 @@ impl StateError {
     }
 }
 
-pub fn file(folder: &Path) -> PathBuf {
+pub(crate) fn file(folder: &Path) -> PathBuf {
     folder.join("state.redb")
 }
 
 /// Takes the state folder for this process, as long as the descriptor is open. The lock on the file
 /// does not do: someone may move the file away.
-pub fn take(folder: &Path) -> Result<Option<OwnedFd>, StateError> {
+pub(crate) fn take(folder: &Path) -> Result<Option<OwnedFd>, StateError> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let Ok(opened) = rustix::fs::open(folder, flags, Mode::empty()) else { return Ok(None) };
     match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
@@ -84,7 +84,7 @@ pub fn take(folder: &Path) -> Result<Option<OwnedFd>, StateError> {
 
 /// Opens the store. A panic over a damaged file is an error as any other: so this is to be called
 /// before a panic ends the process.
-pub fn open(folder: &Path) -> Result<Store, StateError> {
+pub(crate) fn open(folder: &Path) -> Result<Store, StateError> {
     let file = file(folder);
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

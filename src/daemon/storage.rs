@@ -11,7 +11,7 @@
 //! is refused at once.
 
 use super::systemd::Notifier;
-use crate::server::Health;
+use cronlet_server::Health;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(600);
 const FED_FOR: Duration = Duration::from_secs(600);
 
 /// Condition of the disk under the state.
-pub struct Storage {
+pub(crate) struct Storage {
     health: Arc<Health>,
     notifier: Arc<Notifier>,
     failing: Option<Failing>,
@@ -46,30 +46,30 @@ struct Failing {
 }
 
 impl Storage {
-    pub fn new(health: Arc<Health>, notifier: Arc<Notifier>) -> Storage {
+    pub(crate) fn new(health: Arc<Health>, notifier: Arc<Notifier>) -> Storage {
         Storage { health, notifier, failing: None, told: BTreeSet::new(), wait: RETRY_MIN }
     }
 
     /// How long nothing is to be tried; `None`: the disk is sound, or it is time to try.
-    pub fn waits(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn waits(&self, now: Instant) -> Option<Duration> {
         let failing = self.failing.as_ref()?;
         Some(failing.retry_at.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
     /// Returns the answer to a change that is asked for while the disk fails.
-    pub fn refusal(&self) -> String {
+    pub(crate) fn refusal(&self) -> String {
         let words = self.failing.as_ref().map_or("", |failing| &failing.words);
         format!("the state cannot be written now, try again later: {words}")
     }
 
     /// True if the watchdog may be told that all is well enough.
-    pub fn is_bearable(&self, now: Instant) -> bool {
+    pub(crate) fn is_bearable(&self, now: Instant) -> bool {
         let long = |failing: &Failing| now.duration_since(failing.since) > FED_FOR;
         !self.failing.as_ref().is_some_and(long)
     }
 
     /// Notes an error, and sets when to try again.
-    pub fn fails(&mut self, now: Instant, words: String) {
+    pub(crate) fn fails(&mut self, now: Instant, words: String) {
         self.say("the state cannot be written: nothing is started until it can", &words);
         let status = format!("the state cannot be written: {words}");
         self.health.note_storage(Some(status.clone()));
@@ -88,12 +88,12 @@ impl Storage {
     }
 
     /// The store is closed after an error, and cannot be opened: more to say of what fails.
-    pub fn stays_closed(&mut self, words: &str) {
+    pub(crate) fn stays_closed(&mut self, words: &str) {
         self.say("the state cannot be read again", words);
     }
 
     /// Notes that a turn was committed; `wrote`: the disk took something for it.
-    pub fn works(&mut self, wrote: bool) {
+    pub(crate) fn works(&mut self, wrote: bool) {
         if self.failing.take().is_some() {
             self.health.note_storage(None);
             self.notifier.status("");

@@ -3,9 +3,9 @@
 
 use super::systemd::Notifier;
 use super::{DaemonError, state};
-use crate::kinds::{Kind, Object};
-use crate::runtimes::process::strangers as shims;
-use crate::store::Reader;
+use cronlet_api::kind::{Kind, Object};
+use cronlet_engine::store::Reader;
+use cronlet_node::runtimes::process::strangers as shims;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(300);
 
 /// Ends the pods of this state folder that the store does not know: it was made anew, or is an
 /// older one. Pods that it knows are taken back.
-pub fn end_unknown(state: &Path, reader: &Reader, notifier: &Notifier) {
+pub(crate) fn end_unknown(state: &Path, reader: &Reader, notifier: &Notifier) {
     let pods = reader.list(Kind::Pod, None).0;
     let known: BTreeSet<&str> = pods.iter().map(Object::uid).collect();
     let found = shims::of_pods(state, |uid| !uid.is_some_and(|uid| known.contains(uid)));

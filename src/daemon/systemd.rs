@@ -11,14 +11,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to tell, if systemd started this process.
-pub struct Notifier {
+pub(crate) struct Notifier {
     address: Option<SocketAddrUnix>,
     /// Failures are logged once, however often they repeat.
     has_failed: AtomicBool,
 }
 
 impl Notifier {
-    pub fn from_environment() -> Notifier {
+    pub(crate) fn from_environment() -> Notifier {
         let notifier = |address| Notifier { address, has_failed: AtomicBool::new(false) };
         let Ok(path) = std::env::var("NOTIFY_SOCKET") else { return notifier(None) };
         let address = match path.strip_prefix('@') {
@@ -32,37 +32,37 @@ impl Notifier {
     }
 
     #[cfg(test)]
-    pub fn nobody() -> Notifier {
+    pub(crate) fn nobody() -> Notifier {
         Notifier { address: None, has_failed: AtomicBool::new(false) }
     }
 
-    pub fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.send("READY=1");
     }
 
     /// Asks for half a minute more to become ready, and sets the line for `systemctl status`.
-    pub fn waits(&self, line: &str) {
+    pub(crate) fn waits(&self, line: &str) {
         let message = format!("EXTEND_TIMEOUT_USEC=30000000\nSTATUS={line}");
         self.send_with(&message, SendFlags::DONTWAIT);
     }
 
-    pub fn reloading(&self) {
+    pub(crate) fn reloading(&self) {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 
-    pub fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    pub fn alive(&self) {
+    pub(crate) fn alive(&self) {
         // A manager that does not read must not stop the thread that feeds its watchdog.
         self.send_with("WATCHDOG=1", SendFlags::DONTWAIT);
     }
 
     /// Sets a line for `systemctl status`; an empty one takes it back.
-    pub fn status(&self, line: &str) {
+    pub(crate) fn status(&self, line: &str) {
         self.send_with(&format!("STATUS={}", line.replace('\n', " ")), SendFlags::DONTWAIT);
     }
 
@@ -88,7 +88,7 @@ impl Notifier {
 }
 
 /// Half of `WatchdogSec=`: how often to say that this process is alive; `None` where nobody asks.
-pub fn watchdog_period() -> Option<Duration> {
+pub(crate) fn watchdog_period() -> Option<Duration> {
     let microseconds: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
     let for_this =
         std::env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());

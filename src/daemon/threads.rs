@@ -15,12 +15,15 @@ const PANICKED: i32 = 101;
 const STACK_BYTES: usize = 512 << 10;
 
 /// Ends the process when any thread panics from here on.
-pub fn end_on_panic() {
+pub(crate) fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| end(&words(panic))));
 }
 
 /// Starts a thread that runs for as long as the daemon.
-pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(), DaemonError> {
+pub(crate) fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<(), DaemonError> {
     let body = move || {
         panic_if_asked(name);
         work();
@@ -31,7 +34,7 @@ pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result
 }
 
 /// Panics where the tests want this thread to (`CRONLET_PANIC_IN`), in a build for tests.
-pub fn panic_if_asked(name: &str) {
+pub(crate) fn panic_if_asked(name: &str) {
     if cfg!(debug_assertions) && std::env::var("CRONLET_PANIC_IN").is_ok_and(|it| it == name) {
         panic!("asked for by CRONLET_PANIC_IN");
     }

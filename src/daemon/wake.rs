@@ -1,10 +1,10 @@
 //! When the engine's thread wakes next, and what it does before a slot so that none is late.
 
-use crate::time::{SignedDuration, Timestamp};
+use cronlet_api::time::{SignedDuration, Timestamp};
 
 /// When the engine wants to be called though nothing happens.
 #[derive(Default)]
-pub struct Wake {
+pub(crate) struct Wake {
     pub at: Option<Timestamp>,
     /// How many pods will be started at once then.
     pub pods: usize,
@@ -13,7 +13,7 @@ pub struct Wake {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ahead {
+pub(crate) enum Ahead {
     /// The runtime makes ready what the pods need.
     Expect,
     /// The engine decides what is certain; it is done at the slot.
@@ -30,7 +30,7 @@ const DECIDE_PER_POD: SignedDuration = SignedDuration::from_millis(1);
 const DECIDE_AHEAD_AT_MOST: SignedDuration = SignedDuration::from_millis(750);
 
 impl Wake {
-    pub fn new(at: Option<Timestamp>, pods: usize) -> Wake {
+    pub(crate) fn new(at: Option<Timestamp>, pods: usize) -> Wake {
         let factor = i32::try_from(pods).unwrap_or(i32::MAX);
         let decide = AHEAD_AT_LEAST + DECIDE_PER_POD.saturating_mul(factor);
         let decide = decide.min(DECIDE_AHEAD_AT_MOST);
@@ -44,12 +44,12 @@ impl Wake {
         Wake { at, pods, ahead }
     }
 
-    pub fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.ahead.last().map_or(self.at, |(begin, _)| Some(*begin))
     }
 
     /// What is to be done now, before the slot. Each once.
-    pub fn take_ahead(&mut self, now: Timestamp) -> Option<(Timestamp, Ahead)> {
+    pub(crate) fn take_ahead(&mut self, now: Timestamp) -> Option<(Timestamp, Ahead)> {
         let slot = self.at.filter(|at| now < *at)?;
         let (_, step) = self.ahead.pop_if(|(begin, _)| *begin <= now)?;
         Some((slot, step))

@@ -3,10 +3,12 @@
 use super::Engine;
 use super::backlog::Chore;
 use super::network::Surroundings;
-use crate::kinds::action::{Action, Note, Outcome, Plan, Run, Severity, View};
-use crate::kinds::pod::observed::{Order, PodObserved};
-use crate::kinds::{self, Key, Kind, Object};
-use crate::time::Timestamp;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::run::{Outcome, Run};
+use cronlet_api::time::Timestamp;
+use cronlet_plan::dispatch;
+use cronlet_plan::order::{Order, PodObserved};
+use cronlet_plan::plan::{Action, Note, Plan, Severity, View};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Engine {
@@ -62,7 +64,7 @@ impl Engine {
         };
         let nothing = PodObserved::default();
         let observed = self.seen.get(object.uid()).map_or(&nothing, |seen| &seen.observed);
-        kinds::plan(object, observed, &view)
+        dispatch::plan(object, observed, &view)
     }
 
     /// `key` is the planned object's.

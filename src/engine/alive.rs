@@ -5,7 +5,7 @@
 //! stops: an idle daemon is not woken for it.
 
 use super::Engine;
-use crate::time::{BootClock, ClockStep, Down, SignedDuration, Timestamp, WRITTEN_AT};
+use cronlet_api::time::{BootClock, ClockStep, Down, SignedDuration, Timestamp, WRITTEN_AT};
 
 pub(super) const FACT: &str = "alive";
 

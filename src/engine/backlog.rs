@@ -6,8 +6,8 @@
 //! is kept in memory; after a crash it follows again from the objects themselves.
 
 use super::Engine;
-use crate::kinds::controller::PODS_PER_PLAN_MAX;
-use crate::kinds::{Key, Kind};
+use cronlet_api::kind::{Key, Kind};
+use cronlet_plan::controllers::controller::PODS_PER_PLAN_MAX;
 use std::collections::{BTreeSet, VecDeque};
 
 /// At most this many objects are made or deleted per turn by plans and for lack of an owner. It is
@@ -37,7 +37,7 @@ pub(super) enum Chore {
 }
 
 impl Backlog {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.owners.is_empty() && self.chores.is_empty()
     }
 

@@ -3,7 +3,7 @@
 
 use super::Engine;
 use crate::store::{DiskError, Store};
-use crate::time::Timestamp;
+use cronlet_api::time::Timestamp;
 
 const FACT: &str = "boot-loaded";
 

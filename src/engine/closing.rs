@@ -1,9 +1,10 @@
 //! Ends the runs of Jobs that are removed before their end: no line of the history stays `Running`.
 
 use super::Engine;
-use crate::kinds::Object;
-use crate::kinds::action::{Outcome, Run};
-use crate::kinds::job::{conditions, record};
+use cronlet_api::job::conditions;
+use cronlet_api::kind::Object;
+use cronlet_api::run::{Outcome, Run};
+use cronlet_plan::controllers::job::record;
 
 /// Why a run has no outcome of its own.
 const DELETED: &str = "deleted while it ran";

@@ -2,8 +2,9 @@
 //! of each of them, so it fires nothing for the past.
 
 use super::Engine;
-use crate::kinds::action::{Dst, Settings};
-use crate::kinds::{Kind, Object, cron_job};
+use cronlet_api::cron_job::timing;
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::settings::{Dst, Settings};
 use std::sync::Arc;
 
 pub(super) const FACT: &str = "schedule-defaults";
@@ -33,12 +34,12 @@ impl Engine {
         if let Some(before) = self.defaults.clone() {
             for key in self.store.keys(Kind::CronJob) {
                 let Some(Object::CronJob(mut cron_job)) = self.store.get(&key) else { continue };
-                let leans = cron_job::leans_on(&cron_job);
+                let leans = timing::leans_on(&cron_job);
                 let moves = leans.time_zone && before.time_zone != now.time_zone
                     || leans.dst && before.dst != now.dst;
                 if moves {
                     let meta = &mut Arc::make_mut(&mut cron_job).metadata;
-                    cron_job::set_in_force_since(meta, self.turn.now);
+                    timing::set_in_force_since(meta, self.turn.now);
                     self.put(Object::CronJob(cron_job));
                 }
             }

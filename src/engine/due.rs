@@ -1,7 +1,7 @@
 //! The queue of what is due when: one wake for each object, the earliest first.
 
-use crate::kinds::{Key, Map};
-use crate::time::Timestamp;
+use cronlet_api::kind::{Key, Map};
+use cronlet_api::time::Timestamp;
 use std::collections::BTreeSet;
 
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub(super) struct Due {
 
 impl Due {
     /// Replaces the object's wake; `None` takes it away.
-    pub fn set(&mut self, key: &Key, wake_at: Option<Timestamp>) {
+    pub(crate) fn set(&mut self, key: &Key, wake_at: Option<Timestamp>) {
         let before = match wake_at {
             Some(at) => self.at.insert(key.clone(), at),
             None => self.at.remove(key),
@@ -29,7 +29,7 @@ impl Due {
     }
 
     /// Takes out what is due at `now`, the earliest first and no more than so many.
-    pub fn pop(&mut self, now: Timestamp, count_max: usize) -> Vec<Key> {
+    pub(crate) fn pop(&mut self, now: Timestamp, count_max: usize) -> Vec<Key> {
         let mut due = Vec::new();
         while due.len() < count_max && self.next().is_some_and(|at| at <= now) {
             let (_, key) = self.order.pop_first().expect("next() saw one");
@@ -39,16 +39,16 @@ impl Due {
         due
     }
 
-    pub fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.order.first().map(|(at, _)| *at)
     }
 
     /// The earliest first.
-    pub fn iter(&self) -> impl Iterator<Item = &(Timestamp, Key)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Timestamp, Key)> {
         self.order.iter()
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Due::default();
     }
 }
@@ -56,7 +56,7 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Kind;
+    use cronlet_api::kind::Kind;
 
     #[test]
     fn the_latest_wake_of_an_object_counts() {

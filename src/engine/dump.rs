@@ -3,8 +3,8 @@
 
 use super::Engine;
 use super::observe::Seen;
-use crate::kinds::Kind;
-use crate::kinds::pod::observed::ContainerState;
+use cronlet_api::kind::Kind;
+use cronlet_plan::order::ContainerState;
 use serde_json::{Value, json};
 
 /// Of what is due, so many lines.

@@ -5,9 +5,9 @@
 //! must not take the log of last week's backup.
 
 use super::Engine;
-use crate::kinds::pod::{standing, tracking};
-use crate::kinds::{Key, Kind, Map, Object};
-use crate::time::Timestamp;
+use cronlet_api::kind::{Key, Kind, Map, Object};
+use cronlet_api::time::Timestamp;
+use cronlet_plan::kubelet::{standing, tracking};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ pub(super) struct Ended {
 type Rank = (bool, Option<Timestamp>);
 
 impl Ended {
-    pub fn forget(&mut self, key: &Key) {
+    pub(crate) fn forget(&mut self, key: &Key) {
         if let Some(rank) = self.ranks.remove(key) {
             self.order.remove(&(rank, key.clone()));
         }

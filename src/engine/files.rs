@@ -2,12 +2,13 @@
 
 use super::Engine;
 use super::requests::Applied;
-use crate::kinds::action::RunningJobs;
-use crate::kinds::difference::difference;
-use crate::kinds::job::{conditions, record};
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Object};
 use crate::store::SourceRecord;
+use cronlet_api::difference::difference;
+use cronlet_api::job::conditions;
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::refused::Refused;
+use cronlet_api::settings::RunningJobs;
+use cronlet_plan::controllers::job::record;
 use std::sync::Arc;
 
 /// A manifest file that says something else than before, or is gone.

@@ -2,11 +2,11 @@
 
 use super::Engine;
 use super::backlog::{Chore, OBJECTS_PER_TURN_MAX};
-use crate::kinds::job::record;
-use crate::kinds::pod::queue::is_bound;
-use crate::kinds::pod::standing;
-use crate::kinds::{Key, Kind, Object};
-use crate::time::SignedDuration;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::time::SignedDuration;
+use cronlet_plan::controllers::job::record;
+use cronlet_plan::kubelet::standing;
+use cronlet_plan::scheduler::queue::is_bound;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 
 const FOREGROUND: &str = "foregroundDeletion";

@@ -6,7 +6,7 @@
 //! long however many runs are kept.
 
 use super::Engine;
-use crate::time::{SignedDuration, Timestamp};
+use cronlet_api::time::{SignedDuration, Timestamp};
 
 /// CronJobs without new runs are looked at so often, while runs of others are recorded.
 const LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -28,7 +28,7 @@ pub(super) struct HistoryLook {
 
 impl HistoryLook {
     /// Begins anew: the limits changed.
-    pub fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp) {
         *self = HistoryLook { due: Some(now), ..HistoryLook::default() };
     }
 }

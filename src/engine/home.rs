@@ -4,9 +4,9 @@
 //! is, so the first object makes it.
 
 use super::Engine;
-use crate::kinds::node::host;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_plan::controllers::node::host;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeSet;

@@ -2,11 +2,11 @@
 //! and those that may adopt it.
 
 use super::Engine;
-use crate::kinds::controller::{adopters, adopts, is_orphan};
-use crate::kinds::job::conditions;
-use crate::kinds::persistent_volume::binding;
-use crate::kinds::persistent_volume_claim::plan::claims_of;
-use crate::kinds::{Key, Kind, Object};
+use cronlet_api::job::conditions;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_plan::controllers::controller::{adopters, adopts, is_orphan};
+use cronlet_plan::controllers::persistent_volume::binding;
+use cronlet_plan::controllers::persistent_volume_claim::plan::claims_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 impl Engine {

@@ -1,8 +1,8 @@
 //! Pods by what they mount: a change of a ConfigMap concerns these alone.
 
-use crate::kinds::pod::standing::has_ended;
-use crate::kinds::pod::volumes::mounted;
-use crate::kinds::{Key, Map, Object};
+use cronlet_api::kind::{Key, Map, Object};
+use cronlet_plan::kubelet::standing::has_ended;
+use cronlet_plan::kubelet::volumes::mounted;
 use k8s_openapi::api::core::v1::Pod;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ pub(super) struct Mounts {
 
 impl Mounts {
     /// The pods that mount a ConfigMap, a Secret or a claim and have not ended.
-    pub fn pods(&self, mounted: &Key) -> impl Iterator<Item = &Key> {
+    pub(crate) fn pods(&self, mounted: &Key) -> impl Iterator<Item = &Key> {
         self.pods.get(mounted).into_iter().flatten()
     }
 
     /// Enters a pod as it is now.
-    pub fn watch(&mut self, pod: &Arc<Pod>) {
+    pub(crate) fn watch(&mut self, pod: &Arc<Pod>) {
         let object = Object::Pod(pod.clone());
         if has_ended(pod) {
             return self.forget(&object);
@@ -34,7 +34,7 @@ impl Mounts {
     }
 
     /// Enters a claim as it is now; another object is passed over.
-    pub fn watch_claim(&mut self, object: &Object) {
+    pub(crate) fn watch_claim(&mut self, object: &Object) {
         let Object::PersistentVolumeClaim(claim) = object else { return };
         let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
         match phase {
@@ -44,17 +44,17 @@ impl Mounts {
     }
 
     /// Takes out a claim that is removed; another object is passed over.
-    pub fn forget_claim(&mut self, key: &Key) {
+    pub(crate) fn forget_claim(&mut self, key: &Key) {
         self.pending.remove(key);
     }
 
     /// The claims that are not bound.
-    pub fn pending_claims(&self) -> impl Iterator<Item = &Key> {
+    pub(crate) fn pending_claims(&self) -> impl Iterator<Item = &Key> {
         self.pending.iter()
     }
 
     /// Takes out a pod that is removed or has ended.
-    pub fn forget(&mut self, pod: &Object) {
+    pub(crate) fn forget(&mut self, pod: &Object) {
         let Object::Pod(spec) = pod else { return };
         for key in mounted(spec) {
             let Some(pods) = self.pods.get_mut(&key) else { continue };

@@ -2,11 +2,11 @@
 
 use super::Engine;
 use super::mounts::Mounts;
-use crate::kinds::action::Others;
-use crate::kinds::pod::address::Addresses;
-use crate::kinds::pod::ports::{Port, Ports};
-use crate::kinds::{Key, Kind, Object};
 use crate::store::Store;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_plan::kubelet::address::Addresses;
+use cronlet_plan::kubelet::ports::{Port, Ports};
+use cronlet_plan::plan::Others;
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 

@@ -5,10 +5,10 @@
 //! or users wrote them.
 
 use super::{Engine, Told};
-use crate::kinds::action::Note;
-use crate::kinds::event::noted::Noted;
-use crate::kinds::{Key, Kind, Map, Object};
-use crate::time::{SignedDuration, Timestamp};
+use cronlet_api::kind::{Key, Kind, Map, Object};
+use cronlet_api::time::{SignedDuration, Timestamp};
+use cronlet_plan::events::Noted;
+use cronlet_plan::plan::Note;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::VecDeque;
 use std::sync::Arc;

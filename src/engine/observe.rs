@@ -1,10 +1,10 @@
 //! What the runtime says of pods, folded into what their plans see.
 
 use super::Engine;
-use crate::kinds::pod::events;
-use crate::kinds::pod::observed::{ContainerState, Order, PodObserved, Report};
-use crate::kinds::pod::queue::is_bound;
-use crate::kinds::{Key, Kind, Object};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_plan::kubelet::events;
+use cronlet_plan::order::{ContainerState, Order, PodObserved, Report};
+use cronlet_plan::scheduler::queue::is_bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A pod that the runtime knows.

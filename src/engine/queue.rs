@@ -2,11 +2,11 @@
 //! `limits.runs`.
 
 use super::Engine;
-use crate::kinds::node::fits;
-use crate::kinds::pod::queue::{self, Held, Pending, Taken};
-use crate::kinds::pod::standing::has_ended;
-use crate::kinds::{Key, Kind, Object};
-use crate::time::Timestamp;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::time::Timestamp;
+use cronlet_plan::kubelet::standing::has_ended;
+use cronlet_plan::scheduler::fit;
+use cronlet_plan::scheduler::queue::{self, Held, Pending, Taken};
 use k8s_openapi::api::core::v1::Pod;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,22 +59,22 @@ impl RunQueue {
         }
     }
 
-    pub fn running_len(&self) -> usize {
+    pub(crate) fn running_len(&self) -> usize {
         self.running.len()
     }
 
-    pub fn waiting_len(&self) -> usize {
+    pub(crate) fn waiting_len(&self) -> usize {
         self.waiting.len()
     }
 
-    pub fn forget(&mut self, key: &Key) {
+    pub(crate) fn forget(&mut self, key: &Key) {
         self.leave(key);
         self.running.remove(key);
         self.taken.remove(key);
     }
 
     /// The node is another: all that are held up by it are looked at again.
-    pub fn node_changed(&mut self) {
+    pub(crate) fn node_changed(&mut self) {
         self.fresh.extend(self.held.keys().cloned());
     }
 
@@ -135,7 +135,7 @@ impl Engine {
         let running = self.queue.running.len();
         let limit = self.settings.limits.runs.map_or(usize::MAX, |runs| runs as usize);
         let Some(node) = self.node.clone() else { return false };
-        let places = fits::pods_max(&node).saturating_sub(self.queue.taken.pods());
+        let places = fit::pods_max(&node).saturating_sub(self.queue.taken.pods());
         let candidates = self.queue.candidates(limit.saturating_sub(running), places as usize);
         self.queue.fresh.clear();
         let pods: Vec<(Arc<Pod>, Timestamp)> = (candidates.into_iter())

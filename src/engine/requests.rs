@@ -1,11 +1,13 @@
 //! What the API's verbs do to the store: admission, conflicts, generations.
 
 use super::{DeleteOptions, Engine, Request};
-use crate::kinds::action::View;
-use crate::kinds::admission::Admitted;
-use crate::kinds::applied::{self, Said};
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object, admission, cron_job};
+use cronlet_api::admission::{self, Admitted};
+use cronlet_api::applied::{self, Said};
+use cronlet_api::cron_job::timing::keep_records;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_plan::controllers::cron_job::plan::trigger;
+use cronlet_plan::plan::View;
 use std::sync::Arc;
 
 /// At most this many requests are carried out per turn, as many as the server has on their way.
@@ -116,7 +118,7 @@ impl Engine {
         check_preconditions(old, &object)?;
         let mut admitted = admission::update(old, object)?;
         if let (Object::CronJob(old), Object::CronJob(new)) = (old, &mut admitted.object) {
-            cron_job::keep_records(old, Arc::make_mut(new), self.turn.now);
+            keep_records(old, Arc::make_mut(new), self.turn.now);
         }
         Ok(admitted)
     }
@@ -232,7 +234,7 @@ impl Engine {
             others: &self.surroundings(),
             quiet: self.quiet,
         };
-        let (job, actions) = cron_job::plan::trigger(&cron_job, &view, force)
+        let (job, actions) = trigger(&cron_job, &view, force)
             .map_err(|why| Refused::Conflict { key: key.clone(), why })?;
         let planned = Object::CronJob(cron_job);
         actions.into_iter().for_each(|action| self.carry_out(&key, &planned, action));

@@ -1,10 +1,12 @@
 //! What one turn does, and what it leaves to the next.
 
 use super::*;
-use crate::kinds::action::{Limits, Note, Severity};
 use crate::store::{Disk, FileDisk};
-use crate::time::Down;
-use k8s_openapi::api::batch::v1::{self as batch, CronJob};
+use cronlet_api::settings::Limits;
+use cronlet_api::time::Down;
+use cronlet_plan::plan::{Note, Severity};
+use k8s_openapi::api::batch::v1 as batch;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -329,11 +331,11 @@ fn a_changed_config_map_concerns_the_pods_that_mount_it() {
             pod_uid: launch.pod_uid.clone(),
             container: launch.container.clone(),
             attempt: 0,
-            news: crate::kinds::pod::observed::News::Started {
+            news: cronlet_plan::order::News::Started {
                 id: "cronlet://1".into(),
                 pid: 1,
                 at: at("2026-01-15T00:00:31Z"),
-                post_start: crate::kinds::pod::observed::HookState::Done,
+                post_start: cronlet_plan::order::HookState::Done,
             },
         }),
         _ => None,
@@ -522,7 +524,7 @@ fn a_boot_is_due_once_however_often_the_daemon_starts_in_it() {
 fn the_history_holds_its_limits_at_every_moment() {
     let (_folder, mut engine) = engine_with(vec![minutely("a"), minutely("b")]);
     let limits = |runs: u32, days: u32| {
-        let history = crate::kinds::action::HistorySettings { runs, days };
+        let history = cronlet_api::settings::HistorySettings { runs, days };
         Event::Settings(Box::new(Settings { history, ..Settings::default() }))
     };
     let runs = |engine: &Engine, of: &str| engine.reader().runs(None, Some(of)).len();

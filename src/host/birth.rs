@@ -162,7 +162,7 @@ impl Drop for Stack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::process::{self, Strings};
+    use crate::process::{self, Strings};
 
     /// The tests' process has threads, which do nothing that the child's few steps would mind.
     #[test]

@@ -156,7 +156,7 @@ fn refusals(has: Cap) -> Result<Rules, seccompiler::BackendError> {
 }
 
 /// Installs the programs in this process for good. Needs `CAP_SYS_ADMIN` or no new privileges.
-pub fn install(programs: &[BpfProgram]) -> io::Result<()> {
+pub(crate) fn install(programs: &[BpfProgram]) -> io::Result<()> {
     for program in programs {
         let length = u16::try_from(program.len()).map_err(io::Error::other)?;
         let filter = program.as_ptr().cast::<libc::sock_filter>().cast_mut();

@@ -1,7 +1,7 @@
 //! Answers: whole bodies, streamed bodies, and refusals as Kubernetes' `Status`.
 
-use crate::kinds::Object;
-use crate::kinds::refused::Refused;
+use cronlet_api::kind::Object;
+use cronlet_api::refused::Refused;
 use hyper::body::{Bytes, Frame, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -10,10 +10,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
-pub type Answer = Response<Body>;
+pub(crate) type Answer = Response<Body>;
 
 /// What follows the headers.
-pub enum Body {
+pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// Chunk by chunk until the sender is dropped.
     Stream(mpsc::Receiver<Bytes>),
@@ -52,35 +52,35 @@ impl hyper::body::Body for Body {
     }
 }
 
-pub fn json(code: StatusCode, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn json(code: StatusCode, body: impl Into<Bytes>) -> Answer {
     typed(code, "application/json", Body::Whole(Some(body.into())))
 }
 
-pub fn value(code: StatusCode, value: &impl serde::Serialize) -> Answer {
+pub(crate) fn value(code: StatusCode, value: &impl serde::Serialize) -> Answer {
     json(code, serde_json::to_vec(value).expect("the API's own types always serialize"))
 }
 
-pub fn object(code: StatusCode, object: &Object) -> Answer {
+pub(crate) fn object(code: StatusCode, object: &Object) -> Answer {
     json(code, object.to_json())
 }
 
-pub fn text(body: impl Into<Bytes>) -> Answer {
+pub(crate) fn text(body: impl Into<Bytes>) -> Answer {
     typed(StatusCode::OK, "text/plain; charset=utf-8", Body::Whole(Some(body.into())))
 }
 
 /// A body that a task writes through the sender; it learns from the sender when the client has
 /// gone.
-pub fn stream(content_type: &'static str) -> (mpsc::Sender<Bytes>, Answer) {
+pub(crate) fn stream(content_type: &'static str) -> (mpsc::Sender<Bytes>, Answer) {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
     (sender, typed(StatusCode::OK, content_type, Body::Stream(receiver)))
 }
 
-pub fn refusal(refused: &Refused) -> Answer {
+pub(crate) fn refusal(refused: &Refused) -> Answer {
     let code = StatusCode::from_u16(refused.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     value(code, &refused.status())
 }
 
-pub fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Answer {
+pub(crate) fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Answer {
     let mut answer = Response::new(body);
     *answer.status_mut() = code;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -92,7 +92,7 @@ const WARNINGS_MAX: usize = 32;
 const WARNING_CHARS_MAX: usize = 256;
 
 /// Adds `Warning` headers as the API server writes them, which kubectl prints.
-pub fn warn(answer: &mut Answer, warnings: &[String]) {
+pub(crate) fn warn(answer: &mut Answer, warnings: &[String]) {
     for warning in warnings.iter().take(WARNINGS_MAX) {
         let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
         let text: String = warning.chars().take(WARNING_CHARS_MAX).map(plain).collect();

@@ -1,15 +1,15 @@
 //! The bodies of requests: read within bounds, decoded as strictly as the client asks.
 
 use super::query::Query;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Kind, Object};
-use crate::manifest::{self, Strictness};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::manifest::{self, Strictness};
+use cronlet_api::refused::Refused;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use std::time::Duration;
 
 /// As the API server limits a request's body.
-pub const BYTES_MAX: usize = 3 * 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 3 * 1024 * 1024;
 /// For a body to arrive.
 const WAIT: Duration = Duration::from_secs(30);
 /// Of a body that nobody wants, so much is taken nevertheless.
@@ -17,7 +17,7 @@ const DRAINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 const DRAIN_WAIT: Duration = Duration::from_secs(2);
 
 /// Reads a body that is within the limit.
-pub async fn read(body: &mut Incoming) -> Result<Bytes, Refused> {
+pub(crate) async fn read(body: &mut Incoming) -> Result<Bytes, Refused> {
     let late = || Refused::BadRequest("the body did not arrive in time".to_owned());
     tokio::time::timeout(WAIT, collect(body)).await.map_err(|_| late())?
 }
@@ -38,7 +38,7 @@ async fn collect(body: &mut Incoming) -> Result<Bytes, Refused> {
 
 /// Takes what is left of a body, within bounds: a client that still sends would lose its answer if
 /// the connection were closed on it.
-pub async fn drain(body: &mut Incoming) {
+pub(crate) async fn drain(body: &mut Incoming) {
     let take = async {
         let mut left = DRAINED_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {
@@ -52,7 +52,7 @@ pub async fn drain(body: &mut Incoming) {
 }
 
 /// `fieldValidation`: what becomes of unknown and duplicate fields.
-pub fn strictness(query: &Query) -> Result<Strictness, Refused> {
+pub(crate) fn strictness(query: &Query) -> Result<Strictness, Refused> {
     match query.text("fieldValidation") {
         None | Some("Warn") => Ok(Strictness::Warn),
         Some("Ignore") => Ok(Strictness::Ignore),
@@ -65,13 +65,13 @@ pub fn strictness(query: &Query) -> Result<Strictness, Refused> {
 }
 
 /// An object and what its client should be told.
-pub struct Decoded {
+pub(crate) struct Decoded {
     pub object: Object,
     pub warnings: Vec<String>,
 }
 
 /// Reads an object of the kind from JSON, or from YAML where the content type says so.
-pub fn decode(
+pub(crate) fn decode(
     kind: Kind,
     bytes: &[u8],
     content_type: &str,

@@ -3,13 +3,13 @@
 
 use super::answer::{self, Answer};
 use super::usage;
-use crate::kinds::node::host;
-use crate::kinds::{Kind, KindInfo};
+use cronlet_api::kind::{Kind, KindInfo};
+use cronlet_plan::controllers::node::host;
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use serde_json::json;
 
-pub fn version() -> Answer {
+pub(crate) fn version() -> Answer {
     let version = json!({
         "major": "1",
         "minor": host::MINOR,
@@ -25,7 +25,7 @@ pub fn version() -> Answer {
 }
 
 /// `/api`
-pub fn core_versions() -> Answer {
+pub(crate) fn core_versions() -> Answer {
     let versions = json!({
         "kind": "APIVersions",
         "versions": ["v1"],
@@ -35,7 +35,7 @@ pub fn core_versions() -> Answer {
 }
 
 /// `/apis`
-pub fn groups() -> Answer {
+pub(crate) fn groups() -> Answer {
     let mut groups: Vec<&str> = Kind::ALL.iter().map(|kind| kind.info().group).collect();
     groups.retain(|group| !group.is_empty());
     groups.sort_unstable();
@@ -45,12 +45,12 @@ pub fn groups() -> Answer {
 }
 
 /// `/apis/GROUP`
-pub fn group(name: &str) -> Answer {
+pub(crate) fn group(name: &str) -> Answer {
     answer::value(StatusCode::OK, &described(name))
 }
 
 /// `/api/v1`, `/apis/GROUP/v1`
-pub fn resources(group: &str) -> Answer {
+pub(crate) fn resources(group: &str) -> Answer {
     let mut infos: Vec<&KindInfo> = Kind::ALL.iter().map(|kind| kind.info()).collect();
     infos.retain(|info| info.group == group);
     infos.sort_by_key(|info| info.plural);

@@ -5,13 +5,13 @@ use super::answer::{self, Answer};
 use super::gate::{Ask, Gate};
 use super::query::Query;
 use super::route::Extra;
-use crate::engine::Request;
-use crate::kinds::Object;
-use crate::kinds::refused::Refused;
+use cronlet_api::kind::Object;
+use cronlet_api::refused::Refused;
+use cronlet_engine::Request;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-pub async fn answer(
+pub(crate) async fn answer(
     gate: &Gate,
     method: &Method,
     extra: Extra,

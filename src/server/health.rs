@@ -29,7 +29,7 @@ struct State {
 
 /// A question about the daemon's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+pub(crate) enum Question {
     Live,
     Ready,
     /// The older name of `Ready`.
@@ -81,7 +81,7 @@ impl Health {
 
 /// Answers as the API server does: `ok`, or each check with `[+]` or `[-]` where one fails or all
 /// are asked for.
-pub fn answer(health: &Health, question: Question, query: &Query) -> Answer {
+pub(crate) fn answer(health: &Health, question: Question, query: &Query) -> Answer {
     let name = match question {
         Question::Live => "livez",
         Question::Ready => "readyz",

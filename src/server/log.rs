@@ -3,11 +3,11 @@
 use super::answer::{self, Answer};
 use super::gate::Gate;
 use super::query::Query;
-use crate::kinds::pod::log::{Reader as Entries, Select, Stream, tail};
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Object};
-use crate::store::Reader;
-use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::pod::log::{Reader as Entries, Select, Stream, tail};
+use cronlet_api::refused::Refused;
+use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use cronlet_engine::store::Reader;
 use hyper::body::Bytes;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use std::fs::File;
@@ -25,7 +25,7 @@ const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// The newest file, and `.1` to `.4`.
 const ROTATED_MAX: u32 = 4;
 
-pub fn answer(gate: &Gate, key: &Key, query: &Query) -> Result<Answer, Refused> {
+pub(crate) fn answer(gate: &Gate, key: &Key, query: &Query) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let Object::Pod(pod) = &object else { return Err(Refused::NoSuchPath) };
     let wanted = Wanted::parse(query)?;

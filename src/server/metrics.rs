@@ -3,11 +3,12 @@
 
 use super::answer::{self, Answer, Body};
 use super::gate::Gate;
-use crate::engine::Told;
-use crate::kinds::action::{Outcome, Run, Settings};
-use crate::kinds::cron_job::next_due;
-use crate::kinds::{Kind, Object};
-use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use cronlet_api::cron_job::timing::next_due;
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::run::{Outcome, Run};
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
+use cronlet_engine::Told;
 use hyper::StatusCode;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -98,7 +99,7 @@ impl Counted {
     }
 }
 
-pub fn answer(gate: &Gate) -> Answer {
+pub(crate) fn answer(gate: &Gate) -> Answer {
     let (cron_jobs, _) = gate.reader.list(Kind::CronJob, None);
     let text = render(&gate.metrics, &cron_jobs, SystemClock.now());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -207,8 +208,8 @@ fn labels(namespace: &str, cron_job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Key;
-    use crate::kinds::action::{Note, Severity};
+    use cronlet_api::kind::Key;
+    use cronlet_plan::plan::{Note, Severity};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")

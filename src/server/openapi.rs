@@ -4,15 +4,15 @@
 //! Schemas are left out, so `kubectl explain` finds nothing.
 
 use super::answer::{self, Answer, Body};
-use crate::kinds::node::host;
-use crate::kinds::{Kind, KindInfo};
+use cronlet_api::kind::{Kind, KindInfo};
+use cronlet_plan::controllers::node::host;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
 const TITLE: &str = "Kubernetes";
 
 /// `/openapi/v3`: where the description of each group is.
-pub fn index() -> Answer {
+pub(crate) fn index() -> Answer {
     let mut paths = Map::new();
     for kind in Kind::ALL {
         let at = base(kind.info().group);
@@ -23,7 +23,7 @@ pub fn index() -> Answer {
 }
 
 /// `/openapi/v3/api/v1`, `/openapi/v3/apis/GROUP/v1`
-pub fn of_group(group: &str) -> Answer {
+pub(crate) fn of_group(group: &str) -> Answer {
     let infos = Kind::ALL.iter().map(|kind| kind.info()).filter(|info| info.group == group);
     let paths: Map<String, Value> = infos.map(described).collect();
     let document = json!({
@@ -37,7 +37,7 @@ pub fn of_group(group: &str) -> Answer {
 
 /// `/openapi/v2`, which kubectl asks for when it has a `List` to send: a description of nothing,
 /// with which it leaves the validation to the server.
-pub fn version_2(accept: &str) -> Answer {
+pub(crate) fn version_2(accept: &str) -> Answer {
     let version = host::version();
     if !accept.contains("protobuf") {
         let info = json!({ "title": TITLE, "version": version });

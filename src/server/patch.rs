@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// Why a patch cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatchError {
+pub(crate) enum PatchError {
     #[error("the patch is not a list of operations: {0}")]
     NotOperations(String),
     #[error("the operation {0:?} is not one of add, remove, replace, move, copy, test")]
@@ -35,7 +35,7 @@ const COPIED_BYTES_MAX: usize = 3 * 1024 * 1024;
 const DEPTH_MAX: usize = 120;
 
 /// JSON Merge Patch: objects merge, null removes, anything else replaces.
-pub fn merge(target: &mut Value, patch: Value) {
+pub(crate) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;
@@ -54,7 +54,7 @@ pub fn merge(target: &mut Value, patch: Value) {
 }
 
 /// JSON Patch: a list of operations, each on one path.
-pub fn json(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
+pub(crate) fn json(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
     let not = |found: &Value| PatchError::NotOperations(shortened(found));
     let operations = patch.as_array().ok_or_else(|| not(patch))?;
     if operations.len() > OPERATIONS_MAX {

@@ -1,15 +1,15 @@
 //! The query of a URL, read as Kubernetes reads it: flags, numbers, percent signs.
 
-use crate::kinds::refused::Refused;
+use cronlet_api::refused::Refused;
 
 /// The `name=value` pairs after the question mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
 
 impl Query {
-    pub fn parse(query: &str) -> Result<Query, Refused> {
+    pub(crate) fn parse(query: &str) -> Result<Query, Refused> {
         let mut pairs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -19,21 +19,21 @@ impl Query {
     }
 
     /// The first value of that name, empty values among them.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
     /// The first value of that name unless it is empty.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
     /// Kubernetes takes anything but `0` and `false` for true, even nothing at all (`?watch`).
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
-    pub fn number(&self, name: &str) -> Result<Option<i64>, Refused> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Refused> {
         let read = |text: &str| {
             let why = |e| Refused::BadRequest(format!("invalid value {text:?} for {name}: {e}"));
             text.parse().map_err(why)
@@ -42,7 +42,7 @@ impl Query {
     }
 
     /// `dryRun=All`
-    pub fn dry_run(&self) -> Result<bool, Refused> {
+    pub(crate) fn dry_run(&self) -> Result<bool, Refused> {
         match self.text("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
@@ -54,7 +54,7 @@ impl Query {
 }
 
 /// One segment of a URL's path.
-pub fn decode_segment(text: &str) -> Result<String, Refused> {
+pub(crate) fn decode_segment(text: &str) -> Result<String, Refused> {
     decode(text, false)
 }
 

@@ -5,18 +5,18 @@ use super::gate::Gate;
 use super::query::Query;
 use super::selector::Selector;
 use super::shape::Shape;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::refused::Refused;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-pub fn get(gate: &Gate, key: &Key, shape: Shape) -> Result<Answer, Refused> {
+pub(crate) fn get(gate: &Gate, key: &Key, shape: Shape) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     Ok(answer::json(StatusCode::OK, shape.object(&object, true)))
 }
 
 /// A list, or the page of it that `limit` and `continue` ask for.
-pub fn list(
+pub(crate) fn list(
     gate: &Gate,
     kind: Kind,
     namespace: Option<&str>,
@@ -33,14 +33,14 @@ pub fn list(
     Ok(answer::json(StatusCode::OK, shape.list(kind, &metadata, &objects)))
 }
 
-pub fn selector(kind: Kind, query: &Query) -> Result<Selector, Refused> {
+pub(crate) fn selector(kind: Kind, query: &Query) -> Result<Selector, Refused> {
     let labels = query.get("labelSelector").unwrap_or_default();
     let fields = query.get("fieldSelector").unwrap_or_default();
     Selector::parse(kind, labels, fields)
 }
 
 /// `resourceVersion` as a list and a watch take it: `None` for none, and 0 where any will do.
-pub fn version_wanted(query: &Query) -> Result<Option<u64>, Refused> {
+pub(crate) fn version_wanted(query: &Query) -> Result<Option<u64>, Refused> {
     let Some(text) = query.text("resourceVersion") else { return Ok(None) };
     let wrong = |_| Refused::BadRequest(format!("resourceVersion: Invalid value: {text:?}"));
     text.parse().map(Some).map_err(wrong)
@@ -116,7 +116,7 @@ impl Page {
 }
 
 /// A list of the kind as JSON, such as a `PodList`.
-pub fn listed(kind: Kind, metadata: &Value, objects: &[Object]) -> Vec<u8> {
+pub(crate) fn listed(kind: Kind, metadata: &Value, objects: &[Object]) -> Vec<u8> {
     let info = kind.info();
     let head = format!(
         r#"{{"kind":"{}List","apiVersion":"{}","metadata":{metadata},"items":["#,

@@ -1,12 +1,13 @@
 //! `dryRun=All`: what a request would make, without making it.
 
-use crate::engine::Request;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Object, admission};
-use crate::seed::Seed;
-use crate::store::Reader;
+use cronlet_api::admission;
+use cronlet_api::kind::Object;
+use cronlet_api::refused::Refused;
+use cronlet_api::seed::Seed;
+use cronlet_engine::Request;
+use cronlet_engine::store::Reader;
 
-pub fn rehearse(reader: &Reader, request: Request) -> Result<Object, Refused> {
+pub(crate) fn rehearse(reader: &Reader, request: Request) -> Result<Object, Refused> {
     match request {
         Request::Create(object) => create(reader, object),
         Request::Update(object) => {

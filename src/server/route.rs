@@ -4,12 +4,12 @@
 use super::health::Question;
 use super::query::decode_segment;
 use super::usage;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind};
+use cronlet_api::kind::{Key, Kind};
+use cronlet_api::refused::Refused;
 
 /// What a path names. Which methods it takes is decided by who answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// `/healthz`, `/livez`, `/readyz`
     Health(Question),
     Version,
@@ -56,7 +56,7 @@ pub enum Route {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     Whole,
     Status,
     /// `autoscaling/v1` Scale, of kinds that have a number of pods.
@@ -65,7 +65,7 @@ pub enum Part {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extra {
+pub(crate) enum Extra {
     /// `runs`, `namespaces/NS/runs`, `namespaces/NS/cronjobs/NAME/runs`
     Runs { namespace: Option<String>, cron_job: Option<String> },
     /// `namespaces/NS/cronjobs/NAME/trigger`
@@ -80,10 +80,10 @@ pub enum Extra {
 
 /// The group of cronlet's own routes. Discovery does not name it: what is below are verbs, not
 /// resources.
-pub const GROUP: &str = "cronlet.dev";
+pub(crate) const GROUP: &str = "cronlet.dev";
 
 impl Route {
-    pub fn parse(path: &str) -> Result<Route, Refused> {
+    pub(crate) fn parse(path: &str) -> Result<Route, Refused> {
         let mut segments = Vec::new();
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             segments.push(decode_segment(segment)?);

@@ -4,19 +4,19 @@
 use super::answer::{self, Answer};
 use super::gate::Gate;
 use super::write::{self, Sent, Style};
-use crate::engine::Request;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Object};
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::refused::Refused;
+use cronlet_engine::Request;
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+pub(crate) fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
     Ok(answer::value(StatusCode::OK, &shown(&current(gate, key)?)))
 }
 
-pub async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let unread = |e| Refused::BadRequest(format!("error decoding Scale: {e}"));
     let scale: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
     let scaled = |old: &Object| scaled(old.clone(), &scale);
@@ -25,7 +25,7 @@ pub async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Re
     Ok(answer::value(StatusCode::OK, &shown(&object)))
 }
 
-pub async fn patch(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn patch(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
     let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
     let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;

@@ -1,13 +1,13 @@
 //! Label and field selectors: which objects of a list or a watch are meant.
 
-use crate::kinds::refused::Refused;
-use crate::kinds::{Kind, Object};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::refused::Refused;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// `labelSelector` and `fieldSelector` together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selector {
+pub(crate) struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<FieldTerm>,
 }
@@ -37,7 +37,7 @@ struct FieldTerm {
 
 impl Selector {
     /// Reads both selectors; refuses fields by which the kind cannot be selected.
-    pub fn parse(kind: Kind, labels: &str, fields: &str) -> Result<Selector, Refused> {
+    pub(crate) fn parse(kind: Kind, labels: &str, fields: &str) -> Result<Selector, Refused> {
         let unread = |why: String| {
             Refused::BadRequest(format!("unable to parse requirement in {labels:?}: {why}"))
         };
@@ -54,11 +54,11 @@ impl Selector {
     }
 
     /// Selects everything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    pub fn matches(&self, object: &Object) -> bool {
+    pub(crate) fn matches(&self, object: &Object) -> bool {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         let labels = object.meta().labels.as_ref().unwrap_or(&NONE);
         self.labels.iter().all(|requirement| requirement.matches(labels))

@@ -2,21 +2,21 @@
 
 use super::query::Query;
 use super::read;
-use crate::kinds::columns::{cells, columns};
-use crate::kinds::refused::Refused;
-use crate::kinds::{Kind, Object};
-use crate::time::{Clock, SystemClock};
+use cronlet_api::columns::{cells, columns};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_api::time::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Objects,
     Table(Include),
 }
 
 /// What of each object comes with its row (`includeObject`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Include {
+pub(crate) enum Include {
     Nothing,
     Metadata,
     Object,
@@ -24,7 +24,7 @@ pub enum Include {
 
 impl Shape {
     /// By the `Accept` header: the first of its types that is offered.
-    pub fn parse(accept: &str, query: &Query) -> Result<Shape, Refused> {
+    pub(crate) fn parse(accept: &str, query: &Query) -> Result<Shape, Refused> {
         let is_table = |one: &&str| one.contains("as=Table") && one.contains("v=v1;");
         let offered = |one: &&str| is_table(one) || !one.contains("as=");
         let padded: Vec<String> = accept.split(',').map(|one| format!("{one};")).collect();
@@ -44,7 +44,7 @@ impl Shape {
     }
 
     /// A list in this shape; `metadata` is the list's.
-    pub fn list(self, kind: Kind, metadata: &Value, objects: &[Object]) -> Vec<u8> {
+    pub(crate) fn list(self, kind: Kind, metadata: &Value, objects: &[Object]) -> Vec<u8> {
         match self {
             Shape::Objects => read::listed(kind, metadata, objects),
             Shape::Table(include) => {
@@ -55,7 +55,7 @@ impl Shape {
 
     /// One object in this shape. `with_columns`: a watch names its columns in the first event
     /// alone.
-    pub fn object(self, object: &Object, with_columns: bool) -> Vec<u8> {
+    pub(crate) fn object(self, object: &Object, with_columns: bool) -> Vec<u8> {
         match self {
             Shape::Objects => object.to_json(),
             Shape::Table(include) => {

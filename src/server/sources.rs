@@ -1,8 +1,8 @@
 //! Which manifest file has an object: a command that changes one is warned.
 
 use super::route::Part;
-use crate::kinds::{Key, Kind};
-use crate::store::SourceRecord;
+use cronlet_api::kind::{Key, Kind};
+use cronlet_engine::store::SourceRecord;
 use hyper::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -39,7 +39,7 @@ const NAMED_MAX: usize = 10;
 
 /// Returns the warnings for a client that changed or deleted an object of a file, or the namespace
 /// of some.
-pub fn warnings(sources: &Sources, method: &Method, key: &Key, part: Part) -> Vec<String> {
+pub(crate) fn warnings(sources: &Sources, method: &Method, key: &Key, part: Part) -> Vec<String> {
     match (method, part) {
         (&Method::DELETE, Part::Whole) if key.kind == Kind::Namespace => {
             let is_in = |one: &Key| one == key || one.namespace == key.name;
@@ -57,7 +57,7 @@ pub fn warnings(sources: &Sources, method: &Method, key: &Key, part: Part) -> Ve
 }
 
 /// Returns the warnings for a client that deleted these objects.
-pub fn of_deleted(sources: &Sources, keys: &BTreeSet<Key>) -> Vec<String> {
+pub(crate) fn of_deleted(sources: &Sources, keys: &BTreeSet<Key>) -> Vec<String> {
     deleted(&sources.objects(|key| keys.contains(key)))
 }
 

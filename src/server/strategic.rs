@@ -5,7 +5,7 @@ use super::patch::PatchError;
 use serde_json::{Map, Value};
 
 /// Applies the patch. `target` and `patch` are objects of the same kind, or parts of them.
-pub fn merge(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
+pub(crate) fn merge(target: &mut Value, patch: &Value) -> Result<(), PatchError> {
     let (Some(fields), Some(changes)) = (target.as_object_mut(), patch.as_object()) else {
         return Err(PatchError::Strategic("the patch must be an object".to_owned()));
     };

@@ -5,12 +5,12 @@ use super::answer::{self, Answer};
 use super::gate::Gate;
 use super::query::Query;
 use super::read;
-use crate::kinds::node::usage::HostUsage;
-use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
-use crate::kinds::pod::usage::ContainerUsage;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object};
-use crate::time::{Clock, SystemClock};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::node::usage::HostUsage;
+use cronlet_api::persistent_volume_claim::usage::ClaimUsage;
+use cronlet_api::pod::usage::ContainerUsage;
+use cronlet_api::refused::Refused;
+use cronlet_api::time::{Clock, SystemClock};
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use serde_json::{Value, json};
@@ -18,17 +18,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-pub const GROUP: &str = "metrics.k8s.io";
-pub const VERSION: &str = "v1beta1";
+pub(crate) const GROUP: &str = "metrics.k8s.io";
+pub(crate) const VERSION: &str = "v1beta1";
 
 /// Looks at the containers of pods, by the pods' uids; says of each whose it is and when that was.
-pub type Look = dyn Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync;
+pub(crate) type Look = dyn Fn(&[String]) -> Vec<(String, Instant, ContainerUsage)> + Send + Sync;
 
 /// Looks at the host.
-pub type HostLook = dyn Fn() -> Option<HostUsage> + Send + Sync;
+pub(crate) type HostLook = dyn Fn() -> Option<HostUsage> + Send + Sync;
 
 /// Looks at the folder of a claim, by the name of its volume.
-pub type ClaimLook = dyn Fn(&str) -> Option<ClaimUsage> + Send + Sync;
+pub(crate) type ClaimLook = dyn Fn(&str) -> Option<ClaimUsage> + Send + Sync;
 
 /// Stands for the host where else a pod's uid stands: no pod has it.
 const HOST: &str = "";
@@ -146,7 +146,11 @@ impl Rate {
     }
 }
 
-pub async fn list(gate: &Gate, namespace: Option<&str>, query: &Query) -> Result<Answer, Refused> {
+pub(crate) async fn list(
+    gate: &Gate,
+    namespace: Option<&str>,
+    query: &Query,
+) -> Result<Answer, Refused> {
     let selector = read::selector(Kind::Pod, query)?;
     let (mut pods, version) = gate.reader.list(Kind::Pod, namespace);
     pods.retain(|pod| selector.matches(pod));
@@ -158,7 +162,7 @@ pub async fn list(gate: &Gate, namespace: Option<&str>, query: &Query) -> Result
     Ok(answer::value(StatusCode::OK, &list))
 }
 
-pub async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+pub(crate) async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let items = match key.kind {
         Kind::Node => shown_nodes(gate, &[object]).await,
@@ -168,7 +172,7 @@ pub async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
     Ok(answer::value(StatusCode::OK, item))
 }
 
-pub async fn nodes(gate: &Gate, query: &Query) -> Result<Answer, Refused> {
+pub(crate) async fn nodes(gate: &Gate, query: &Query) -> Result<Answer, Refused> {
     let selector = read::selector(Kind::Node, query)?;
     let (mut nodes, version) = gate.reader.list(Kind::Node, None);
     nodes.retain(|node| selector.matches(node));
@@ -231,7 +235,7 @@ fn metrics_of(pod: &Object, rates: &[Rate], now: &str) -> Value {
 }
 
 /// `/apis/metrics.k8s.io`, and its line in `/apis`.
-pub fn group() -> meta::APIGroup {
+pub(crate) fn group() -> meta::APIGroup {
     let version = meta::GroupVersionForDiscovery {
         group_version: format!("{GROUP}/{VERSION}"),
         version: VERSION.to_owned(),
@@ -245,7 +249,7 @@ pub fn group() -> meta::APIGroup {
 }
 
 /// `/apis/metrics.k8s.io/v1beta1`
-pub fn resources() -> Answer {
+pub(crate) fn resources() -> Answer {
     let pods = meta::APIResource {
         kind: "PodMetrics".to_owned(),
         name: "pods".to_owned(),

@@ -9,9 +9,9 @@ use super::query::Query;
 use super::read;
 use super::selector::Selector;
 use super::shape::Shape;
-use crate::kinds::refused::Refused;
-use crate::kinds::{Kind, Object};
-use crate::store::{Change, ChangeVerb, Reader};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_engine::store::{Change, ChangeVerb, Reader};
 use hyper::body::Bytes;
 use serde_json::json;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// Events are sent in chunks of about this size.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-pub fn watch(
+pub(crate) fn watch(
     gate: &Gate,
     kind: Kind,
     namespace: Option<&str>,

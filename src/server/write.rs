@@ -7,16 +7,17 @@ use super::gate::Gate;
 use super::query::Query;
 use super::route::Part;
 use super::{patch, read, rehearse, sources, strategic};
-use crate::engine::{DeleteOptions, Request};
-use crate::kinds::refused::Refused;
-use crate::kinds::{Key, Kind, Object, admission};
+use cronlet_api::admission;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::refused::Refused;
+use cronlet_engine::{DeleteOptions, Request};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use serde_json::Value;
 
 /// What came with a request: its query, and its body as the content type says.
-pub struct Sent<'a> {
+pub(crate) struct Sent<'a> {
     pub query: &'a Query,
     pub content_type: &'a str,
     pub bytes: &'a Bytes,
@@ -32,7 +33,7 @@ impl Sent<'_> {
     }
 }
 
-pub async fn create(
+pub(crate) async fn create(
     gate: &Gate,
     kind: Kind,
     namespace: &str,
@@ -44,7 +45,12 @@ pub async fn create(
     Ok(warned(answer::object(StatusCode::CREATED, &created), &warnings))
 }
 
-pub async fn update(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn update(
+    gate: &Gate,
+    key: &Key,
+    part: Part,
+    sent: Sent<'_>,
+) -> Result<Answer, Refused> {
     let Decoded { object, mut warnings } =
         sent.object(key.kind, &key.namespace, Some(&key.name))?;
     warnings.extend(of_spec(part, gate.reader.get(key).as_ref(), &object));
@@ -60,7 +66,11 @@ fn change(part: Part, object: Object) -> Request {
 }
 
 /// Asks the engine, or only admits the object where nothing shall change.
-pub async fn submit(gate: &Gate, request: Request, dry_run: bool) -> Result<Object, Refused> {
+pub(crate) async fn submit(
+    gate: &Gate,
+    request: Request,
+    dry_run: bool,
+) -> Result<Object, Refused> {
     if dry_run { rehearse::rehearse(&gate.reader, request) } else { gate.submit(request).await }
 }
 
@@ -108,7 +118,7 @@ const REWRITES_MAX: u32 = 64;
 
 /// Reads the object, changes it and writes it. Where another write came between, all three are done
 /// again (`GuaranteedUpdate`), unless the change itself names a resourceVersion or uid.
-pub async fn rewrite(
+pub(crate) async fn rewrite(
     gate: &Gate,
     key: &Key,
     write: impl Fn(Object) -> Request,
@@ -137,7 +147,12 @@ fn version_of(object: &Object) -> String {
     object.meta().resource_version.clone().unwrap_or_default()
 }
 
-pub async fn patch(gate: &Gate, key: &Key, part: Part, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn patch(
+    gate: &Gate,
+    key: &Key,
+    part: Part,
+    sent: Sent<'_>,
+) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
     if style == Style::Apply {
         return apply(gate, key, sent).await;
@@ -180,7 +195,7 @@ async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused
 
 /// How a patch is written, by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     Json,
     Merge,
     Strategic,
@@ -188,7 +203,7 @@ pub enum Style {
 }
 
 impl Style {
-    pub fn parse(content_type: &str) -> Result<Style, Refused> {
+    pub(crate) fn parse(content_type: &str) -> Result<Style, Refused> {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => Ok(Style::Json),
             "application/merge-patch+json" => Ok(Style::Merge),
@@ -209,7 +224,7 @@ impl Style {
     }
 
     /// A document with the patch applied.
-    pub fn merged(self, mut value: Value, patch: &Value) -> Result<Value, Refused> {
+    pub(crate) fn merged(self, mut value: Value, patch: &Value) -> Result<Value, Refused> {
         let done = match self {
             Style::Json => patch::json(&mut value, patch),
             Style::Strategic => strategic::merge(&mut value, patch),
@@ -223,7 +238,7 @@ impl Style {
     }
 }
 
-pub async fn delete(
+pub(crate) async fn delete(
     gate: &Gate,
     key: &Key,
     query: &Query,
@@ -257,7 +272,7 @@ pub async fn delete(
 const DELETIONS_MAX: usize = 64;
 
 /// Deletes all that the selectors name; an object that goes meanwhile is no failure.
-pub async fn delete_collection(
+pub(crate) async fn delete_collection(
     gate: &Gate,
     kind: Kind,
     namespace: &str,

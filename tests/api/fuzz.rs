@@ -2,7 +2,7 @@
 //! `CRONLET_FUZZ_SECONDS` says for how long (1), `CRONLET_FUZZ_SEED` what is drawn.
 
 use super::server::{Server, read_head};
-use cronlet::seed::Seed;
+use cronlet_api::seed::Seed;
 use std::io::{BufReader, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};

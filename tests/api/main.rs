@@ -6,9 +6,9 @@ mod protobuf;
 #[allow(dead_code)]
 mod server;
 
-use cronlet::engine::Event;
-use cronlet::kinds::action::Settings;
-use cronlet::kinds::pod::observed::{News, Report};
+use cronlet_api::settings::Settings;
+use cronlet_engine::Event;
+use cronlet_plan::order::{News, Report};
 use serde_json::{Value, json};
 use server::Server;
 
@@ -46,7 +46,7 @@ fn discovery_names_every_kind() {
     let groups = server.get("/apis").json()["groups"].clone();
     assert_eq!([&groups[0]["name"], &groups[1]["name"]], ["apps", "batch"]);
     assert_eq!(server.get("/apis/batch").json()["kind"], "APIGroup");
-    for kind in cronlet::kinds::Kind::ALL {
+    for kind in cronlet_api::kind::Kind::ALL {
         let info = kind.info();
         let path = match info.group {
             "" => "/api/v1".to_owned(),
@@ -67,7 +67,7 @@ fn discovery_names_every_kind() {
 #[test]
 fn the_description_says_that_fields_are_validated_here() {
     let server = Server::start();
-    for kind in cronlet::kinds::Kind::ALL {
+    for kind in cronlet_api::kind::Kind::ALL {
         let info = kind.info();
         let at = match info.group {
             "" => "api/v1".to_owned(),
@@ -630,11 +630,11 @@ fn the_socket_is_its_owners_alone() {
     assert_eq!(mode & 0o777, 0o600);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let _entered = runtime.as_ref().expect("a runtime").enter();
-    let second = cronlet::server::bind(&path).map(drop).expect_err("one answers already");
+    let second = cronlet_server::bind(&path).map(drop).expect_err("one answers already");
     assert!(second.to_string().contains("another cronlet answers"), "{second}");
     let stale = server.path("stale");
     drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
-    assert!(cronlet::server::bind(&stale).is_ok(), "a socket nobody answers on is replaced");
+    assert!(cronlet_server::bind(&stale).is_ok(), "a socket nobody answers on is replaced");
     std::fs::write(server.path("file"), "mine").expect("a file");
-    assert!(cronlet::server::bind(&server.path("file")).is_err(), "a file is not");
+    assert!(cronlet_server::bind(&server.path("file")).is_err(), "a file is not");
 }

@@ -1,12 +1,12 @@
 //! The real server over the real engine and store, in this process, on a socket in a temporary
 //! folder; no pod is run.
 
-use cronlet::engine::{Engine, Event};
-use cronlet::kinds::action::Settings;
-use cronlet::seed::Seed;
-use cronlet::server::{self, Ask, Gate, Health, Metrics, PatchLocks, Usage};
-use cronlet::store::{FileDisk, Store};
-use cronlet::time::{Clock, SystemClock};
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{Clock, SystemClock};
+use cronlet_engine::store::{FileDisk, Store};
+use cronlet_engine::{Engine, Event};
+use cronlet_server::{Ask, Gate, Health, Metrics, PatchLocks, Usage};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -72,9 +72,9 @@ impl Server {
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let listener = server::bind(&path).expect("the socket is bound");
+                let listener = cronlet_server::bind(&path).expect("the socket is bound");
                 ready.send(()).expect("the test waits");
-                server::serve(listener, gate).await;
+                cronlet_server::serve(listener, gate).await;
             });
         };
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(serve);

@@ -1,11 +1,10 @@
 //! What it costs to wait: memory, and wakeups where nothing is due.
 
-use super::Size;
-use super::common;
 use super::common::daemon::Daemon;
 use super::lateness::cron_job;
 use super::peers::{self, Cron};
 use super::table::Table;
+use super::{Size, common};
 use std::fs;
 use std::time::Duration;
 

@@ -1,11 +1,10 @@
 //! From the slot to the job's first instruction, where one job and where many are due at once.
 
-use super::Size;
-use super::common;
 use super::common::daemon::Daemon;
 use super::machine::{self, Machine};
 use super::peers::{self, Cron};
 use super::table::{Table, ms, quantile};
+use super::{Size, common};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};

@@ -2,10 +2,10 @@
 
 use super::Size;
 use super::table::Table;
-use cronlet::kinds::action::Dst;
-use cronlet::kinds::cron_job::schedule::{Schedule, Zone};
-use cronlet::seed::Seed;
-use cronlet::time::Timestamp;
+use cronlet_api::cron_job::schedule::{Schedule, Zone};
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::Timestamp;
 use std::hint::black_box;
 use std::str::FromStr;
 use std::time::Instant;

@@ -1,12 +1,11 @@
 //! Services that stay up: from a crash to the program that runs again, the memory of many that
 //! idle, and how fast a Deployment is scaled and rolled.
 
-use super::Size;
 use super::common::daemon::Daemon;
 use super::idle::{pss_megabytes, settle};
 use super::peers::now_seconds;
-use super::supervisors;
 use super::table::{Table, ms, quantile};
+use super::{Size, supervisors};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, OpenOptions};

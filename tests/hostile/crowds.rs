@@ -3,7 +3,7 @@
 
 use crate::canary::singing;
 use crate::common::daemon::Daemon;
-use cronlet::time::Timestamp;
+use cronlet_api::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,8 @@
 
 use crate::common::merge;
 use crate::world::{World, key, name_of};
-use cronlet::kinds::{Kind, admission};
+use cronlet_api::admission;
+use cronlet_api::kind::Kind;
 use serde_json::{Value, json};
 
 fn set(spec: Value) -> Value {

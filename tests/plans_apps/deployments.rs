@@ -1,9 +1,9 @@
 //! Deployments: how one ReplicaSet takes over from another, and what is told of it.
 
 use crate::world::{World, key, name_of};
-use cronlet::kinds::deployment::revisions::{REVISION, REVISION_HISTORY};
-use cronlet::kinds::pod::standing;
-use cronlet::kinds::{Kind, Object};
+use cronlet_api::deployment::annotations::{REVISION, REVISION_HISTORY};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_plan::kubelet::standing;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 use std::sync::Arc;

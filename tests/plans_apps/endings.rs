@@ -2,8 +2,8 @@
 //! while without an end.
 
 use crate::world::{World, key, name_of};
-use cronlet::kinds::Kind;
-use cronlet::kinds::pod::standing::{has_ended, is_going};
+use cronlet_api::kind::Kind;
+use cronlet_plan::kubelet::standing::{has_ended, is_going};
 use serde_json::json;
 
 const SETS: &[Kind] = &[Kind::DaemonSet, Kind::ReplicaSet, Kind::StatefulSet];

@@ -1,7 +1,7 @@
 //! Nodes: one that takes no new pods has a taint that says so.
 
 use crate::world::World;
-use cronlet::kinds::{Key, Object};
+use cronlet_api::kind::{Key, Object};
 use serde_json::{Value, json};
 
 /// The keys of the taints of the node.

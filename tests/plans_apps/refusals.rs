@@ -2,7 +2,7 @@
 //! waits that double, and makes them as soon as it may.
 
 use crate::world::{World, key};
-use cronlet::kinds::{Kind, Object};
+use cronlet_api::kind::{Kind, Object};
 use serde_json::{Value, json};
 
 const SETS: &[Kind] = &[Kind::DaemonSet, Kind::ReplicaSet, Kind::StatefulSet];

@@ -1,8 +1,8 @@
 //! ReplicaSets: how many pods, whose, and which goes first.
 
 use crate::world::{World, key, name_of};
-use cronlet::kinds::pod::standing::DELETION_COST;
-use cronlet::kinds::{Kind, Object};
+use cronlet_api::kind::{Kind, Object};
+use cronlet_plan::kubelet::standing::DELETION_COST;
 use serde_json::{Value, json};
 
 fn set(replicas: i32) -> Value {
@@ -220,7 +220,8 @@ fn which_pod_goes_first() {
     check("made later", &|world, less, _| {
         world.wait(1000);
         let mut pod = world.objects[&key(Kind::Pod, less)].clone();
-        let at = cronlet::time::Timestamp::from_second(world.now.as_second()).expect("in range");
+        let at =
+            cronlet_api::time::Timestamp::from_second(world.now.as_second()).expect("in range");
         pod.meta_mut().creation_timestamp =
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at));
         world.put(pod);

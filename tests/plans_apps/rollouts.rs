@@ -3,10 +3,10 @@
 //! late; a rollback restores; no pod is left over.
 
 use crate::world::{World, key, name_of};
-use cronlet::kinds::Kind;
-use cronlet::kinds::deployment::bounds::Bounds;
-use cronlet::kinds::pod::standing;
-use cronlet::seed::Seed;
+use cronlet_api::kind::Kind;
+use cronlet_api::seed::Seed;
+use cronlet_plan::controllers::deployment::bounds::Bounds;
+use cronlet_plan::kubelet::standing;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};

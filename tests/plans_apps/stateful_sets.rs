@@ -1,12 +1,11 @@
 //! StatefulSets: the order of their pods, their names, revisions and claims, by script and as
 //! recorded.
 
-use crate::common;
-use crate::common::merge;
+use crate::common::{self, merge};
 use crate::world::{World, key, name_of};
-use cronlet::kinds::action::Reclaim;
-use cronlet::kinds::{Kind, Object};
-use cronlet::time::SignedDuration;
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::settings::Reclaim;
+use cronlet_api::time::SignedDuration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -42,7 +41,7 @@ fn recorded_events(lines: &[Value]) -> Vec<String> {
 
 struct Replay {
     world: World,
-    start: Option<(f64, cronlet::time::Timestamp)>,
+    start: Option<(f64, cronlet_api::time::Timestamp)>,
     /// Our names of revisions, and theirs, in the order of their making.
     names: Vec<(String, String)>,
     theirs_revisions: BTreeMap<String, i64>,

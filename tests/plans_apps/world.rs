@@ -1,13 +1,15 @@
 //! A world of objects in a map: plans act in it as in the engine, and pods do what they are told.
 
-use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, View};
-use cronlet::kinds::admission::{self, Identity};
-use cronlet::kinds::controller::{adopters, is_orphan};
-use cronlet::kinds::pod::observed::{Order, PodObserved};
-use cronlet::kinds::pod::ports::Ports;
-use cronlet::kinds::{self, Key, Kind, Object};
-use cronlet::seed::Seed;
-use cronlet::time::{ClockSteps, SignedDuration, Timestamp};
+use cronlet_api::admission::{self, Identity};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{ClockSteps, SignedDuration, Timestamp};
+use cronlet_plan::controllers::controller::{adopters, is_orphan};
+use cronlet_plan::dispatch;
+use cronlet_plan::kubelet::ports::Ports;
+use cronlet_plan::order::{Order, PodObserved};
+use cronlet_plan::plan::{Action, Note, Others, Plan, Severity, View};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -164,7 +166,7 @@ impl World {
             others: &others,
             quiet: self.quiet,
         };
-        kinds::plan(object, &PodObserved::default(), &view)
+        dispatch::plan(object, &PodObserved::default(), &view)
     }
 
     /// Plans until nothing changes, and once more: then no plan may ask for anything.
@@ -285,7 +287,7 @@ impl World {
         };
         let pod_mut = Arc::make_mut(&mut pod);
         pod_mut.spec.get_or_insert_default().node_name = Some("localhost".into());
-        let was_ready = cronlet::kinds::pod::standing::is_ready(pod_mut);
+        let was_ready = cronlet_plan::kubelet::standing::is_ready(pod_mut);
         let status = pod_mut.status.get_or_insert_default();
         if was_ready != is_ready
             || status.conditions.is_none()

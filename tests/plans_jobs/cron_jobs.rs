@@ -1,7 +1,7 @@
 //! Rules of the CronJob controller, each in a script that fails without it.
 
 use crate::world::{World, check};
-use cronlet::kinds::Kind;
+use cronlet_api::kind::Kind;
 use serde_json::{Value, json};
 
 pub fn cron_job(spec: Value) -> Value {

@@ -3,9 +3,12 @@
 //! Kubernetes wrote.
 
 use crate::common;
-use cronlet::kinds::action::{Action, Others, Settings, View};
-use cronlet::kinds::{Key, Kind, Object, cron_job, job};
-use cronlet::time::{ClockSteps, SignedDuration, Timestamp};
+use cronlet_api::cron_job::timing::keep_records;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{ClockSteps, SignedDuration, Timestamp};
+use cronlet_plan::controllers::{cron_job, job};
+use cronlet_plan::plan::{Action, Others, View};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -156,7 +159,7 @@ impl<'a> Replay<'a> {
         edited["status"] = serde_json::to_value(ours).expect("JSON")["status"].clone();
         let mut edited = read(&edited);
         if let (Object::CronJob(old), Object::CronJob(new)) = (ours, &mut edited) {
-            cron_job::keep_records(old, Arc::make_mut(new), now);
+            keep_records(old, Arc::make_mut(new), now);
         }
         self.owner = Some(edited);
     }

@@ -1,10 +1,14 @@
 //! A world of objects in a map: scripts change it, plans answer, and the answers are written down.
 
-use cronlet::kinds::action::{Action, Note, Others, Plan, Settings, Severity, View};
-use cronlet::kinds::controller::{adopts, is_orphan};
-use cronlet::kinds::{Key, Kind, Object, cron_job, job};
-use cronlet::seed::Seed;
-use cronlet::time::{ClockStep, ClockSteps, Down, SignedDuration, Timestamp};
+use cronlet_api::cron_job::timing::keep_records;
+use cronlet_api::job::defaults::prepare_create;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::seed::Seed;
+use cronlet_api::settings::Settings;
+use cronlet_api::time::{ClockStep, ClockSteps, Down, SignedDuration, Timestamp};
+use cronlet_plan::controllers::controller::{adopts, is_orphan};
+use cronlet_plan::controllers::{cron_job, job};
+use cronlet_plan::plan::{Action, Note, Others, Plan, Severity, View};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -133,7 +137,7 @@ impl World {
         meta.uid = Some(uid);
         meta.creation_timestamp = Some(Time(now));
         if let Object::Job(job) = &mut object {
-            job::defaults::prepare_create(Arc::make_mut(job));
+            prepare_create(Arc::make_mut(job));
         }
         self.put(object);
     }
@@ -336,7 +340,7 @@ impl World {
             ["delete", "pod", pod] => self.delete(&self.pod_key(pod)),
             ["delete", "job", name] => self.delete(&Key::new(Kind::Job, "default", name)),
             ["create", "job", name, "--from", cron_job] => {
-                let job = cron_job::manual_job(&self.cron_job(cron_job), name.to_owned());
+                let job = cron_job::jobs::manual(&self.cron_job(cron_job), name.to_owned());
                 self.create(job.into());
             }
             ["trigger", name] => self.trigger(name, false),
@@ -451,7 +455,7 @@ impl World {
         change(&mut json);
         let mut new = kind.read_json(&serde_json::to_vec(&json).expect("JSON")).expect("an object");
         if let (Object::CronJob(old), Object::CronJob(new)) = (&old, &mut new) {
-            cron_job::keep_records(old, Arc::make_mut(new), self.now);
+            keep_records(old, Arc::make_mut(new), self.now);
         }
         self.touch(&old);
         self.put(new);

@@ -1,8 +1,8 @@
 //! `httpGet` and `tcpSocket`, as the kubelet asks and judges.
 
 use crate::server::{Server, answer};
-use cronlet::kinds::pod::observed::{Address, HttpGet};
-use cronlet::probes::{Answer, http, tcp};
+use cronlet_node::probes::{Answer, http, tcp};
+use cronlet_plan::order::{Address, HttpGet};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! `grpc`, against a server of HTTP/2 that is not ours.
 
-use cronlet::kinds::pod::observed::Address;
-use cronlet::probes::{Answer, grpc};
+use cronlet_node::probes::{Answer, grpc};
+use cronlet_plan::order::Address;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;

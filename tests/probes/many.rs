@@ -1,10 +1,11 @@
 //! Very many probes at once: a connection for each question, a thread for none.
 
-use cronlet::kinds::pod::observed::{Address, Handler, News, Report};
-use cronlet::kinds::pod::probe::{Probe, ProbeKind, Probed};
-use cronlet::probes::exec::{Exec, Run};
-use cronlet::probes::{ProbeThread, Prober};
-use cronlet::time::Timestamp;
+use cronlet_api::time::Timestamp;
+use cronlet_node::probes::ProbeThread;
+use cronlet_node::probes::exec::{Exec, Run};
+use cronlet_plan::kubelet::probe::{Probe, ProbeKind, Probed};
+use cronlet_plan::order::{Address, Handler, News, Report};
+use cronlet_plan::prober::Prober;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::Arc;

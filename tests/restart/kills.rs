@@ -1,7 +1,7 @@
 //! `kill -9` at many moments of a busy daemon: what runs, runs once, and all ends as without it.
 
 use crate::common::daemon::{Daemon, has_condition};
-use cronlet::seed::Seed;
+use cronlet_api::seed::Seed;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! that is well, starts none twice, and all ends as in a life without.
 
 use crate::common::daemon::Daemon;
-use cronlet::seed::Seed;
+use cronlet_api::seed::Seed;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;

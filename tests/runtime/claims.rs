@@ -1,6 +1,6 @@
 //! Folders of claims on a file system that holds them to their sizes, where this kernel has one.
 
-use cronlet::volumes::claim;
+use cronlet_node::volumes::claim;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Tests of the limits that `securityContext` sets to a container's program.
 
 use crate::world::{World, sh};
-use cronlet::kinds::pod::observed::{Confinement, Filter, Hook, Launch};
-use cronlet::probes::exec::{Ran, Run};
+use cronlet_node::probes::exec::{Ran, Run};
+use cronlet_plan::order::{Confinement, Filter, Hook, Launch};
 use std::time::Duration;
 use tokio::sync::oneshot::channel;
 
@@ -119,10 +119,7 @@ fn what_runs_beside_it_is_confined_as_it_is() {
         ..Confinement::default()
     };
     let hook = format!("{STATUS} > /tmp/hook; mv /tmp/hook /tmp/hooked");
-    let folder = cronlet::kinds::pod::observed::MountSource::EmptyDir {
-        memory: false,
-        size_bytes_max: None,
-    };
+    let folder = cronlet_plan::order::MountSource::EmptyDir { memory: false, size_bytes_max: None };
     let script = format!(
         "while ! cat /tmp/hooked 2>/dev/null; do sleep 0.01; done; {STATUS}; exec sleep 1000"
     );

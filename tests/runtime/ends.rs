@@ -1,8 +1,8 @@
 //! How containers start, what they are given, and how they end.
 
 use crate::world::{World, alive, read_when_there, sh, until};
-use cronlet::kinds::pod::observed::Launch;
-use cronlet::time::{SignedDuration, Timestamp};
+use cronlet_api::time::{SignedDuration, Timestamp};
+use cronlet_plan::order::Launch;
 
 #[test]
 fn exit_codes_and_signals() {
@@ -187,7 +187,7 @@ fn output_is_kept_to_the_byte() {
         .lines()
         .map(|line| {
             let fields: Vec<&str> = line.splitn(4, ' ').collect();
-            assert!(fields[0].parse::<cronlet::time::Timestamp>().is_ok(), "{line}");
+            assert!(fields[0].parse::<cronlet_api::time::Timestamp>().is_ok(), "{line}");
             assert_eq!(fields[0].len(), 30, "{line}");
             fields[1..].join(" ")
         })

@@ -1,8 +1,8 @@
 //! Programs that probes run in containers.
 
 use crate::world::{World, alive, read_when_there, sh, until};
-use cronlet::kinds::pod::observed::{Launch, Mount, MountSource};
-use cronlet::probes::exec::{Ran, Run};
+use cronlet_node::probes::exec::{Ran, Run};
+use cronlet_plan::order::{Launch, Mount, MountSource};
 use std::time::Duration;
 use tokio::sync::oneshot::{Receiver, channel};
 

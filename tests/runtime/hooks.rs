@@ -1,9 +1,7 @@
 //! Lifecycle hooks: after the start, before the stop, within the grace.
 
 use crate::world::{World, alive, sh, until};
-use cronlet::kinds::pod::observed::{
-    Address, Hook, HookState, HttpGet, Launch, Mount, MountSource, News,
-};
+use cronlet_plan::order::{Address, Hook, HookState, HttpGet, Launch, Mount, MountSource, News};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;

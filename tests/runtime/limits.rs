@@ -1,7 +1,7 @@
 //! Limits: what the container may use, what its shim uses, and what is left of both.
 
 use crate::world::{World, alive, kill, sh, until};
-use cronlet::kinds::pod::observed::{Launch, News, ResourceLimits};
+use cronlet_plan::order::{Launch, News, ResourceLimits};
 use std::path::{Path, PathBuf};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::volumes::{mount, with};
 use crate::world::{World, sh, until};
-use cronlet::kinds::pod::observed::{File, Launch, MountSource};
+use cronlet_plan::order::{File, Launch, MountSource};
 use std::fs;
 
 /// The few pages that a program writes to: its stack, its heap, the C library's data.

@@ -2,7 +2,7 @@
 
 use crate::limits::limit;
 use crate::world::{World, kill, sh, until};
-use cronlet::kinds::pod::observed::Launch;
+use cronlet_plan::order::Launch;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;

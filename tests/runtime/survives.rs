@@ -2,7 +2,7 @@
 //! refuses.
 
 use crate::world::{World, alive, kill, sh, until};
-use cronlet::kinds::pod::observed::{ContainerState, Launch, News};
+use cronlet_plan::order::{ContainerState, Launch, News};
 
 #[test]
 fn a_container_outlives_the_daemon() {

@@ -2,7 +2,7 @@
 
 use crate::volumes::{mount, with};
 use crate::world::World;
-use cronlet::kinds::pod::observed::{Launch, Mount, MountSource, News};
+use cronlet_plan::order::{Launch, Mount, MountSource, News};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;
 use std::os::unix::fs::{chown, lchown, symlink};

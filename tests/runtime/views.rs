@@ -1,7 +1,7 @@
 //! Tests of a program's view: its user's variables, the pod's name, its streams, its folder.
 
 use crate::world::{World, sh};
-use cronlet::kinds::pod::observed::{Hook, Launch, Mount, MountSource};
+use cronlet_plan::order::{Hook, Launch, Mount, MountSource};
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()

@@ -2,7 +2,7 @@
 //! them.
 
 use crate::world::{World, sh, until};
-use cronlet::kinds::pod::observed::{File, Launch, Mount, MountSource, Order, VolumeFiles};
+use cronlet_plan::order::{File, Launch, Mount, MountSource, Order, VolumeFiles};
 use std::path::Path;
 
 pub fn mount(at: &str, volume: &str, source: MountSource) -> Mount {

@@ -1,13 +1,13 @@
 //! A runtime in a folder of its own, and what a test asks of it.
 
 use crate::common::untested;
-use cronlet::kinds::pod::observed::{
+use cronlet_api::time::Timestamp;
+use cronlet_node::probes::exec::{Exec, Run};
+use cronlet_node::runtimes::process::{Options, ProcessRuntime, log_files};
+use cronlet_plan::order::{
     Confinement, Exit, Launch, News, Order, PodObserved, Report, ResourceLimits,
 };
-use cronlet::probes::exec::{Exec, Run};
-use cronlet::runtimes::Runtime;
-use cronlet::runtimes::process::{Options, ProcessRuntime, log_files};
-use cronlet::time::Timestamp;
+use cronlet_plan::runtime::Runtime;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -3,7 +3,7 @@
 
 use crate::common::daemon::Daemon;
 use crate::recording::Change;
-use cronlet::kinds::Kind;
+use cronlet_api::kind::Kind;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! What is compared of an object, in words that are the same on every cluster: without times,
 //! random names, uids, addresses and ids.
 
-use cronlet::time::{SignedDuration, Timestamp};
+use cronlet_api::time::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -27,7 +27,7 @@ pub fn rate(runs: u64, commits: u64) -> f64 {
         job: serde_json::from_str(include_str!("job.json")).expect("a Job"),
         pod: serde_json::from_str(include_str!("pod.json")).expect("a Pod"),
     };
-    let database = cronlet::store::builder().create_with_backend(InMemoryBackend::new());
+    let database = cronlet_engine::store::builder().create_with_backend(InMemoryBackend::new());
     let database = database.expect("a database in memory");
     let begun = cpu_seconds();
     let (mut row, mut number) = (Vec::new(), 0);

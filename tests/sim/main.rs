@@ -5,9 +5,9 @@
 //! test --profile sim --test sim replay -- --ignored --nocapture` lives the life of seed N once
 //! more, and `services_again` the one with services.
 
-use cronlet::seed::Seed;
-use cronlet::sim::{Outcome, Setup, live};
-use cronlet::time::Timestamp;
+use cronlet_api::seed::Seed;
+use cronlet_api::time::Timestamp;
+use cronlet_simulate::{Outcome, Setup, live};
 use rustix::time::{ClockId, clock_gettime};
 
 mod bare;

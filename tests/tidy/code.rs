@@ -1,7 +1,5 @@
-//! Rust source as the house rules see it: its words, its braces and its imports, not its strings
-//! and comments.
-
-use std::collections::BTreeSet;
+//! Rust source as the house rules see it: its words and its braces, not its strings and
+//! comments.
 
 /// Rust source with strings, characters and comments blanked out; lines and columns stay where they
 /// were.
@@ -13,13 +11,6 @@ pub struct Word<'a> {
     pub text: &'a str,
     pub start: usize,
     pub end: usize,
-    pub line: usize,
-}
-
-/// A path that begins at the crate's root: its first name, and the names right under that.
-pub struct Import {
-    pub room: String,
-    pub names: BTreeSet<String>,
     pub line: usize,
 }
 
@@ -92,75 +83,6 @@ impl Code {
         }
         self.text.len()
     }
-
-    /// Where the bodies of `mod name { }` begin and end.
-    fn inline_modules(&self) -> Vec<(usize, usize)> {
-        let words: Vec<Word> = self.words().collect();
-        let heads = words.windows(2).filter(|pair| pair[0].text == "mod");
-        let braces = heads.filter_map(|pair| {
-            let after = &self.text[pair[1].end..];
-            let gap = after.len() - after.trim_start().len();
-            after[gap..].starts_with('{').then_some(pair[1].end + gap)
-        });
-        braces.map(|open| (open, self.closing(open))).collect()
-    }
-
-    /// Every path in it that begins at the crate's root, spelt `crate::` or with as many `super::`
-    /// as it takes from a file `depth` modules deep.
-    pub fn imports(&self, depth: usize) -> Vec<Import> {
-        let inline = self.inline_modules();
-        let mut found = Vec::new();
-        for word in self.words() {
-            let before = self.text[..word.start].trim_end();
-            let mut rest = &self.text[word.end..];
-            if word.text == "super" && !before.ends_with("::") {
-                let within = inline.iter().filter(|(from, to)| (*from..*to).contains(&word.start));
-                let mut missing = depth + within.count() - 1;
-                while let Some(next) = rest.strip_prefix("::super") {
-                    missing = missing.saturating_sub(1);
-                    rest = next;
-                }
-                if missing > 0 {
-                    continue;
-                }
-            } else if word.text != "crate" {
-                continue;
-            }
-            let Some(tail) = rest.strip_prefix("::") else { continue };
-            for (room, under) in branches(tail) {
-                let names = branches(under).into_iter().map(|(name, _)| name.to_owned()).collect();
-                found.push(Import { room: room.to_owned(), names, line: word.line });
-            }
-        }
-        found
-    }
-}
-
-/// The heads of a use tree, `a::b` or `{a::b, c}`, each with what follows its `::`.
-fn branches(tree: &str) -> Vec<(&str, &str)> {
-    let tree = tree.trim_start();
-    let Some(group) = tree.strip_prefix('{') else {
-        let end = tree.bytes().position(|byte| !is_word(byte)).unwrap_or(tree.len());
-        let under = tree[end..].strip_prefix("::").unwrap_or("");
-        return if end == 0 { Vec::new() } else { vec![(&tree[..end], under)] };
-    };
-    let (mut depth, mut from, mut found) = (0_usize, 0, Vec::new());
-    for (at, byte) in group.bytes().enumerate() {
-        match byte {
-            b'{' => depth += 1,
-            b'}' if depth > 0 => depth -= 1,
-            b',' if depth == 0 => {
-                found.extend(branches(&group[from..at]));
-                from = at + 1;
-            }
-            b'}' => {
-                found.extend(branches(&group[from..at]));
-                break;
-            }
-            _ => {}
-        }
-    }
-    found
 }
 
 fn is_word(byte: u8) -> bool {

@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not enforce: which room may import which, how long
+//! The house rules that a compiler does not enforce: which room may depend on which, how long
 //! functions and lines may be, that every file says what it is, where unsafe code may live, and
 //! what the top level holds.
 
@@ -8,39 +8,18 @@ use std::path::{Path, PathBuf};
 
 mod code;
 
-/// Which rooms a room may import, beside itself. What is absent here may import everything
-/// (`main.rs`).
+/// Rooms of the house, and the rooms that each may depend on (`src/<room>/Cargo.toml`).
 const ARROWS: &[(&str, &[&str])] = &[
-    ("time", &[]),
-    ("seed", &["time"]),
-    ("startup", &[]),
-    ("manifest", &["time", "seed", "kinds"]),
-    ("kinds", &["time", "seed", "manifest"]),
-    ("store", &["time", "seed", "manifest", "kinds"]),
-    ("engine", &["time", "seed", "manifest", "kinds", "store"]),
-    ("host", &["time"]),
-    ("probes", &["time", "seed", "kinds", "host"]),
-    ("runtimes", &["time", "kinds", "host", "probes"]),
-    ("server", &["time", "seed", "manifest", "kinds", "store", "engine"]),
-    ("cli", &["time", "startup", "manifest", "kinds", "server"]),
-    (
-        "daemon",
-        &[
-            "time", "seed", "startup", "manifest", "kinds", "store", "engine", "host", "probes",
-            "runtimes", "server",
-        ],
-    ),
-    (
-        "sim",
-        &[
-            "time", "seed", "manifest", "kinds", "store", "engine", "host", "probes", "runtimes",
-            "server",
-        ],
-    ),
+    ("api", &[]),
+    ("plan", &["api"]),
+    ("engine", &["api", "plan"]),
+    ("host", &[]),
+    ("node", &["api", "host", "plan"]),
+    ("server", &["api", "engine", "plan"]),
+    ("cli", &["api"]),
+    ("daemon", &["api", "engine", "host", "node", "plan", "server"]),
+    ("simulate", &["api", "engine", "plan"]),
 ];
-
-/// `manifest` and `kinds` would be a circle if `manifest` saw more than these names of `kinds`.
-const KINDS_FOR_MANIFEST: &[&str] = &["Kind", "Object", "quantity", "refused"];
 
 /// What may lie at the top beside files that begin with a dot.
 const TOP_LEVEL: &[&str] = &[
@@ -62,6 +41,7 @@ const COLUMNS_MAX: usize = 100;
 fn the_house_is_tidy() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut complaints = top_level(package);
+    complaints.extend(rooms(package));
     let mut files = Vec::new();
     for folder in ["src", "tests"] {
         rust_files(&package.join(folder), &mut files);
@@ -119,7 +99,6 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
     } else {
         safety(&code, text, &mut found);
     }
-    arrows(name, &code, &mut found);
     found.sort();
     found.into_iter().map(|(line, what)| format!("{name}:{line}: {what}")).collect()
 }
@@ -209,24 +188,32 @@ fn safety(code: &Code, text: &str, found: &mut Found) {
     }
 }
 
-fn arrows(name: &str, code: &Code, found: &mut Found) {
-    let Some(inside) = name.strip_prefix("src/") else { return };
-    let modules: Vec<&str> = inside.trim_end_matches(".rs").split('/').collect();
-    let room = modules[0];
-    let Some((_, allowed)) = ARROWS.iter().find(|(from, _)| *from == room) else { return };
-    let depth = modules.iter().filter(|module| **module != "mod").count();
-    for import in code.imports(depth) {
-        let known = ARROWS.iter().any(|(room, _)| *room == import.room);
-        let drawn = import.room == room || allowed.contains(&import.room.as_str());
-        if known && !drawn {
-            let what = format!("{room} imports {}, against the arrows", import.room);
-            found.push((import.line, what));
+/// Complaints about folders of `src` that are no room, and about what the rooms depend on.
+fn rooms(package: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(package.join("src")).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        if !path.is_dir() {
+            continue;
         }
-        if room == "manifest" && import.room == "kinds" {
-            let rest = import.names.iter().filter(|n| !KINDS_FOR_MANIFEST.contains(&n.as_str()));
-            found.extend(rest.map(|n| (import.line, format!("manifest imports kinds::{n}"))));
-        }
+        let room = path.file_name().expect("it has a name").to_string_lossy();
+        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+        found.extend(arrows(&room, &manifest));
     }
+    found
+}
+
+/// Complaints about the dependencies of `room` that `manifest` names and [`ARROWS`] does not.
+fn arrows(room: &str, manifest: &str) -> Vec<String> {
+    let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == room) else {
+        return vec![format!("src/{room} is no room")];
+    };
+    let names = manifest.lines().filter_map(|line| line.strip_prefix("cronlet-"));
+    let names = names.filter_map(|rest| rest.split(['.', ' ', '=']).next());
+    names
+        .filter(|name| !allowed.contains(name))
+        .map(|name| format!("src/{room} depends on {name}, against the arrows"))
+        .collect()
 }
 
 /// Says that the file `name` with `body` under a fit opening earns exactly these complaints, in
@@ -240,25 +227,16 @@ fn check(name: &str, body: &str, expected: &[&str]) {
 
 #[test]
 fn arrows_point_to_the_left() {
-    for (name, body, expected) in [
-        ("src/kinds/job/plan.rs", "use crate::store::Reader;", &["kinds imports store"][..]),
-        ("src/store/mod.rs", "use crate::{kinds::{Key, Object}, time};", &[]),
-        ("src/store/mod.rs", "use crate::{kinds::Key, engine::Event};", &["store imports engine"]),
-        ("src/seed.rs", "fn f() { super::engine::run() }", &["seed imports engine"]),
-        ("src/kinds/mod.rs", "use super::super::engine;", &["kinds imports engine"]),
-        ("src/kinds/job/mod.rs", "use super::engine;", &[]),
-        ("src/kinds/job/mod.rs", "use super::super::engine;", &["kinds imports engine"]),
-        ("src/kinds/job/plan.rs", "use super::super::engine;", &[]),
-        ("src/time.rs", "mod tests { use super::engine; }", &[]),
-        ("src/time.rs", "mod tests { use super::super::engine; }", &["time imports engine"]),
-        ("src/manifest/mod.rs", "use crate::kinds::{Kind, Object};", &[]),
-        ("src/manifest/mod.rs", "use crate::kinds::check;", &["manifest imports kinds::check"]),
-        ("src/host/mod.rs", "// crate::store\nfn f() { \"crate::store\"; }", &[]),
-        ("src/daemon/mod.rs", "use crate::sim;", &["daemon imports sim"]),
-        ("src/main.rs", "use cronlet::daemon; use crate::sim;", &[]),
-        ("tests/any.rs", "use crate::sim;", &[]),
+    for (room, manifest, expected) in [
+        ("plan", "[dependencies]\ncronlet-api.workspace = true\nserde = \"1\"\n", &[][..]),
+        ("plan", "cronlet-engine.workspace = true\n", &["src/plan depends on engine"]),
+        ("cli", "cronlet-plan = { path = \"../plan\" }\n", &["src/cli depends on plan"]),
+        ("kinds", "", &["src/kinds is no room"]),
     ] {
-        check(name, body, expected);
+        let complaints = arrows(room, manifest);
+        let fits = complaints.len() == expected.len()
+            && complaints.iter().zip(expected).all(|(complaint, part)| complaint.contains(part));
+        assert!(fits, "{room}: {complaints:?}");
     }
 }
 
@@ -278,10 +256,10 @@ fn lengths_openings_and_leftovers() {
         ("/* /* todo!() */ dbg!() */ fn f() { r#\"a\" dbg!()\"#; b'\\''; '\"'; }".to_owned(), &[]),
         ("fn f<'r>(c: &'r str) { '{'; b'\"'; \"\\\"{\"; todo!() }".to_owned(), &["todo!"]),
     ] {
-        check("src/time.rs", &body, expected);
+        check("src/api/time.rs", &body, expected);
     }
     for text in ["", "use std::fmt;\n", "//!\n//! Late.\n", "// Not a module's comment.\n"] {
-        let complaints = complaints_about("src/time.rs", text);
+        let complaints = complaints_about("src/api/time.rs", text);
         assert_eq!(complaints.len(), 1, "{text:?}: {complaints:?}");
         assert!(complaints[0].contains("does not open"), "{complaints:?}");
     }
@@ -291,20 +269,20 @@ fn lengths_openings_and_leftovers() {
 fn unsafe_code_lives_in_host_and_gives_its_proof() {
     let missing = &["without a SAFETY"][..];
     for (name, body, expected) in [
-        ("src/store/disk.rs", "// SAFETY: no.\nunsafe fn f() {}", &["src/host alone"][..]),
+        ("src/engine/store/disk.rs", "// SAFETY: no.\nunsafe fn f() {}", &["src/host alone"][..]),
         ("tests/any.rs", "fn f() { unsafe { g() } }", &["src/host alone"]),
-        ("src/store/disk.rs", "// unsafe\nfn f() { \"unsafe\"; not_unsafe() }", &[]),
-        ("src/host/mod.rs", "fn f() {\n    unsafe { g() }\n}", missing),
+        ("src/engine/store/disk.rs", "// unsafe\nfn f() { \"unsafe\"; not_unsafe() }", &[]),
+        ("src/host/lib.rs", "fn f() {\n    unsafe { g() }\n}", missing),
         (
-            "src/host/mod.rs",
+            "src/host/lib.rs",
             "fn f() {\n    // SAFETY: g takes nothing.\n    unsafe { g() }\n}",
             &[],
         ),
-        ("src/host/mod.rs", "// SAFETY: fine.\nlet x =\n    unsafe { g() };", &[]),
-        ("src/host/mod.rs", "// SAFETY: for a.\nunsafe { a() };\nunsafe { b() };", missing),
-        ("src/host/mod.rs", "// SAFETY: far off.\n\nunsafe { b() };", missing),
+        ("src/host/lib.rs", "// SAFETY: fine.\nlet x =\n    unsafe { g() };", &[]),
+        ("src/host/lib.rs", "// SAFETY: for a.\nunsafe { a() };\nunsafe { b() };", missing),
+        ("src/host/lib.rs", "// SAFETY: far off.\n\nunsafe { b() };", missing),
         (
-            "src/host/mod.rs",
+            "src/host/lib.rs",
             "/// # Safety\n/// `fd` is open.\n#[inline]\npub unsafe fn f() {}",
             &[],
         ),

@@ -2,18 +2,18 @@
 
 use super::page::{Page, time};
 use super::related;
-use crate::cli::client::{self, Client};
-use crate::kinds::Object;
-use crate::kinds::columns::human_duration;
-use crate::kinds::persistent_volume_claim::columns::{abbreviated, class, storage};
-use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
-use crate::time::{Clock, SystemClock};
+use crate::client::{self, Client};
+use cronlet_api::columns::human_duration;
+use cronlet_api::kind::Object;
+use cronlet_api::persistent_volume_claim::columns::{abbreviated, class, storage};
+use cronlet_api::persistent_volume_claim::usage::ClaimUsage;
+use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimCondition, PersistentVolumeClaimStatus, Pod,
 };
 
 /// What its folder holds; `None` where it was never mounted, or a daemon of before does not know.
-pub fn usage(client: &Client, object: &Object) -> Option<ClaimUsage> {
+pub(super) fn usage(client: &Client, object: &Object) -> Option<ClaimUsage> {
     let (namespace, name) = (client::escaped(object.namespace()), client::escaped(object.name()));
     let path =
         format!("/apis/cronlet.dev/v1/namespaces/{namespace}/persistentvolumeclaims/{name}/usage");
@@ -21,7 +21,7 @@ pub fn usage(client: &Client, object: &Object) -> Option<ClaimUsage> {
 }
 
 /// `pods`: those among which are the ones that use it.
-pub fn describe(
+pub(super) fn describe(
     page: &mut Page,
     claim: &PersistentVolumeClaim,
     pods: &[Object],

@@ -3,7 +3,7 @@
 use super::page::Page;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
-pub fn describe_config_map(page: &mut Page, map: &ConfigMap) {
+pub(super) fn describe_config_map(page: &mut Page, map: &ConfigMap) {
     page.names(&map.metadata);
     page.labels(0, "Labels", map.metadata.labels.as_ref());
     page.annotations(0, &map.metadata);
@@ -18,7 +18,7 @@ pub fn describe_config_map(page: &mut Page, map: &ConfigMap) {
     page.verbatim("\n");
 }
 
-pub fn describe_secret(page: &mut Page, secret: &Secret) {
+pub(super) fn describe_secret(page: &mut Page, secret: &Secret) {
     page.names(&secret.metadata);
     page.labels(0, "Labels", secret.metadata.labels.as_ref());
     page.annotations(0, &secret.metadata);

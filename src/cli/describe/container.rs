@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 
 /// `in_template`: one level deeper, but by one blank alone, as kubectl has it.
-pub fn describe_all(
+pub(super) fn describe_all(
     page: &mut Page,
     label: &str,
     containers: &[Container],

@@ -2,10 +2,10 @@
 
 use super::page::{Page, capital, time};
 use super::template;
-use crate::kinds::columns::selector;
+use cronlet_api::columns::selector;
 use k8s_openapi::api::batch::v1::CronJob;
 
-pub fn describe(page: &mut Page, cron_job: &CronJob) {
+pub(super) fn describe(page: &mut Page, cron_job: &CronJob) {
     let spec = &cron_job.spec;
     page.names(&cron_job.metadata);
     page.labels(0, "Labels", cron_job.metadata.labels.as_ref());

@@ -2,13 +2,13 @@
 
 use super::page::Page;
 use super::{related, template};
-use crate::kinds::Object;
-use crate::kinds::columns::selector;
+use cronlet_api::columns::selector;
+use cronlet_api::kind::Object;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 
 /// `pods`: those among which its own are.
-pub fn describe(page: &mut Page, set: &DaemonSet, pods: &[Object]) {
+pub(super) fn describe(page: &mut Page, set: &DaemonSet, pods: &[Object]) {
     let meta = &set.metadata;
     let spec = set.spec.clone().unwrap_or_default();
     page.names(meta);

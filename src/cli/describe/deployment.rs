@@ -2,13 +2,13 @@
 
 use super::page::{Page, int_or_string};
 use super::template;
-use crate::kinds::Object;
-use crate::kinds::columns::selector;
-use crate::kinds::deployment::hash::same_template;
+use cronlet_api::columns::selector;
+use cronlet_api::deployment::hash::same_template;
+use cronlet_api::kind::Object;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet};
 
 /// `related`: the ReplicaSets among which its own are.
-pub fn describe(page: &mut Page, deployment: &Deployment, related: &[Object]) {
+pub(super) fn describe(page: &mut Page, deployment: &Deployment, related: &[Object]) {
     let spec = deployment.spec.clone().unwrap_or_default();
     let status = deployment.status.clone().unwrap_or_default();
     page.names(&deployment.metadata);

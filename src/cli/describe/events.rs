@@ -1,12 +1,12 @@
 //! The events of an object, the oldest first.
 
 use super::page::Page;
-use crate::kinds::Object;
-use crate::kinds::columns::human_duration;
-use crate::time::{Clock, SystemClock, Timestamp};
+use cronlet_api::columns::human_duration;
+use cronlet_api::kind::Object;
+use cronlet_api::time::{Clock, SystemClock, Timestamp};
 use k8s_openapi::api::core::v1::Event;
 
-pub fn describe(page: &mut Page, found: &[Object]) {
+pub(super) fn describe(page: &mut Page, found: &[Object]) {
     let mut events: Vec<&Event> = found
         .iter()
         .filter_map(|object| match object {

@@ -2,13 +2,13 @@
 
 use super::page::{Page, time};
 use super::template;
-use crate::kinds::columns::{human_duration, selector};
+use cronlet_api::columns::{human_duration, selector};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 
 /// More indexes than fit in so many characters are cut.
 const INDEXES_CHARS_MAX: usize = 50;
 
-pub fn describe(page: &mut Page, job: &Job) {
+pub(super) fn describe(page: &mut Page, job: &Job) {
     let spec = job.spec.clone().unwrap_or_default();
     let status = job.status.clone().unwrap_or_default();
     page.names(&job.metadata);

@@ -2,14 +2,13 @@
 
 use super::client::{self, Client};
 use super::failure::Failure;
-use super::get;
 use super::output::write_text;
 use super::target::Target;
-use super::yaml;
-use crate::kinds::persistent_volume_claim::usage::ClaimUsage;
-use crate::kinds::{Key, Kind, Object};
+use super::{get, yaml};
+use crate::describe::page::Page;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::persistent_volume_claim::usage::ClaimUsage;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use page::Page;
 
 mod page;
 
@@ -45,9 +44,12 @@ mod related;
 
 mod events;
 
+#[cfg(test)]
+mod tests;
+
 /// Show an object in words, with what it uses and its events
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// KIND NAME..., kind/name..., or KIND for all of it
     #[arg(required = true, value_name = "KIND [NAME]")]
     target: Vec<String>,
@@ -59,7 +61,7 @@ pub struct Args {
     selector: Option<String>,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let mut objects = Vec::new();
     for Target { kind, name } in Target::parse_all(&args.target)? {
         match name {
@@ -89,7 +91,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
 }
 
 /// A pod template in words, tabs between name and value, as kubectl's history shows it.
-pub fn template_text(template: &PodTemplateSpec) -> String {
+pub(crate) fn template_text(template: &PodTemplateSpec) -> String {
     let mut page = Page::default();
     template::describe(&mut page, template);
     page.raw()
@@ -140,6 +142,3 @@ fn described(
     }
     page.finish()
 }
-
-#[cfg(test)]
-mod tests;

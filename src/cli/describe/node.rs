@@ -2,16 +2,16 @@
 
 use super::page::{Page, time};
 use super::related;
-use crate::kinds::Object;
-use crate::kinds::columns::human_duration;
-use crate::kinds::node::columns::roles;
-use crate::kinds::pod::totals::{self, Amounts, limits, requests};
-use crate::kinds::quantity::Quantity;
-use crate::time::{Clock, SystemClock};
+use cronlet_api::columns::human_duration;
+use cronlet_api::kind::Object;
+use cronlet_api::node::columns::roles;
+use cronlet_api::pod::totals::{self, Amounts, limits, requests};
+use cronlet_api::quantity::Quantity;
+use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{Node, NodeStatus, NodeSystemInfo, Pod, Taint};
 
 /// `pods`: all of the host.
-pub fn describe(page: &mut Page, node: &Node, pods: &[Object]) {
+pub(super) fn describe(page: &mut Page, node: &Node, pods: &[Object]) {
     let meta = &node.metadata;
     let spec = node.spec.clone().unwrap_or_default();
     let status = node.status.clone().unwrap_or_default();

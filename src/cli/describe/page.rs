@@ -1,7 +1,7 @@
 //! The text that a description is written on: lines by level, tabs between columns.
 
-use crate::cli::table;
-use crate::time::Timestamp;
+use crate::table;
+use cronlet_api::time::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
@@ -11,31 +11,31 @@ use std::fmt::{Display, Write};
 const ANNOTATION_CHARS_MAX: usize = 140;
 
 #[derive(Default)]
-pub struct Page {
+pub(super) struct Page {
     text: String,
 }
 
 impl Page {
     /// One line, two blanks for each level.
-    pub fn line(&mut self, level: usize, line: impl Display) {
+    pub(super) fn line(&mut self, level: usize, line: impl Display) {
         let indent = level * 2;
         writeln!(self.text, "{:indent$}{line}", "").expect("writing to a String");
     }
 
     /// `Name:<tab>value`
-    pub fn field(&mut self, level: usize, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, level: usize, name: &str, value: impl Display) {
         self.line(level, format_args!("{name}:\t{value}"));
     }
 
     /// A field that is left out where there is no value.
-    pub fn field_if(&mut self, level: usize, name: &str, value: Option<impl Display>) {
+    pub(super) fn field_if(&mut self, level: usize, name: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.field(level, name, value);
         }
     }
 
     /// A field that says `<unset>` where there is no value.
-    pub fn field_or_unset(&mut self, level: usize, name: &str, value: Option<impl Display>) {
+    pub(super) fn field_or_unset(&mut self, level: usize, name: &str, value: Option<impl Display>) {
         match value {
             Some(value) => self.field(level, name, value),
             None => self.field(level, name, "<unset>"),
@@ -43,18 +43,18 @@ impl Page {
     }
 
     /// Name, namespace.
-    pub fn names(&mut self, meta: &ObjectMeta) {
+    pub(super) fn names(&mut self, meta: &ObjectMeta) {
         self.field(0, "Name", meta.name.as_deref().unwrap_or_default());
         self.field(0, "Namespace", meta.namespace.as_deref().unwrap_or_default());
     }
 
-    pub fn created(&mut self, meta: &ObjectMeta) {
+    pub(super) fn created(&mut self, meta: &ObjectMeta) {
         let created = meta.creation_timestamp.as_ref().map_or_else(String::new, time);
         self.field(0, "CreationTimestamp", created);
     }
 
     /// Conditions by type, status and reason, where there are any.
-    pub fn conditions(
+    pub(super) fn conditions(
         &mut self,
         conditions: impl Iterator<Item = (String, String, Option<String>)>,
     ) {
@@ -69,12 +69,17 @@ impl Page {
         }
     }
 
-    pub fn labels(&mut self, level: usize, name: &str, labels: Option<&BTreeMap<String, String>>) {
+    pub(super) fn labels(
+        &mut self,
+        level: usize,
+        name: &str,
+        labels: Option<&BTreeMap<String, String>>,
+    ) {
         let pairs = labels.into_iter().flatten();
         self.many(level, name, pairs.map(|(key, value)| format!("{key}={value}")));
     }
 
-    pub fn annotations(&mut self, level: usize, meta: &ObjectMeta) {
+    pub(super) fn annotations(&mut self, level: usize, meta: &ObjectMeta) {
         let hidden = "kubectl.kubernetes.io/last-applied-configuration";
         let mut lines = Vec::new();
         for (key, value) in meta.annotations.iter().flatten().filter(|(key, _)| *key != hidden) {
@@ -90,7 +95,12 @@ impl Page {
     }
 
     /// `Name:<tab>first`, the others below it; `<none>` where there are none.
-    pub fn many(&mut self, level: usize, name: &str, mut values: impl Iterator<Item = String>) {
+    pub(super) fn many(
+        &mut self,
+        level: usize,
+        name: &str,
+        mut values: impl Iterator<Item = String>,
+    ) {
         match values.next() {
             None => self.field(level, name, "<none>"),
             Some(first) => {
@@ -100,23 +110,23 @@ impl Page {
         }
     }
 
-    pub fn controller(&mut self, meta: &ObjectMeta) {
+    pub(super) fn controller(&mut self, meta: &ObjectMeta) {
         let owners = meta.owner_references.as_deref().unwrap_or_default();
         let owner = owners.iter().find(|owner| owner.controller == Some(true));
         self.field_if(0, "Controlled By", owner.map(|o| format!("{}/{}", o.kind, o.name)));
     }
 
     /// Text that is no table: tabs in it stay.
-    pub fn verbatim(&mut self, text: &str) {
+    pub(super) fn verbatim(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// As it was written, tabs and all.
-    pub fn raw(self) -> String {
+    pub(super) fn raw(self) -> String {
         self.text
     }
 
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         table::describe(&self.text)
     }
 }
@@ -130,15 +140,15 @@ fn shortened(line: &str) -> String {
 }
 
 /// `Mon, 23 Nov 2026 11:08:00 +0000`
-pub fn time(time: &Time) -> String {
+pub(super) fn time(time: &Time) -> String {
     timestamp(time.0)
 }
 
-pub fn timestamp(time: Timestamp) -> String {
+pub(super) fn timestamp(time: Timestamp) -> String {
     time.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
-pub fn int_or_string(value: Option<&IntOrString>) -> String {
+pub(super) fn int_or_string(value: Option<&IntOrString>) -> String {
     match value {
         Some(IntOrString::Int(number)) => number.to_string(),
         Some(IntOrString::String(text)) => text.clone(),
@@ -147,6 +157,6 @@ pub fn int_or_string(value: Option<&IntOrString>) -> String {
 }
 
 /// Go prints flags of the API with a capital.
-pub fn capital(flag: bool) -> &'static str {
+pub(super) fn capital(flag: bool) -> &'static str {
     if flag { "True" } else { "False" }
 }

@@ -2,14 +2,13 @@
 
 use super::page::Page;
 use super::volume;
-use crate::kinds::columns::human_duration;
-use crate::kinds::persistent_volume::binding::class;
-use crate::kinds::persistent_volume::columns::claim;
-use crate::kinds::persistent_volume_claim::columns::{abbreviated, storage};
-use crate::time::{Clock, SystemClock};
+use cronlet_api::columns::human_duration;
+use cronlet_api::persistent_volume::columns::{claim, class};
+use cronlet_api::persistent_volume_claim::columns::{abbreviated, storage};
+use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{NodeSelectorRequirement, PersistentVolume, VolumeNodeAffinity};
 
-pub fn describe(page: &mut Page, volume: &PersistentVolume) {
+pub(super) fn describe(page: &mut Page, volume: &PersistentVolume) {
     let meta = &volume.metadata;
     let spec = volume.spec.clone().unwrap_or_default();
     let status = volume.status.clone().unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use super::page::{Page, time};
 use super::{container, template, volume};
-use crate::kinds::columns::human_duration;
-use crate::time::{Clock, SystemClock};
+use cronlet_api::columns::human_duration;
+use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
-pub fn describe(page: &mut Page, pod: &Pod) {
+pub(super) fn describe(page: &mut Page, pod: &Pod) {
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     page.names(&pod.metadata);

@@ -2,14 +2,14 @@
 //! others.
 
 use super::page::Page;
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::get;
-use crate::kinds::{Kind, Object};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::get;
+use cronlet_api::kind::{Kind, Object};
 use k8s_openapi::api::core::v1::Pod;
 
 /// All among which those of the object are.
-pub fn fetch(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
+pub(super) fn fetch(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
     let namespace = Some(object.namespace());
     match object.kind() {
         Kind::Deployment => get::list(client, Kind::ReplicaSet, namespace, ""),
@@ -21,7 +21,7 @@ pub fn fetch(client: &Client, object: &Object) -> Result<Vec<Object>, Failure> {
     }
 }
 
-pub fn pods(related: &[Object]) -> impl Iterator<Item = &Pod> {
+pub(super) fn pods(related: &[Object]) -> impl Iterator<Item = &Pod> {
     related.iter().filter_map(|object| match object {
         Object::Pod(pod) => Some(&**pod),
         _ => None,
@@ -29,7 +29,7 @@ pub fn pods(related: &[Object]) -> impl Iterator<Item = &Pod> {
 }
 
 /// How many pods of the controller are in which phase (`getPodStatusForController`).
-pub fn pods_status(page: &mut Page, controller_uid: Option<&str>, related: &[Object]) {
+pub(super) fn pods_status(page: &mut Page, controller_uid: Option<&str>, related: &[Object]) {
     let own = related.iter().filter(|object| object.controller_uid() == controller_uid);
     let phases: Vec<&str> = own
         .filter_map(|object| match object {

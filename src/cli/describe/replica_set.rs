@@ -2,12 +2,12 @@
 
 use super::page::Page;
 use super::{related, template};
-use crate::kinds::Object;
-use crate::kinds::columns::selector;
+use cronlet_api::columns::selector;
+use cronlet_api::kind::Object;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 
 /// `pods`: those among which its own are.
-pub fn describe(page: &mut Page, set: &ReplicaSet, pods: &[Object]) {
+pub(super) fn describe(page: &mut Page, set: &ReplicaSet, pods: &[Object]) {
     let meta = &set.metadata;
     let spec = set.spec.clone().unwrap_or_default();
     let status = set.status.clone().unwrap_or_default();

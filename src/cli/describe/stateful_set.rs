@@ -2,14 +2,14 @@
 
 use super::page::{Page, int_or_string};
 use super::{related, template};
-use crate::kinds::Object;
-use crate::kinds::columns::selector;
-use crate::kinds::persistent_volume_claim::columns::class;
+use cronlet_api::columns::selector;
+use cronlet_api::kind::Object;
+use cronlet_api::persistent_volume_claim::columns::class;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 /// `pods`: those among which its own are.
-pub fn describe(page: &mut Page, set: &StatefulSet, pods: &[Object]) {
+pub(super) fn describe(page: &mut Page, set: &StatefulSet, pods: &[Object]) {
     let meta = &set.metadata;
     let spec = set.spec.clone().unwrap_or_default();
     let total = set.status.as_ref().map_or(0, |status| status.replicas);

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::{container, volume};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec, Toleration};
 
-pub fn describe(page: &mut Page, template: &PodTemplateSpec) {
+pub(super) fn describe(page: &mut Page, template: &PodTemplateSpec) {
     page.line(0, "Pod Template:");
     let meta = template.metadata.clone().unwrap_or_default();
     page.labels(1, "Labels", meta.labels.as_ref());
@@ -25,7 +25,7 @@ pub fn describe(page: &mut Page, template: &PodTemplateSpec) {
 }
 
 /// Node selectors and tolerations.
-pub fn describe_placement(page: &mut Page, level: usize, spec: &PodSpec) {
+pub(super) fn describe_placement(page: &mut Page, level: usize, spec: &PodSpec) {
     page.labels(level, "Node-Selectors", spec.node_selector.as_ref());
     let tolerations = spec.tolerations.as_deref().unwrap_or_default();
     page.many(level, "Tolerations", tolerations.iter().map(toleration_text));

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{
     DownwardAPIVolumeFile, HostPathVolumeSource, Volume, VolumeProjection,
 };
 
-pub fn describe_all(page: &mut Page, volumes: &[Volume], in_template: bool) {
+pub(super) fn describe_all(page: &mut Page, volumes: &[Volume], in_template: bool) {
     let level = usize::from(in_template);
     if volumes.is_empty() {
         return page.field(level, "Volumes", "<none>");
@@ -57,7 +57,7 @@ fn describe(page: &mut Page, volume: &Volume) {
     }
 }
 
-pub fn describe_host_path(page: &mut Page, host: &HostPathVolumeSource) {
+pub(super) fn describe_host_path(page: &mut Page, host: &HostPathVolumeSource) {
     page.field(2, "Type", "HostPath (bare host directory volume)");
     page.field(2, "Path", &host.path);
     page.field(2, "HostPathType", host.type_.as_deref().unwrap_or_default());

@@ -4,14 +4,14 @@ use std::path::Path;
 
 /// `/etc/passwd` and `/etc/group`.
 #[derive(Debug, Clone, Default)]
-pub struct Accounts {
+pub(super) struct Accounts {
     passwd: String,
     group: String,
 }
 
 /// What a job needs to run as a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub(super) struct Account {
     pub name: String,
     pub uid: i64,
     pub gid: i64,
@@ -22,16 +22,16 @@ pub struct Account {
 
 impl Accounts {
     /// Reads the files under `/etc`; an unreadable one knows nobody.
-    pub fn of_host() -> Accounts {
+    pub(super) fn of_host() -> Accounts {
         let read = |path| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
         Accounts { passwd: read("/etc/passwd"), group: read("/etc/group") }
     }
 
-    pub fn find(&self, name: &str) -> Option<Account> {
+    pub(super) fn find(&self, name: &str) -> Option<Account> {
         self.first(|found, _| found == name)
     }
 
-    pub fn of(&self, uid: i64) -> Option<Account> {
+    pub(super) fn of(&self, uid: i64) -> Option<Account> {
         self.first(|_, found| found == uid)
     }
 
@@ -60,11 +60,11 @@ impl Accounts {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A host with `root`, `mail`, and `joe`, who is in two groups.
-    pub fn accounts() -> Accounts {
+    pub(crate) fn accounts() -> Accounts {
         Accounts {
             passwd: "root:x:0:0:root:/root:/bin/sh\njoe:x:1000:1000:Joe,,,:/home/joe:/bin/bash\n\
                      mail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"

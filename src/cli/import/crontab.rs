@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// How lines are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(super) enum Style {
     /// `m h dom mon dow command`, as in `crontab -e`.
     User,
     /// With a user before the command, as in `/etc/crontab` and `/etc/cron.d`.
@@ -14,7 +14,7 @@ pub enum Style {
 
 /// What a crontab says, line by line.
 #[derive(Debug, Default)]
-pub struct Crontab {
+pub(super) struct Crontab {
     pub entries: Vec<Entry>,
     /// Lines that are no entry that could be read, and why.
     pub refused: Vec<(usize, String)>,
@@ -22,7 +22,7 @@ pub struct Crontab {
 
 /// One entry with all that holds for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// From 1.
     pub line: usize,
     /// The line as written.
@@ -43,7 +43,7 @@ pub struct Entry {
 /// An entry line may be so long; cron itself stops far earlier.
 const LINE_LENGTH_MAX: usize = 64 << 10;
 
-pub fn read(bytes: &[u8], style: Style) -> Crontab {
+pub(super) fn read(bytes: &[u8], style: Style) -> Crontab {
     let mut crontab = Crontab::default();
     let mut variables = BTreeMap::new();
     let mut comment = Vec::new();

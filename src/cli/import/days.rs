@@ -2,11 +2,11 @@
 //! also 7, a range may be drawn from with `~`, and a day field that begins with `*` counts as no
 //! restriction even with a step.
 
-use crate::kinds::cron_job::schedule::Schedule;
+use cronlet_api::cron_job::schedule::Schedule;
 
 /// When an entry runs, as a CronJob says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cadence {
+pub(super) struct Cadence {
     /// For `spec.schedule`.
     pub schedule: String,
     /// For the annotation `cronlet.dev/schedule`, where Kubernetes' grammar is not enough.
@@ -20,7 +20,7 @@ const NEVER: &str = "0 0 31 2 *";
 
 impl Cadence {
     /// True if the entry runs once for each start of the host.
-    pub fn is_reboot(&self) -> bool {
+    pub(super) fn is_reboot(&self) -> bool {
         self.extended.as_deref() == Some(REBOOT)
     }
 }
@@ -28,7 +28,7 @@ impl Cadence {
 const REBOOT: &str = "@reboot";
 
 /// Reads the one macro, or the five fields.
-pub fn cadence(fields: &[&str]) -> Result<Cadence, String> {
+pub(super) fn cadence(fields: &[&str]) -> Result<Cadence, String> {
     let cadence = match fields {
         [word] => named(word)?,
         [_, _, _, _, last] if !last.is_empty() => of_fields(fields)?,

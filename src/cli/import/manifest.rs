@@ -3,19 +3,19 @@
 use super::accounts::{Account, Accounts};
 use super::crontab::Entry;
 use super::shell::{self, Background};
-use crate::kinds::cron_job::annotations;
-use crate::kinds::cron_job::schedule::Zone;
+use cronlet_api::cron_job::annotations;
+use cronlet_api::cron_job::schedule::Zone;
 use serde_json::{Map, Value, json};
 
 /// What an entry became, and what it could not take along.
-pub struct Imported {
+pub(super) struct Imported {
     pub value: Value,
     /// One sentence each.
     pub remarks: Vec<String>,
 }
 
 /// What holds for all entries.
-pub struct Setting<'a> {
+pub(super) struct Setting<'a> {
     /// The crontab.
     pub source: &'a str,
     pub accounts: &'a Accounts,
@@ -40,7 +40,7 @@ const PATH: &str = "/usr/bin:/bin";
 const FOR_CRON: &[&str] =
     &["CONTENT_TRANSFER_ENCODING", "CONTENT_TYPE", "CRON_TZ", "MAILFROM", "MAILTO", "RANDOM_DELAY"];
 
-pub fn cron_job(entry: &Entry, name: &str, setting: &Setting<'_>) -> Imported {
+pub(super) fn cron_job(entry: &Entry, name: &str, setting: &Setting<'_>) -> Imported {
     let mut remarks = Vec::new();
     let mut suspend = entry.cadence.differs.is_some();
     remarks.extend(entry.cadence.differs.clone());

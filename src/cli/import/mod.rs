@@ -21,22 +21,22 @@ mod tests;
 
 use super::failure::Failure;
 use super::{output, paths, yaml};
-use crate::kinds::cron_job::schedule::Zone;
+use crate::import::crontab::{Crontab, Style};
+use crate::import::manifest::Setting;
+use crate::import::names::Names;
+use crate::import::taken::Taken;
+use crate::import::whose::{Host, Layout, Whose};
 use anyhow::{Context, bail};
-use crontab::{Crontab, Style};
-use manifest::Setting;
-use names::Names;
+use cronlet_api::cron_job::schedule::Zone;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use taken::Taken;
-use whose::{Host, Layout, Whose};
 
 /// Turn what another scheduler knows into manifests
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     source: Source,
 }
@@ -74,7 +74,7 @@ struct CrontabArgs {
 /// A crontab may be so large.
 const BYTES_MAX: u64 = 4 << 20;
 
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Source::Crontab(args) = &args.source;
     let time_zone = match &args.time_zone {
         Some(name) => {

@@ -9,13 +9,13 @@ const LENGTH_MAX: usize = 46;
 
 /// Names that were given, so that each is given once.
 #[derive(Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     given: BTreeSet<String>,
 }
 
 impl Names {
     /// A name, and what is to be said of it. `holder` returns the file that has a name already.
-    pub fn for_command<'h>(
+    pub(super) fn for_command<'h>(
         &mut self,
         command: &str,
         holder: impl Fn(&str) -> Option<&'h str>,

@@ -20,7 +20,7 @@ enum Token {
 
 /// Processes that a command leaves in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Background {
+pub(super) enum Background {
     Nothing,
     /// Children of the command's own shell, which can wait for them; `last`: the line ends in `&`.
     Children {
@@ -31,14 +31,14 @@ pub enum Background {
 }
 
 /// At most this many shells are looked into below one another (`sh -c "sh -c ..."`).
-pub const DEPTH_MAX: usize = 3;
+pub(super) const DEPTH_MAX: usize = 3;
 
 /// Words that a command may stand behind.
-pub const KEYWORDS: &[&str] =
+pub(super) const KEYWORDS: &[&str] =
     &["!", "{", "}", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac"];
 
 /// Commands of the shell that ask or set something.
-pub const BUILTINS: &[&str] = &[
+pub(super) const BUILTINS: &[&str] = &[
     ".", ":", "[", "[[", "break", "case", "continue", "eval", "exit", "export", "for", "local",
     "read", "return", "set", "shift", "source", "test", "trap", "type", "ulimit", "umask", "unset",
     "wait", "which", "cd", "echo", "printf", "exec", "true", "false", "command", "time",
@@ -46,7 +46,7 @@ pub const BUILTINS: &[&str] = &[
 
 /// Splits a command line into its simple commands, without redirections. Subshells and groups are
 /// opened.
-pub fn simple_commands(text: &str) -> Vec<Vec<String>> {
+pub(super) fn simple_commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let mut is_target = false;
     for token in tokens(text) {
@@ -73,7 +73,7 @@ pub fn simple_commands(text: &str) -> Vec<Vec<String>> {
 }
 
 /// The command line that these words give a shell with `-c`.
-pub fn script_of(words: &[String]) -> Option<&str> {
+pub(super) fn script_of(words: &[String]) -> Option<&str> {
     let runs = |word: &String| is_shell(base(word)) || is_su(base(word));
     let at = words.iter().position(runs)?;
     let passes_operands = !is_shell(base(&words[at]));
@@ -96,12 +96,12 @@ fn is_path_of_program(word: &str) -> bool {
 }
 
 /// A POSIX shell: it has `trap` and `wait`.
-pub fn is_shell(name: &str) -> bool {
+pub(super) fn is_shell(name: &str) -> bool {
     matches!(name, "sh" | "bash" | "dash" | "ash" | "ksh" | "mksh" | "zsh")
 }
 
 /// A keyword or builtin, which may begin a command.
-pub fn is_word_of_shell(word: &str) -> bool {
+pub(super) fn is_word_of_shell(word: &str) -> bool {
     KEYWORDS.contains(&word) || BUILTINS.contains(&word)
 }
 
@@ -110,12 +110,12 @@ fn is_su(name: &str) -> bool {
 }
 
 /// The last part of a path.
-pub fn base(word: &str) -> &str {
+pub(super) fn base(word: &str) -> &str {
     word.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }
 
 /// Finds what a command line leaves running when its shell has ended.
-pub fn background(text: &str) -> Background {
+pub(super) fn background(text: &str) -> Background {
     look(text, 0)
 }
 

@@ -3,15 +3,15 @@
 //! Each imported CronJob carries the crontab that it was made from, so that another import of the
 //! same crontab gives the same names, and replaces its own file.
 
-use crate::kinds::Object;
-use crate::kinds::cron_job::annotations::IMPORTED_FROM;
-use crate::manifest;
+use cronlet_api::cron_job::annotations::IMPORTED_FROM;
+use cronlet_api::kind::Object;
+use cronlet_api::manifest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Names in the folder of manifests.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub(super) struct Taken {
     names: BTreeMap<String, Holder>,
     /// Why the folder could not be looked at.
     pub unread: Option<String>,
@@ -26,7 +26,7 @@ struct Holder {
 
 impl Taken {
     /// Reads the names in the folder; a folder that does not exist has none.
-    pub fn read(folder: &Path) -> Taken {
+    pub(super) fn read(folder: &Path) -> Taken {
         let mut taken = Taken::default();
         if matches!(folder.try_exists(), Ok(false)) {
             return taken;
@@ -66,7 +66,7 @@ impl Taken {
     }
 
     /// The file that has the name, unless its CronJob was imported from this very crontab.
-    pub fn by_other(&self, name: &str, source: &str) -> Option<&str> {
+    pub(super) fn by_other(&self, name: &str, source: &str) -> Option<&str> {
         let holder = self.names.get(name)?;
         (holder.source.as_deref() != Some(source)).then_some(holder.file.as_str())
     }

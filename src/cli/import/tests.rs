@@ -1,7 +1,8 @@
 //! Crontabs in, manifests out; each must pass the checks of `cronlet check`.
 
 use super::*;
-use crate::kinds::{Object, admission};
+use cronlet_api::admission;
+use cronlet_api::kind::Object;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
@@ -28,8 +29,8 @@ fn convert_bytes(path: &str, bytes: &[u8], owner: Option<i64>) -> Output {
 
 /// The CronJobs of the output, read as a manifest, admitted as the daemon would.
 fn cron_jobs(output: &Output) -> Vec<CronJob> {
-    let documents = crate::manifest::read(output.yaml.as_bytes(), "import");
-    let admit = |document: Result<crate::manifest::Document, _>| {
+    let documents = cronlet_api::manifest::read(output.yaml.as_bytes(), "import");
+    let admit = |document: Result<cronlet_api::manifest::Document, _>| {
         let document = document.unwrap_or_else(|error| panic!("{error}\n{}", output.yaml));
         let admitted = admission::preview(document.object, "default");
         match admitted.unwrap_or_else(|error| panic!("{error}\n{}", output.yaml)).object {

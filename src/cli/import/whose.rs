@@ -8,7 +8,7 @@ use super::shell;
 use std::path::{Path, PathBuf};
 
 /// The user who imports, and what the host knows of users and programs.
-pub struct Host {
+pub(super) struct Host {
     pub accounts: Accounts,
     /// The effective user.
     pub uid: i64,
@@ -20,7 +20,7 @@ pub struct Host {
 
 /// The user that runs the entries of a crontab without a user field.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Whose {
+pub(super) struct Whose {
     pub user: Option<String>,
     /// A sentence on how the user was found.
     pub note: Option<String>,
@@ -30,7 +30,7 @@ pub struct Whose {
 
 /// How a crontab is laid out, by its content.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Layout {
+pub(super) enum Layout {
     User,
     System,
     /// Some lines, from 1, may have a user before their command.
@@ -38,7 +38,7 @@ pub enum Layout {
 }
 
 impl Host {
-    pub fn this() -> Host {
+    pub(super) fn this() -> Host {
         let uid = i64::from(rustix::process::geteuid().as_raw());
         let behind = ["SUDO_USER", "DOAS_USER"].iter().find_map(|name| std::env::var(name).ok());
         let folders = ["bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"];
@@ -53,7 +53,7 @@ impl Host {
 }
 
 /// Finds whose a crontab is that names no user, of an importer and the file's owner (by uid).
-pub fn whose(host: &Host, file_owner: Option<i64>) -> Whose {
+pub(super) fn whose(host: &Host, file_owner: Option<i64>) -> Whose {
     let behind = host.behind.as_deref().filter(|_| host.uid == 0);
     let importer = match behind {
         Some(name) => host.accounts.find(name),
@@ -105,7 +105,7 @@ enum Sign {
 
 /// Decides by the first word of each command, of a crontab read as a user's: in a system crontab
 /// it is a user on every line.
-pub fn layout(crontab: &Crontab, host: &Host) -> Layout {
+pub(super) fn layout(crontab: &Crontab, host: &Host) -> Layout {
     let signs: Vec<(usize, Sign)> =
         crontab.entries.iter().map(|entry| (entry.line, sign(&entry.command, host))).collect();
     let has = |sign: Sign| signs.iter().any(|(_, one)| *one == sign);
@@ -153,7 +153,7 @@ fn is_user_name(word: &str) -> bool {
 
 impl Style {
     /// Style of a file by its place: `None` if the place says nothing.
-    pub fn of(path: &Path) -> Option<Style> {
+    pub(super) fn of(path: &Path) -> Option<Style> {
         let is_system = path == Path::new("/etc/crontab")
             || path.parent().is_some_and(|folder| folder == Path::new("/etc/cron.d"));
         if is_system { Some(Style::System) } else { spool_owner(path).map(|_| Style::User) }
@@ -161,20 +161,20 @@ impl Style {
 }
 
 /// Returns `joe` for `/var/spool/cron/crontabs/joe`.
-pub fn spool_owner(path: &Path) -> Option<&str> {
+pub(super) fn spool_owner(path: &Path) -> Option<&str> {
     let folders = ["/var/spool/cron/crontabs", "/var/spool/cron"];
     let in_spool = folders.iter().any(|folder| path.parent() == Some(Path::new(folder)));
     path.file_name().filter(|_| in_spool)?.to_str()
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::super::accounts::tests::accounts;
     use super::super::crontab;
     use super::*;
 
     /// A host with one program that is a user too, of an importing root.
-    pub fn host(programs: &Path) -> Host {
+    pub(crate) fn host(programs: &Path) -> Host {
         for program in ["mail", "date", "certbot"] {
             std::fs::write(programs.join(program), "").expect("it is written");
         }

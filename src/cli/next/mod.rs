@@ -6,18 +6,18 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::target::Scope;
-use crate::cli::times::DstRule;
-use crate::cli::{get, output};
-use crate::kinds::action::Dst;
-use crate::kinds::cron_job::annotations::{self, Annotations};
-use crate::kinds::cron_job::schedule::{Schedule, Zone};
-use crate::kinds::{Key, Kind, Object};
-use crate::manifest;
-use crate::time::{Clock, SystemClock};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::target::Scope;
+use crate::times::DstRule;
+use crate::{get, output};
 use anyhow::{Context, bail};
+use cronlet_api::cron_job::annotations::{self, Annotations};
+use cronlet_api::cron_job::schedule::{Schedule, Zone};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::manifest;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::batch::v1::CronJob;
 use std::io::Read;
 use std::path::Path;
@@ -27,7 +27,7 @@ use std::path::Path;
 /// The clock changes are marked: a time that is moved out of a gap, and the passes of one that
 /// comes twice.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A manifest (- for standard input), or the name of a CronJob; without it, all that the daemon
     /// has
     #[arg(value_name = "FILE|NAME", conflicts_with = "schedule")]
@@ -76,7 +76,7 @@ struct Source {
     suspended: bool,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let lookup = |name: Option<&str>| match name {
         Some(name) => {
             let key = Key::new(Kind::CronJob, &args.scope.namespace, name);

@@ -1,14 +1,14 @@
 //! The coming times as a table, JSON or YAML, with what the clock changes did to them.
 
 use super::{Args, Format, Source};
-use crate::cli::times::{how_long, local, time, wall_time};
-use crate::cli::{output, table, yaml};
-use crate::kinds::action::Dst;
-use crate::kinds::cron_job::schedule::Shift;
-use crate::time::Timestamp;
+use crate::times::{how_long, local, time, wall_time};
+use crate::{output, table, yaml};
+use cronlet_api::cron_job::schedule::Shift;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::Timestamp;
 use serde_json::{Value, json};
 
-pub fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<String> {
+pub(super) fn text(args: &Args, sources: &[Source], now: Timestamp) -> anyhow::Result<String> {
     let mut shown = Vec::new();
     for source in sources {
         let from = match &args.from {

@@ -1,8 +1,8 @@
 //! Command lines in, what they show out.
 
 use super::*;
-use crate::time::Timestamp;
 use clap::Parser;
+use cronlet_api::time::Timestamp;
 
 #[derive(clap::Parser)]
 struct Line {

@@ -2,19 +2,19 @@
 
 use super::revisions::{self, Revision};
 use super::{Targets, refused, rolls_out};
-use crate::cli::client::Client;
-use crate::cli::describe::template_text;
-use crate::cli::failure::Failure;
-use crate::cli::output::{Format, write_text, write_value};
-use crate::cli::table;
-use crate::cli::target::full_name;
-use crate::kinds::Object;
+use crate::client::Client;
+use crate::describe::template_text;
+use crate::failure::Failure;
+use crate::output::{Format, write_text, write_value};
+use crate::table;
+use crate::target::full_name;
 use anyhow::anyhow;
+use cronlet_api::kind::Object;
 use serde_json::json;
 
 /// Show the revisions that can be gone back to
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     targets: Targets,
     /// Show the pod template of this revision
@@ -25,7 +25,7 @@ pub struct Args {
     output: Format,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     args.targets.each(client, |object| {
         if !rolls_out(object) {
             return Err(refused(object, "no history viewer has been implemented"));

@@ -2,14 +2,14 @@
 //! rolled out.
 
 use super::{Targets, patch, refused};
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::cli::target::full_name;
-use crate::kinds::Object;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::write_text;
+use crate::target::full_name;
+use cronlet_api::kind::Object;
 use serde_json::json;
 
-pub fn run(targets: &Targets, pause: bool, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(targets: &Targets, pause: bool, client: &Client) -> Result<(), Failure> {
     targets.each(client, |object| {
         let Object::Deployment(deployment) = object else {
             let what = if pause { "pausing" } else { "resuming" };

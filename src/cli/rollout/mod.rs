@@ -4,8 +4,8 @@ use super::client::{self, Client};
 use super::failure::Failure;
 use super::get;
 use super::target::Target;
-use crate::kinds::{Key, Kind, Object};
 use anyhow::anyhow;
+use cronlet_api::kind::{Key, Kind, Object};
 use hyper::Method;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ mod restart;
 
 /// Watch, undo, hold or repeat the rollout of a Deployment, StatefulSet or DaemonSet
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +45,7 @@ enum Command {
 
 /// What a subcommand is about.
 #[derive(Debug, clap::Args)]
-pub struct Targets {
+pub(crate) struct Targets {
     /// KIND NAME..., or kind/name...
     #[arg(required = true, value_name = "KIND NAME")]
     target: Vec<String>,
@@ -54,7 +54,7 @@ pub struct Targets {
     namespace: String,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     match &args.command {
         Command::Status(args) => status::run(args, client),
         Command::History(args) => history::run(args, client),
@@ -67,7 +67,7 @@ pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
 
 impl Targets {
     /// Of words that were parted from others.
-    pub fn new(target: Vec<String>, namespace: &str) -> Result<Targets, Failure> {
+    pub(crate) fn new(target: Vec<String>, namespace: &str) -> Result<Targets, Failure> {
         if target.is_empty() {
             return Err(Failure::usage("name an object, as kind/NAME"));
         }
@@ -75,7 +75,7 @@ impl Targets {
     }
 
     /// The objects as they are now.
-    pub fn objects(&self, client: &Client) -> Result<Vec<Object>, Failure> {
+    pub(crate) fn objects(&self, client: &Client) -> Result<Vec<Object>, Failure> {
         let mut objects = Vec::new();
         for Target { kind, name } in Target::parse_all(&self.target)? {
             match name {
@@ -90,7 +90,7 @@ impl Targets {
     }
 
     /// Does it to each of the objects, also where it failed with one before.
-    pub fn each(
+    pub(crate) fn each(
         &self,
         client: &Client,
         mut act: impl FnMut(&Object) -> Result<(), Failure>,
@@ -119,7 +119,7 @@ fn rolls_out(object: &Object) -> bool {
 }
 
 /// Changes an object by a JSON Patch.
-pub fn patch(client: &Client, key: &Key, operations: &Value) -> Result<Object, Failure> {
+pub(crate) fn patch(client: &Client, key: &Key, operations: &Value) -> Result<Object, Failure> {
     let body = operations.to_string().into_bytes();
     let content_type = "application/json-patch+json";
     get::parse(key.kind, &client.send(Method::PATCH, &client::object(key), content_type, body)?)

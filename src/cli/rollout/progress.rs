@@ -1,13 +1,13 @@
 //! How far a rollout is, in kubectl's words (`polymorphichelpers/rollout_status.go`).
 
-use crate::kinds::Object;
-use crate::kinds::deployment::conditions::{self, PROGRESSING, TIMED_OUT, has_reason};
-use crate::kinds::pod::ports::PORT_IN_USE;
+use cronlet_api::deployment::conditions::{self, PROGRESSING, TIMED_OUT, has_reason};
+use cronlet_api::kind::Object;
+use cronlet_api::pod::PORT_IN_USE;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 
 /// What is said of it: it goes on, or is over.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Progress {
+pub(super) struct Progress {
     pub text: String,
     pub is_over: bool,
 }
@@ -21,7 +21,7 @@ fn over(text: String) -> Result<Progress, String> {
 }
 
 /// `Err`: the rollout has failed, or cannot be told of.
-pub fn of(object: &Object) -> Result<Progress, String> {
+pub(super) fn of(object: &Object) -> Result<Progress, String> {
     match object {
         Object::Deployment(deployment) => of_deployment(deployment),
         Object::StatefulSet(set) => of_stateful_set(set),
@@ -150,7 +150,7 @@ fn of_stateful_set(set: &StatefulSet) -> Result<Progress, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Kind;
+    use cronlet_api::kind::Kind;
     use serde_json::{Value, json};
 
     fn check(kind: Kind, spec: Value, status: Value, want: Result<(bool, String), &str>) {

@@ -2,19 +2,20 @@
 //! anew.
 
 use super::{Targets, refused, rolls_out};
-use crate::cli::client::{self, Client};
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::cli::target::full_name;
-use crate::kinds::{Object, template};
-use crate::time::{Clock, SystemClock};
+use crate::client::{self, Client};
+use crate::failure::Failure;
+use crate::output::write_text;
+use crate::target::full_name;
+use cronlet_api::kind::Object;
+use cronlet_api::template;
+use cronlet_api::time::{Clock, SystemClock};
 use hyper::Method;
 use serde_json::json;
 
 /// kubectl's annotation, so that either tool sees what the other did.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-pub fn run(targets: &Targets, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(targets: &Targets, client: &Client) -> Result<(), Failure> {
     targets.each(client, |object| {
         if !rolls_out(object) {
             return Err(refused(object, "restarting is not supported"));

@@ -1,12 +1,12 @@
 //! The revisions of an object: the ReplicaSets of a Deployment, the ControllerRevisions of the
 //! others.
 
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::get;
-use crate::kinds::deployment::{hash, revisions};
-use crate::kinds::{Kind, Object};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::get;
 use anyhow::Context;
+use cronlet_api::deployment::{annotations, hash};
+use cronlet_api::kind::{Kind, Object};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
-pub struct Revision {
+pub(super) struct Revision {
     pub number: i64,
     /// The object that keeps the revision.
     keeper: Object,
@@ -23,17 +23,17 @@ pub struct Revision {
 }
 
 impl Revision {
-    pub fn annotations(&self) -> BTreeMap<String, String> {
+    pub(super) fn annotations(&self) -> BTreeMap<String, String> {
         self.keeper.meta().annotations.clone().unwrap_or_default()
     }
 
-    pub fn cause(&self) -> String {
+    pub(super) fn cause(&self) -> String {
         self.annotations().remove(CHANGE_CAUSE).unwrap_or_else(|| "<none>".to_owned())
     }
 
     /// The revision as an object, as kubectl shows it: a Deployment's ReplicaSet, else the object
     /// as it was.
-    pub fn shown(&self, of: &Object) -> Object {
+    pub(super) fn shown(&self, of: &Object) -> Object {
         let template = self.template.clone();
         let mut was = of.clone();
         match &mut was {
@@ -49,13 +49,13 @@ impl Revision {
     }
 
     /// As a user would write it.
-    pub fn bare_template(&self) -> PodTemplateSpec {
+    pub(super) fn bare_template(&self) -> PodTemplateSpec {
         hash::bare(&self.template)
     }
 }
 
 /// All that an object has, oldest first.
-pub fn of(client: &Client, object: &Object) -> Result<Vec<Revision>, Failure> {
+pub(super) fn of(client: &Client, object: &Object) -> Result<Vec<Revision>, Failure> {
     let kind = match object.kind() {
         Kind::Deployment => Kind::ReplicaSet,
         _ => Kind::ControllerRevision,
@@ -76,7 +76,7 @@ fn revision(keeper: Object) -> Result<Revision, Failure> {
     let (number, template) = match &keeper {
         Object::ReplicaSet(set) => {
             let annotations = set.metadata.annotations.as_ref();
-            let number = annotations.and_then(|all| all.get(revisions::REVISION)?.parse().ok());
+            let number = annotations.and_then(|all| all.get(annotations::REVISION)?.parse().ok());
             let template = set.spec.as_ref().and_then(|spec| spec.template.clone());
             (number.unwrap_or(0), template.unwrap_or_default())
         }

@@ -1,14 +1,13 @@
 //! `cronlet rollout status`: follows a rollout until it is over.
 
-use super::Targets;
-use super::progress;
-use crate::cli::client::{self, Client};
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::kinds::Object;
-use crate::kinds::deployment::revisions::REVISION;
-use crate::time::SignedDuration;
+use super::{Targets, progress};
+use crate::client::{self, Client};
+use crate::failure::Failure;
+use crate::output::write_text;
 use anyhow::{Context, anyhow};
+use cronlet_api::deployment::annotations::REVISION;
+use cronlet_api::kind::Object;
+use cronlet_api::time::SignedDuration;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 ///
 /// Exits with 1 where the rollout exceeds its progress deadline or the time given.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     targets: Targets,
     /// Stay until it is over; `--watch=false` says only how far it is now
@@ -42,7 +41,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     parsed.try_into().map_err(|_| "must not be negative".to_owned())
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let until = args.timeout.filter(|wait| !wait.is_zero()).map(|wait| Instant::now() + wait);
     args.targets.each(client, |object| match args.watch {
         true => follow(args, client, object, until),

@@ -2,20 +2,21 @@
 
 use super::revisions::{self, Revision};
 use super::{Targets, patch, refused, rolls_out};
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::cli::target::full_name;
-use crate::kinds::deployment::hash;
-use crate::kinds::deployment::revisions::is_own;
-use crate::kinds::{Kind, Object, template};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::write_text;
+use crate::target::full_name;
 use anyhow::anyhow;
+use cronlet_api::deployment::annotations::is_own;
+use cronlet_api::deployment::hash;
+use cronlet_api::kind::{Kind, Object};
+use cronlet_api::template;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Go back to an earlier revision
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     targets: Targets,
     /// The revision to go back to; 0 for the one before
@@ -35,7 +36,7 @@ enum DryRun {
     Server,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     args.targets.each(client, |object| {
         let done = undo(args, client, object)?;
         write_text(&format!("{} {done}\n", full_name(object.kind(), object.name())))

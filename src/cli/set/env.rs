@@ -1,12 +1,12 @@
 //! `cronlet set env`: environment variables of containers, set, taken away, listed.
 
 use super::sources::{self, Source};
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::cli::rollout::Targets;
-use crate::kinds::Object;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::write_text;
+use crate::rollout::Targets;
 use anyhow::anyhow;
+use cronlet_api::kind::Object;
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 ///
 /// Such as: cronlet set env deployment/web MODE=fast OLD-
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// KIND NAME or kind/name..., and NAME=VALUE to set or NAME- to take away
     #[arg(required = true, value_name = "KIND NAME VARIABLE=VALUE")]
     words: Vec<String>,
@@ -43,7 +43,7 @@ enum Change {
     Remove(String),
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let is_change = |word: &str| word.contains('=') || word.ends_with('-');
     let (target, words) = super::split(&args.words, is_change);
     let mut changes =

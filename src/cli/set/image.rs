@@ -1,8 +1,8 @@
 //! `cronlet set image`: another image for containers, by their names.
 
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::rollout::Targets;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::rollout::Targets;
 use anyhow::anyhow;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 ///
 /// Such as: cronlet set image deployment/web main=nginx:2
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// KIND NAME or kind/name..., and CONTAINER=IMAGE...; * for all containers
     #[arg(required = true, value_name = "KIND NAME CONTAINER=IMAGE")]
     words: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Args {
     namespace: String,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     let (target, images) = super::split(&args.words, |word| word.contains('='));
     if images.is_empty() {
         return Err(Failure::usage("at least one image update is required: CONTAINER=IMAGE"));

@@ -5,7 +5,8 @@ use super::failure::Failure;
 use super::output::write_text;
 use super::rollout::patch;
 use super::target::full_name;
-use crate::kinds::{Object, template};
+use cronlet_api::kind::Object;
+use cronlet_api::template;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ mod sources;
 
 /// Change images or environment variables
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -28,7 +29,7 @@ enum Command {
     Env(env::Args),
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     match &args.command {
         Command::Image(args) => image::run(args, client),
         Command::Env(args) => env::run(args, client),

@@ -1,16 +1,16 @@
 //! Variables that come from a ConfigMap or a Secret: by which names, and what their values are.
 
-use crate::cli::client::Client;
-use crate::cli::failure::Failure;
-use crate::cli::get;
-use crate::cli::target::Target;
-use crate::kinds::{Key, Kind, Object};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::get;
+use crate::target::Target;
 use anyhow::anyhow;
+use cronlet_api::kind::{Key, Kind, Object};
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, EnvVar, EnvVarSource, SecretKeySelector};
 use std::collections::BTreeMap;
 
 #[derive(Debug, clap::Args)]
-pub struct Source {
+pub(super) struct Source {
     /// Set a variable for each key of it, such as configmap/NAME or secret/NAME
     #[arg(long, value_name = "KIND/NAME")]
     from: Option<String>,
@@ -23,7 +23,7 @@ pub struct Source {
 }
 
 /// A variable for each wanted key of what `--from` names.
-pub fn variables(
+pub(super) fn variables(
     source: &Source,
     client: &Client,
     namespace: &str,
@@ -70,7 +70,7 @@ fn variable(object: &Object, prefix: &str, key: String) -> EnvVar {
 
 /// The value that a variable has by what it refers to; `None` where it refers to no ConfigMap and
 /// no Secret.
-pub fn value(
+pub(super) fn value(
     variable: &EnvVar,
     client: &Client,
     namespace: &str,

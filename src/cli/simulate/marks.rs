@@ -1,15 +1,15 @@
 //! Where a change of the clocks moves, skips or doubles a run, and the other rule would not.
 
 use super::{Scene, Subject};
-use crate::cli::times::{local, wall_time};
-use crate::kinds::action::Dst;
-use crate::kinds::cron_job::schedule::Shift;
-use crate::time::{SignedDuration, Timestamp};
+use crate::times::{local, wall_time};
+use cronlet_api::cron_job::schedule::Shift;
+use cronlet_api::settings::Dst;
+use cronlet_api::time::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the changes of the clocks did to one CronJob.
 #[derive(Default)]
-pub struct Marks {
+pub(super) struct Marks {
     /// Words for runs, by slot.
     pub on: BTreeMap<Timestamp, String>,
     /// What is left out, by the instant at which the other rule runs it: why.
@@ -18,7 +18,12 @@ pub struct Marks {
 
 impl Marks {
     /// Compares the slots up to `until` with those of the other rule.
-    pub fn new(subject: &Subject, scene: &Scene, until: Timestamp, slots_max: usize) -> Marks {
+    pub(super) fn new(
+        subject: &Subject,
+        scene: &Scene,
+        until: Timestamp,
+        slots_max: usize,
+    ) -> Marks {
         let own = slots(subject, subject.timing.dst, scene, until, slots_max);
         let other_rule = match subject.timing.dst {
             Dst::Kubernetes => Dst::Once,
@@ -76,7 +81,7 @@ impl Marks {
 }
 
 /// The slots of a rule from the beginning on, before `until`, at most so many.
-pub fn slots(
+pub(super) fn slots(
     subject: &Subject,
     rule: Dst,
     scene: &Scene,

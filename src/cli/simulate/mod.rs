@@ -1,7 +1,9 @@
 //! `cronlet simulate`: which runs would happen, on virtual time and without running any program.
 
 mod marks;
+
 mod show;
+
 mod tally;
 
 #[cfg(test)]
@@ -10,12 +12,14 @@ mod tests;
 use super::failure::Failure;
 use super::times::{DstRule, time};
 use super::{Rooms, check, output};
-use crate::kinds::Object;
-use crate::kinds::action::{Dst, Run, Settings};
-use crate::kinds::cron_job::schedule::{Zone, parse_duration};
-use crate::kinds::cron_job::{Timing, annotations};
-use crate::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use anyhow::Context;
+use cronlet_api::cron_job::annotations;
+use cronlet_api::cron_job::schedule::{Zone, parse_duration};
+use cronlet_api::cron_job::timing::Timing;
+use cronlet_api::kind::Object;
+use cronlet_api::run::Run;
+use cronlet_api::settings::{Dst, Settings};
+use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,7 +33,7 @@ use std::time::Instant;
 /// assumed duration, and to succeed. Exits as `cronlet check` does, and with 1 where there are too
 /// many runs.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Files or folders (.yaml, .yml and .json in them); `-` is the standard input
     #[arg(required = true, value_name = "DIR")]
     files: Vec<PathBuf>,
@@ -123,7 +127,7 @@ struct Scene {
     to: Timestamp,
 }
 
-pub fn run(args: &Args, rooms: &Rooms) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, rooms: &Rooms) -> Result<(), Failure> {
     let (objects, code) = check::good_objects(&args.files, &args.namespace)?;
     let settings = match &args.config {
         Some(path) => (rooms.settings)(path)?,

@@ -2,12 +2,12 @@
 
 use super::tally::{Line, Sum, Tally};
 use super::{Format, Scene, Subject};
-use crate::cli::times::{how_long, local};
-use crate::cli::{output, table, yaml};
-use crate::time::{SignedDuration, Timestamp};
+use crate::times::{how_long, local};
+use crate::{output, table, yaml};
+use cronlet_api::time::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub fn text(format: Format, scene: &Scene, tally: &Tally) -> String {
+pub(super) fn text(format: Format, scene: &Scene, tally: &Tally) -> String {
     match format {
         Format::Table => tables(scene, tally),
         Format::Json => output::indented(&value(scene, tally)),
@@ -20,7 +20,7 @@ pub fn text(format: Format, scene: &Scene, tally: &Tally) -> String {
 }
 
 /// What was assumed, and how much faster than life it went.
-pub fn speed(scene: &Scene, tally: &Tally, seconds: f64) -> String {
+pub(super) fn speed(scene: &Scene, tally: &Tally, seconds: f64) -> String {
     let simulated = tally.stopped_at.unwrap_or(scene.to).duration_since(scene.from);
     let ratio = simulated.as_secs_f64() / seconds.max(1e-6);
     format!(

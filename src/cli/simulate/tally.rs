@@ -2,16 +2,16 @@
 
 use super::marks::{self, Marks};
 use super::{Foreseen, Scene, Subject};
-use crate::cli::times::how_long;
-use crate::kinds::action::{Outcome, Run};
-use crate::time::{SignedDuration, Timestamp};
+use crate::times::how_long;
+use cronlet_api::run::{Outcome, Run};
+use cronlet_api::time::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 /// Of those that a run overlaps, so many are named.
 const OVERLAPS_NAMED_MAX: usize = 10;
 
-pub struct Tally<'a> {
+pub(super) struct Tally<'a> {
     /// In the order of their slots.
     pub lines: Vec<Line<'a>>,
     /// One for each CronJob.
@@ -21,7 +21,7 @@ pub struct Tally<'a> {
 }
 
 /// One slot and what became of it.
-pub struct Line<'a> {
+pub(super) struct Line<'a> {
     pub subject: &'a Subject,
     pub run: Run,
     /// How many runs of the same CronJob still ran when this one started.
@@ -33,7 +33,7 @@ pub struct Line<'a> {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Sum {
+pub(super) struct Sum {
     /// Jobs that were made.
     pub runs: usize,
     /// Runs that started while another of the same CronJob ran.
@@ -45,7 +45,7 @@ pub struct Sum {
 }
 
 impl<'a> Tally<'a> {
-    pub fn new(scene: &'a Scene, foreseen: Foreseen, runs_max: usize) -> Tally<'a> {
+    pub(super) fn new(scene: &'a Scene, foreseen: Foreseen, runs_max: usize) -> Tally<'a> {
         let Foreseen { runs, mut stopped_at } = foreseen;
         let until = stopped_at.unwrap_or(scene.to);
         let (mut lines, mut sums) = (Vec::new(), Vec::new());
@@ -83,7 +83,7 @@ impl Line<'_> {
         span(&self.run)
     }
 
-    pub fn outcome(&self) -> &'static str {
+    pub(super) fn outcome(&self) -> &'static str {
         match self.run.outcome {
             Outcome::Succeeded if self.overlaps > 0 => "Overlaps",
             Outcome::Succeeded => "Ran",

@@ -20,7 +20,7 @@ fn cron_job(name: &str, schedule: &str) -> Object {
         "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: {name}}}\nspec:\n  \
          schedule: '{schedule}'\n  jobTemplate: {{}}\n"
     );
-    let mut documents = crate::manifest::read(text.as_bytes(), "text");
+    let mut documents = cronlet_api::manifest::read(text.as_bytes(), "text");
     documents.remove(0).expect("a CronJob").object
 }
 
@@ -68,7 +68,7 @@ fn run(cron_job: &str, start: i64, end: Option<i64>) -> Run {
         cron_job: cron_job.into(),
         scheduled: at(start),
         job: format!("{cron_job}-{start}"),
-        outcome: crate::kinds::action::Outcome::Succeeded,
+        outcome: cronlet_api::run::Outcome::Succeeded,
         started: Some(at(start)),
         ended: end.map(at),
         exit_code: Some(0),

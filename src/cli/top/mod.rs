@@ -5,14 +5,14 @@ use super::failure::Failure;
 use super::output::write_text;
 use super::table;
 use super::target::Scope;
-use crate::kinds::quantity::Quantity;
+use cronlet_api::quantity::Quantity;
 use serde_json::Value;
 
 mod nodes;
 
 /// Show what pods use of the host, or the host itself
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -60,7 +60,7 @@ struct Line {
     memory_bytes: u64,
 }
 
-pub fn run(args: &Args, client: &Client) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, client: &Client) -> Result<(), Failure> {
     match &args.command {
         Command::Pods(args) => run_pods(args, client),
         Command::Nodes(args) => nodes::run(args, client),

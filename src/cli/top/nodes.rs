@@ -1,15 +1,15 @@
 //! `cronlet top nodes`: CPU and memory of the host, and how much that is of what it has.
 
 use super::{Column, bytes, millis};
-use crate::cli::client::{self, Client};
-use crate::cli::failure::Failure;
-use crate::cli::output::write_text;
-use crate::cli::{get, table};
-use crate::kinds::{Kind, Object};
+use crate::client::{self, Client};
+use crate::failure::Failure;
+use crate::output::write_text;
+use crate::{get, table};
+use cronlet_api::kind::{Kind, Object};
 use serde_json::Value;
 
 #[derive(Debug, clap::Args)]
-pub struct NodeArgs {
+pub(super) struct NodeArgs {
     /// Only this node
     name: Option<String>,
     /// Only nodes with these labels
@@ -32,7 +32,7 @@ struct Line {
     memory_percent: Option<u64>,
 }
 
-pub fn run(args: &NodeArgs, client: &Client) -> Result<(), Failure> {
+pub(super) fn run(args: &NodeArgs, client: &Client) -> Result<(), Failure> {
     let found = fetch(args, client)?;
     if found.is_empty() {
         eprintln!("No resources found");

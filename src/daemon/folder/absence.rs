@@ -5,15 +5,15 @@
 //! much of the folder is gone at once nothing is deleted before someone confirms it. All of it is
 //! a function of what one look at the folder found and of the time passed in.
 
-use crate::kinds::Key;
+use cronlet_api::kind::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long an object must be absent before it is deleted.
-pub const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// Grace while containers of the object run: stopping them by mistake costs more than waiting.
-pub const GRACE_RUNNING: Duration = Duration::from_secs(30);
+pub(super) const GRACE_RUNNING: Duration = Duration::from_secs(30);
 
 /// At most this many files may lose more than half of them at once: that is how a small folder is
 /// edited.
@@ -21,7 +21,7 @@ const FEW_FILES: usize = 4;
 
 /// Findings of one look at the folder.
 #[derive(Debug, Default)]
-pub struct Look {
+pub(super) struct Look {
     /// Objects that a file had and no file has now.
     pub absent: BTreeSet<Key>,
     /// Objects of `absent` whose file is gone.
@@ -42,7 +42,7 @@ pub struct Look {
 
 /// Consequences of a look.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub(super) struct Verdict {
     /// Objects to delete now.
     pub expired: BTreeSet<Key>,
     /// Objects whose absence begins with this look.
@@ -57,7 +57,7 @@ pub struct Verdict {
 
 /// The absences of which nothing followed so far.
 #[derive(Debug, Default)]
-pub struct Absences {
+pub(super) struct Absences {
     since: BTreeMap<Key, Duration>,
     /// Absent objects that are deleted only when someone confirms it.
     held: BTreeSet<Key>,
@@ -80,7 +80,12 @@ impl Look {
 
 impl Absences {
     /// Takes in a look at `now`; `runs` is asked of few objects.
-    pub fn look(&mut self, look: &Look, now: Duration, runs: impl Fn(&Key) -> bool) -> Verdict {
+    pub(super) fn look(
+        &mut self,
+        look: &Look,
+        now: Duration,
+        runs: impl Fn(&Key) -> bool,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         let is_back = |key: &&Key| !look.absent.contains(*key);
         verdict.back = self.since.keys().chain(&self.held).filter(is_back).cloned().collect();
@@ -116,7 +121,7 @@ impl Absences {
     }
 
     /// How many absent objects are deleted only when someone confirms it.
-    pub fn held_len(&self) -> usize {
+    pub(super) fn held_len(&self) -> usize {
         self.held.len()
     }
 }
@@ -124,7 +129,7 @@ impl Absences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Kind;
+    use cronlet_api::kind::Kind;
 
     /// A look: second, absent objects (a letter each, upper case if its file is still there), files
     /// gone, known and there, and further words.

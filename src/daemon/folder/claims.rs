@@ -1,15 +1,15 @@
 //! Which file has which object: each has one, or it would flip between them.
 
 use super::News;
-use crate::kinds::Key;
-use crate::store::SourceRecord;
+use cronlet_api::kind::Key;
+use cronlet_engine::store::SourceRecord;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-pub type Records = BTreeMap<String, SourceRecord>;
+pub(super) type Records = BTreeMap<String, SourceRecord>;
 
 /// The objects that the files have once `news` is read. A file that wants what another has is
 /// refused, and keeps what it had. A file that is gone has nothing: others may take its objects.
-pub fn settle(before: &Records, gone: &BTreeSet<String>, news: &mut [News]) -> HashSet<Key> {
+pub(super) fn settle(before: &Records, gone: &BTreeSet<String>, news: &mut [News]) -> HashSet<Key> {
     let keys: Vec<Vec<Key>> = news.iter().map(News::keys).collect();
     let fresh = news.iter().filter(|one| one.read.is_ok()).map(|one| &one.file);
     let moving: HashSet<&String> = fresh.chain(gone).collect();

@@ -3,15 +3,16 @@
 
 use super::claims::Records;
 use super::reading::{self, Wanted};
-use crate::kinds::difference::difference;
-use crate::kinds::{Key, Object, admission, applied};
-use crate::store::Reader;
+use cronlet_api::difference::difference;
+use cronlet_api::kind::{Key, Object};
+use cronlet_api::{admission, applied};
+use cronlet_engine::store::Reader;
 
 /// At most this many differences are listed.
 const LISTED_MAX: usize = 200;
 
 /// A line for each object that is not as its file says.
-pub fn all(reader: &Reader, known: &Records) -> Vec<String> {
+pub(super) fn all(reader: &Reader, known: &Records) -> Vec<String> {
     let mut lines = Vec::new();
     for (file, record) in known.iter().filter(|(_, record)| !record.keys.is_empty()) {
         let wanted = [Wanted { file, known: None }];

@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 8;
 const FILES_MAX: usize = 200_000;
 
 #[derive(Default)]
-pub struct Listing {
+pub(super) struct Listing {
     pub files: BTreeMap<String, Stamp>,
     /// Device and inode of the folder itself; `None` if it could not be listed.
     pub identity: Option<(u64, u64)>,
@@ -27,7 +27,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    pub fn of(root: &Path, watch: &mut Watch) -> Listing {
+    pub(super) fn of(root: &Path, watch: &mut Watch) -> Listing {
         let mut listing = Listing::default();
         watch.begin();
         watch.way_to(root);
@@ -43,7 +43,7 @@ impl Listing {
 
     /// True if the file is under a folder that could not be listed, or is a link that leads
     /// nowhere.
-    pub fn hides(&self, file: &str) -> bool {
+    pub(super) fn hides(&self, file: &str) -> bool {
         self.unreadable.iter().any(|path| Path::new(file).starts_with(path))
     }
 
@@ -135,6 +135,6 @@ impl Listing {
 }
 
 /// True if the name ends as that of a manifest.
-pub fn is_manifest(path: &Path) -> bool {
+pub(crate) fn is_manifest(path: &Path) -> bool {
     matches!(path.extension().and_then(|end| end.to_str()), Some("yaml" | "yml" | "json"))
 }

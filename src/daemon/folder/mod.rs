@@ -14,16 +14,16 @@
 
 use super::inbox::{Inbox, Message};
 use super::watch::Watch;
-use crate::engine::FileOutcome;
-use crate::kinds::job::conditions;
-use crate::kinds::{Key, Object};
-use crate::server::Sources;
-use crate::store::{Reader, SourceRecord};
-use absence::{Absences, Look, Verdict};
-use claims::Records;
-use listing::Listing;
-use plan::{Fresh, Plan};
-use reading::{Read, Reading, Wanted};
+use crate::folder::absence::{Absences, Look, Verdict};
+use crate::folder::claims::Records;
+use crate::folder::listing::Listing;
+use crate::folder::plan::{Fresh, Plan};
+use crate::folder::reading::{Read, Reading, Wanted};
+use cronlet_api::job::conditions;
+use cronlet_api::kind::{Key, Object};
+use cronlet_engine::FileOutcome;
+use cronlet_engine::store::{Reader, SourceRecord};
+use cronlet_server::Sources;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -32,15 +32,22 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 mod absence;
+
 mod claims;
+
 mod differences;
+
 mod listing;
+
 mod plan;
+
 mod reading;
+
 mod running;
+
 mod words;
 
-pub use listing::is_manifest;
+pub(crate) use crate::folder::listing::is_manifest;
 
 /// When to read the jobs folder again whose changes could not be recorded.
 const RETRY: Duration = Duration::from_secs(1);
@@ -56,7 +63,7 @@ struct Stamp {
     inode: u64,
 }
 
-pub struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
     inbox: Arc<Inbox>,
     reader: Reader,
@@ -81,7 +88,7 @@ pub struct Folder {
 
 /// Why the folder is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(crate) enum Why {
     /// The daemon starts: everything is read.
     Start,
     /// Something changed, or may have: what has another stamp is read.
@@ -96,7 +103,7 @@ pub enum Why {
 /// What one scan found; also the answer to a reload.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Scan {
+pub(crate) struct Scan {
     pub files: usize,
     pub changed: usize,
     pub removed: usize,
@@ -169,7 +176,7 @@ impl Stamp {
 }
 
 impl Folder {
-    pub fn new(root: &Path, inbox: Arc<Inbox>, reader: Reader, known: Sources) -> Folder {
+    pub(crate) fn new(root: &Path, inbox: Arc<Inbox>, reader: Reader, known: Sources) -> Folder {
         Folder {
             root: root.to_owned(),
             inbox,
@@ -188,12 +195,12 @@ impl Folder {
     }
 
     /// When to look again though nothing changes, in time since the thread began.
-    pub fn again_at(&self) -> Option<Duration> {
+    pub(crate) fn again_at(&self) -> Option<Duration> {
         self.again_at
     }
 
     /// Brings the engine up to what the folder says. `now` is the time since the thread began.
-    pub fn scan(&mut self, why: Why, now: Duration, watch: &mut Watch) -> Scan {
+    pub(crate) fn scan(&mut self, why: Why, now: Duration, watch: &mut Watch) -> Scan {
         if why != Why::Change {
             self.stamps.clear();
             self.broken.clear();

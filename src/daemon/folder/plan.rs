@@ -5,13 +5,13 @@
 //! its absence counts: a restart in between forgets nothing.
 
 use super::claims::Records;
-use crate::engine::{FileChange, FileObject};
-use crate::kinds::{Key, Kind, Object};
-use crate::store::{Said, SourceRecord};
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_engine::store::{Said, SourceRecord};
+use cronlet_engine::{FileChange, FileObject};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A file whose content is another than before.
-pub struct Fresh {
+pub(super) struct Fresh {
     pub file: String,
     /// Records of its objects, in their order; none is left out yet.
     pub record: SourceRecord,
@@ -20,7 +20,7 @@ pub struct Fresh {
 
 /// Consequences of a look at the folder.
 #[derive(Default)]
-pub struct Plan {
+pub(super) struct Plan {
     /// Removals first, then the files in order. Of objects with their place in the fresh file.
     pub changes: Vec<FileChange>,
     pub places: Vec<Vec<usize>>,
@@ -29,7 +29,7 @@ pub struct Plan {
 }
 
 /// Plans the turn. `expired` has the objects whose absence counts.
-pub fn plan(
+pub(super) fn plan(
     before: &Records,
     gone: &BTreeSet<String>,
     fresh: Vec<Fresh>,

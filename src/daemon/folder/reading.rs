@@ -1,9 +1,9 @@
 //! Files into objects: on all cores where there are many, and in the order of the files whatever
 //! the cores do.
 
-use crate::kinds::Object;
-use crate::manifest;
-use crate::store::Said;
+use cronlet_api::kind::Object;
+use cronlet_api::manifest;
+use cronlet_engine::store::Said;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -16,7 +16,7 @@ const THREADS_MAX: usize = 8;
 /// Content of a file: objects that have a name and a namespace, each with its line and the hashes
 /// of what is said of it.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub(super) struct Reading {
     pub objects: Vec<Object>,
     pub lines: Vec<u32>,
     pub said: Vec<Said>,
@@ -25,23 +25,23 @@ pub struct Reading {
 
 /// Why a file cannot be used.
 #[derive(Debug, Default)]
-pub struct Broken {
+pub(super) struct Broken {
     /// Every problem of it with its line.
     pub why: Vec<String>,
     /// Kind and name of each broken document, as far as they can be read.
     pub names: Vec<(String, String)>,
 }
 
-pub type Read = Result<Reading, Broken>;
+pub(super) type Read = Result<Reading, Broken>;
 
 /// A file to read, and the hash of the content that has nothing new.
-pub struct Wanted<'f> {
+pub(super) struct Wanted<'f> {
     pub file: &'f str,
     pub known: Option<u64>,
 }
 
 /// A file that was read.
-pub struct Found {
+pub(super) struct Found {
     /// Hash of its bytes; 0 if they could not be read.
     pub content: u64,
     /// `None` if the content is the known one.
@@ -49,7 +49,7 @@ pub struct Found {
 }
 
 /// Reads the files; the results are in their order.
-pub fn read_all(files: &[Wanted<'_>]) -> Vec<Found> {
+pub(super) fn read_all(files: &[Wanted<'_>]) -> Vec<Found> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = cores.min(THREADS_MAX).min(files.len() / FILES_PER_THREAD_MIN).max(1);
     let next = AtomicUsize::new(0);

@@ -1,13 +1,13 @@
 //! True if containers of an object run: stopping it would end them.
 
-use crate::kinds::pod::standing;
-use crate::kinds::{Key, Kind, Object};
-use crate::store::Reader;
+use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_engine::store::Reader;
+use cronlet_plan::kubelet::standing;
 
 /// A pod belongs to a ReplicaSet, that to a Deployment: no object of ours is further down.
 const OWNERS_MAX: usize = 3;
 
-pub fn runs(reader: &Reader, key: &Key) -> bool {
+pub(super) fn runs(reader: &Reader, key: &Key) -> bool {
     let (pods, _) = reader.list(Kind::Pod, Some(&key.namespace));
     pods.iter().any(|object| match object {
         Object::Pod(pod) => !standing::has_ended(pod) && belongs(reader, object, key),

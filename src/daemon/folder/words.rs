@@ -2,17 +2,18 @@
 
 use super::absence::{GRACE, GRACE_RUNNING, Verdict};
 use super::claims::Records;
-use crate::engine::FileEffect;
-use crate::kinds::Key;
+use cronlet_api::kind::Key;
+use cronlet_engine::FileEffect;
 
 /// At most this many lines of one look are logged; the rest is counted.
 const LINES_MAX: usize = 1000;
 
 /// Follows the refusal of a Job whose spec changed while it runs.
-pub const AWAITED: &str = ". The Job is made again, as the file then says, when it has ended";
+pub(super) const AWAITED: &str =
+    ". The Job is made again, as the file then says, when it has ended";
 
 /// Logs what came true: file, object, and what of it.
-pub fn say_effects(effects: &[(String, Key, FileEffect)]) {
+pub(super) fn say_effects(effects: &[(String, Key, FileEffect)]) {
     for (file, key, effect) in effects.iter().take(LINES_MAX) {
         tracing::info!("{file}: {key} {}", shown(effect));
     }
@@ -37,7 +38,7 @@ fn shown(effect: &FileEffect) -> String {
 }
 
 /// Logs absences that begin, and those that end in time.
-pub fn say_absences(verdict: &Verdict, records: &Records) {
+pub(super) fn say_absences(verdict: &Verdict, records: &Records) {
     if verdict.new.is_empty() && verdict.back.is_empty() {
         return;
     }
@@ -66,7 +67,7 @@ pub fn say_absences(verdict: &Verdict, records: &Records) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Kind;
+    use cronlet_api::kind::Kind;
 
     #[test]
     fn a_line_says_what_of_an_object_changed() {

@@ -7,6 +7,7 @@
 //! where a step is missing its parent is watched for the name. Mounts are noticed by the kernel's
 //! table of them.
 
+use crate::watch::writing::Writing;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use writing::Writing;
 
 mod writing;
+
+#[cfg(test)]
+mod tests;
 
 /// After a change, wait for this much quiet: a `git pull` writes many files.
 const QUIET: Duration = Duration::from_millis(100);
@@ -33,14 +36,14 @@ const LINKS_MAX: usize = 40;
 
 /// Reason why the watcher woke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
+pub(crate) enum Woken {
     Changed,
     Asked,
     /// The time is over.
     Later,
 }
 
-pub struct Watch {
+pub(crate) struct Watch {
     inotify: OwnedFd,
     asked: Arc<OwnedFd>,
     /// `None` where the host hides it.
@@ -65,19 +68,19 @@ struct Watched {
 
 /// Wakes a [`Watch`] from another thread.
 #[derive(Clone)]
-pub struct Asker(Arc<OwnedFd>);
+pub(crate) struct Asker(Arc<OwnedFd>);
 
 /// Value that a reload adds to the eventfd; smaller sums are looks.
 const RELOAD: u64 = 1 << 32;
 
 impl Asker {
     /// Asks for a reload.
-    pub fn ask(&self) {
+    pub(crate) fn ask(&self) {
         self.add(RELOAD);
     }
 
     /// Asks for a look, as after a change.
-    pub fn look(&self) {
+    pub(crate) fn look(&self) {
         self.add(1);
     }
 
@@ -94,7 +97,7 @@ const IN_FOLDER: WatchFlags =
     ENDS.union(ARRIVES).union(WRITTEN).union(WatchFlags::DELETE).union(WatchFlags::MOVED_FROM);
 
 impl Watch {
-    pub fn new() -> rustix::io::Result<(Watch, Asker)> {
+    pub(crate) fn new() -> rustix::io::Result<(Watch, Asker)> {
         let asked = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         let watch = Watch {
@@ -110,12 +113,12 @@ impl Watch {
     }
 
     /// Begins a look at the folder: what it does not watch again is watched no longer.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.coming.clear();
     }
 
     /// Ends the look.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         let before = std::mem::replace(&mut self.watched, std::mem::take(&mut self.coming));
         for stale in before.keys().filter(|wd| !self.watched.contains_key(wd)) {
             // The kernel has removed the watch of an inode that is no more.
@@ -124,14 +127,14 @@ impl Watch {
     }
 
     /// Watches a folder of manifests; links to it are followed.
-    pub fn folder(&mut self, folder: &Path) {
+    pub(crate) fn folder(&mut self, folder: &Path) {
         if let Some(watched) = self.add(folder, IN_FOLDER) {
             watched.folder.get_or_insert_with(|| folder.to_owned());
         }
     }
 
     /// Watches every step on the way to `path`, and where links lead.
-    pub fn way_to(&mut self, path: &Path) {
+    pub(crate) fn way_to(&mut self, path: &Path) {
         let Ok(absolute) = std::path::absolute(path) else { return };
         let steps =
             |path: &Path| -> Vec<OsString> { path.iter().rev().map(OsStr::to_owned).collect() };
@@ -192,12 +195,12 @@ impl Watch {
     }
 
     /// Manifests that a program writes at this moment, and how long to wait for their end.
-    pub fn being_written(&mut self) -> (BTreeSet<PathBuf>, Option<Duration>) {
+    pub(crate) fn being_written(&mut self) -> (BTreeSet<PathBuf>, Option<Duration>) {
         self.writing.now(Instant::now())
     }
 
     /// Sleeps until there is something to read again, or for so long.
-    pub fn wait(&mut self, patience: Option<Duration>) -> rustix::io::Result<Woken> {
+    pub(crate) fn wait(&mut self, patience: Option<Duration>) -> rustix::io::Result<Woken> {
         let begun = Instant::now();
         let mut woken = loop {
             let left = patience.map(|patience| patience.saturating_sub(begun.elapsed()));
@@ -295,6 +298,3 @@ fn heed(
         what.intersects(ReadFlags::MODIFY | ReadFlags::CLOSE_WRITE | ReadFlags::ATTRIB);
     is_manifest || !is_of_content || what.contains(ReadFlags::ISDIR)
 }
-
-#[cfg(test)]
-mod tests;

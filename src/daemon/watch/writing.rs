@@ -20,7 +20,7 @@ const SPELL_MAX: Duration = Duration::from_secs(10);
 const FILES_MAX: usize = 1000;
 
 #[derive(Default)]
-pub struct Writing {
+pub(super) struct Writing {
     files: BTreeMap<PathBuf, Spell>,
 }
 
@@ -31,7 +31,7 @@ struct Spell {
 
 impl Writing {
     /// Takes in an event about a manifest.
-    pub fn heed(&mut self, file: &Path, what: ReadFlags, now: Instant) {
+    pub(super) fn heed(&mut self, file: &Path, what: ReadFlags, now: Instant) {
         let begins =
             what.contains(ReadFlags::MODIFY) || what.contains(ReadFlags::CREATE) && is_plain(file);
         let ends = ReadFlags::CLOSE_WRITE
@@ -49,7 +49,7 @@ impl Writing {
     }
 
     /// The files that are being written, and how long until one of them counts as written.
-    pub fn now(&mut self, now: Instant) -> (BTreeSet<PathBuf>, Option<Duration>) {
+    pub(super) fn now(&mut self, now: Instant) -> (BTreeSet<PathBuf>, Option<Duration>) {
         let until = |spell: &Spell| (spell.last + SILENCE).min(spell.first + SPELL_MAX);
         self.files.retain(|_, spell| until(spell) > now);
         let next = self.files.values().map(until).min();

@@ -5,15 +5,15 @@
 
 mod wire;
 
-use crate::kinds::refused::Refused;
-use crate::time::Timestamp;
+use crate::protobuf::wire::{Malformed, Reader, Scalar};
+use cronlet_api::refused::Refused;
+use cronlet_api::time::Timestamp;
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use wire::{Malformed, Reader, Scalar};
 
-pub const CONTENT_TYPE: &str = "application/vnd.kubernetes.protobuf";
+pub(crate) const CONTENT_TYPE: &str = "application/vnd.kubernetes.protobuf";
 
 /// What a body begins with.
 const MAGIC: &[u8] = b"k8s\0";
@@ -68,7 +68,7 @@ fn read_table(text: &'static str) -> HashMap<&'static str, Message> {
 }
 
 /// The JSON of a body.
-pub fn to_json(body: &[u8]) -> Result<Vec<u8>, Refused> {
+pub(crate) fn to_json(body: &[u8]) -> Result<Vec<u8>, Refused> {
     let value = object(body).map_err(|Malformed(why)| {
         Refused::BadRequest(format!("the body cannot be read as a protocol buffer: {why}"))
     })?;

@@ -2,20 +2,20 @@
 
 /// Why bytes are no protocol buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
+pub(super) struct Malformed(pub &'static str);
 
 const CUT_OFF: Malformed = Malformed("it is cut off");
 const OTHER_TYPE: Malformed = Malformed("a field is of another type");
 
 /// What a field holds, as far as the wire tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scalar<'a> {
+pub(super) enum Scalar<'a> {
     Integer(u64),
     Bytes(&'a [u8]),
 }
 
 impl<'a> Scalar<'a> {
-    pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
+    pub(super) fn bytes(&self) -> Result<&'a [u8], Malformed> {
         match self {
             Scalar::Bytes(bytes) => Ok(bytes),
             Scalar::Integer(_) => Err(OTHER_TYPE),
@@ -23,7 +23,7 @@ impl<'a> Scalar<'a> {
     }
 
     /// Negative numbers are sent as the large ones that have their bits.
-    pub fn integer(&self) -> Result<i64, Malformed> {
+    pub(super) fn integer(&self) -> Result<i64, Malformed> {
         match self {
             Scalar::Integer(integer) => Ok(integer.cast_signed()),
             Scalar::Bytes([]) => Ok(0),
@@ -33,17 +33,17 @@ impl<'a> Scalar<'a> {
 }
 
 /// Goes through the fields of a message.
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { rest: bytes }
     }
 
     /// The next field's number and value.
-    pub fn next(&mut self) -> Result<Option<(u32, Scalar<'a>)>, Malformed> {
+    pub(super) fn next(&mut self) -> Result<Option<(u32, Scalar<'a>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The field of that number, if the message has it.
-pub fn first(bytes: &[u8], number: u32) -> Result<Option<Scalar<'_>>, Malformed> {
+pub(super) fn first(bytes: &[u8], number: u32) -> Result<Option<Scalar<'_>>, Malformed> {
     let mut fields = Reader::new(bytes);
     while let Some((one, value)) = fields.next()? {
         if one == number {
@@ -93,6 +93,6 @@ pub fn first(bytes: &[u8], number: u32) -> Result<Option<Scalar<'_>>, Malformed>
     Ok(None)
 }
 
-pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     std::str::from_utf8(bytes).map_err(|_| Malformed("a text is not UTF-8"))
 }

@@ -1,0 +1,215 @@
+//! What applying a manifest leaves as it is: a manifest says less than the object that was made of
+//! it.
+//!
+//! As `kubectl apply` merges, a field that has a command of its own (`suspend`, `scale`, `rollout
+//! pause`, `label`, `annotate`) stays as the command left it, unless the manifest says it now, or
+//! did so when it was last applied. Which of them it said is in `metadata.managedFields`, where the
+//! API server has it.
+
+use super::{job, persistent_volume, template};
+use crate::kind::Object;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+const MANAGER: &str = "cronlet";
+
+/// Annotations of a template that belong to tools and controllers, and not to a manifest's author.
+const OF_TOOLS: [&str; 2] = ["kubectl.kubernetes.io/", "deployment.kubernetes.io/"];
+
+/// A field that has a command of its own.
+enum Field<'a> {
+    Count(&'a mut Option<i32>),
+    Switch(&'a mut Option<bool>),
+}
+
+impl Field<'_> {
+    fn is_said(&self) -> bool {
+        match self {
+            Field::Count(count) => count.is_some(),
+            Field::Switch(switch) => switch.is_some(),
+        }
+    }
+}
+
+/// Those of an object, by their names below `spec`.
+fn fields(object: &mut Object) -> Vec<(&'static str, Field<'_>)> {
+    use Field::{Count, Switch};
+    match object {
+        Object::CronJob(cron_job) => {
+            vec![("suspend", Switch(&mut Arc::make_mut(cron_job).spec.suspend))]
+        }
+        Object::Job(job) => {
+            let spec = Arc::make_mut(job).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("suspend", Switch(&mut spec.suspend))])
+        }
+        Object::Deployment(deployment) => {
+            let Some(spec) = &mut Arc::make_mut(deployment).spec else { return Vec::new() };
+            vec![("paused", Switch(&mut spec.paused)), ("replicas", Count(&mut spec.replicas))]
+        }
+        Object::StatefulSet(set) => {
+            let spec = Arc::make_mut(set).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
+        }
+        Object::ReplicaSet(set) => {
+            let spec = Arc::make_mut(set).spec.as_mut();
+            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What a manifest says of fields that have commands of their own, as `FieldsV1` has it.
+pub struct Said(Map<String, Value>);
+
+impl Said {
+    /// By a manifest without defaults.
+    pub fn by(manifest: &mut Object) -> Said {
+        let spec = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
+        let spec = names(spec.map(|(name, _)| name));
+        let ObjectMeta { labels, annotations, .. } = manifest.meta();
+        let labels = names(labels.iter().flat_map(BTreeMap::keys));
+        let annotations = names(annotations.iter().flat_map(BTreeMap::keys));
+        let metadata = some([("f:labels", labels), ("f:annotations", annotations)]);
+        Said(some([("f:metadata", metadata), ("f:spec", spec)]))
+    }
+
+    /// Remembers it for the next time.
+    pub fn record(self, object: &mut Object) {
+        object.meta_mut().managed_fields = None;
+        if self.0.is_empty() {
+            return;
+        }
+        let entry = ManagedFieldsEntry {
+            manager: Some(MANAGER.to_owned()),
+            operation: Some("Apply".to_owned()),
+            api_version: Some(object.kind().info().api_version()),
+            fields_type: Some("FieldsV1".to_owned()),
+            fields_v1: Some(FieldsV1(Value::Object(self.0))),
+            ..ManagedFieldsEntry::default()
+        };
+        object.meta_mut().managed_fields = Some(vec![entry]);
+    }
+}
+
+fn names(names: impl Iterator<Item = impl Display>) -> Map<String, Value> {
+    names.map(|name| (format!("f:{name}"), json!({}))).collect()
+}
+
+/// Those in which there is something.
+fn some(parts: [(&str, Map<String, Value>); 2]) -> Map<String, Value> {
+    let parts = parts.into_iter().filter(|(_, fields)| !fields.is_empty());
+    parts.map(|(name, fields)| (name.to_owned(), Value::Object(fields))).collect()
+}
+
+/// Did the manifest that was last applied say the field at this path?
+fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
+    let entries = meta.managed_fields.iter().flatten();
+    let ours = entries.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
+    let mut said = ours.filter_map(|entry| entry.fields_v1.as_ref());
+    said.any(|FieldsV1(all)| {
+        path.iter().try_fold(all, |fields, name| fields.get(format!("f:{name}"))).is_some()
+    })
+}
+
+/// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
+/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, a
+/// claim's volume and a volume's claim.
+pub fn carry_over(old: &Object, new: &mut Object) {
+    let mut had = old.clone();
+    let is_open =
+        |name: &str, field: &Field| !field.is_said() && !said_before(old.meta(), &["spec", name]);
+    let pairs = fields(new).into_iter().zip(fields(&mut had));
+    for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
+        match (field, had) {
+            (Field::Count(count), Field::Count(had)) => *count = *had,
+            (Field::Switch(switch), Field::Switch(had)) => *switch = *had,
+            (Field::Count(_) | Field::Switch(_), _) => unreachable!("objects of one kind"),
+        }
+    }
+    carry_over_meta(old, new);
+    match (old, new) {
+        (Object::Job(old), Object::Job(new)) => job::defaults::carry_over(old, Arc::make_mut(new)),
+        (Object::Pod(old), Object::Pod(new)) => {
+            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
+            spec.node_name = spec.node_name.take().or_else(|| had.node_name.clone());
+        }
+        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
+            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
+            spec.volume_name = spec.volume_name.take().or_else(|| had.volume_name.clone());
+        }
+        (Object::PersistentVolume(old), Object::PersistentVolume(new)) => {
+            persistent_volume::defaults::carry_over(old, Arc::make_mut(new));
+        }
+        _ => {}
+    }
+}
+
+fn carry_over_meta(old: &Object, new: &mut Object) {
+    let (had, meta) = (old.meta(), new.meta_mut());
+    meta.owner_references = meta.owner_references.take().or_else(|| had.owner_references.clone());
+    meta.finalizers = meta.finalizers.take().or_else(|| had.finalizers.clone());
+    let unsaid = |field, name: &str| !said_before(had, &["metadata", field, name]);
+    keep(&had.labels, &mut meta.labels, |name| unsaid("labels", name));
+    keep(&had.annotations, &mut meta.annotations, |name| unsaid("annotations", name));
+    let had = template::of(old).and_then(|template| template.metadata.as_ref());
+    if let (Some(had), Some(template)) = (had, template::of_mut(new)) {
+        let annotations = &mut template.metadata.get_or_insert_default().annotations;
+        let of_tools = |name: &str| OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
+        keep(&had.annotations, annotations, of_tools);
+    }
+}
+
+/// Keeps those labels or annotations that have no other value now.
+fn keep(
+    had: &Option<BTreeMap<String, String>>,
+    has: &mut Option<BTreeMap<String, String>>,
+    is_kept: impl Fn(&str) -> bool,
+) {
+    for (name, value) in had.iter().flatten().filter(|(name, _)| is_kept(name)) {
+        has.get_or_insert_default().entry(name.clone()).or_insert_with(|| value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Kind;
+
+    fn cron_job(metadata: Value) -> Object {
+        let spec = json!({"schedule": "* * * * *", "jobTemplate": {}});
+        let object = json!({"metadata": metadata, "spec": spec});
+        Kind::CronJob.deserialize(object).expect("a CronJob")
+    }
+
+    /// What becomes of an object when a manifest is applied to it.
+    fn apply(old: Option<&Object>, metadata: Value) -> Object {
+        let mut new = cron_job(metadata);
+        let said = Said::by(&mut new);
+        old.into_iter().for_each(|old| carry_over(old, &mut new));
+        said.record(&mut new);
+        new
+    }
+
+    #[test]
+    fn labels_and_annotations_of_others_stay_and_those_of_the_manifest_are_its_own() {
+        let first = json!({"labels": {"a": "1", "b": "1"}, "annotations": {"x": "1"}});
+        let mut object = apply(None, first);
+        let meta = object.meta_mut();
+        meta.labels.get_or_insert_default().insert("team".into(), "ops".into());
+        meta.labels.get_or_insert_default().insert("a".into(), "2".into());
+        meta.annotations.get_or_insert_default().insert("kubernetes.io/y".into(), "why".into());
+        let then = apply(Some(&object), json!({"labels": {"a": "3"}}));
+        let check = |object: &Object, labels: Value, annotations: Value| {
+            assert_eq!(json!(object.meta().labels), labels);
+            assert_eq!(json!(object.meta().annotations), annotations);
+        };
+        check(&then, json!({"a": "3", "team": "ops"}), json!({"kubernetes.io/y": "why"}));
+        // What the manifest takes over it may drop later.
+        let taken = apply(Some(&then), json!({"labels": {"team": "dev"}}));
+        check(&taken, json!({"team": "dev"}), json!({"kubernetes.io/y": "why"}));
+        check(&apply(Some(&taken), json!({})), json!(null), json!({"kubernetes.io/y": "why"}));
+    }
+}

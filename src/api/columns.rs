@@ -1,0 +1,255 @@
+//! Tables as `kubectl get` shows them: the columns of each kind, one row an object.
+
+use super::{
+    config_map, controller_revision, cron_job, daemon_set, deployment, event, job, namespace, node,
+    persistent_volume, persistent_volume_claim, pod, replica_set, secret, service, stateful_set,
+};
+use crate::kind::{Kind, Object};
+use crate::time::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
+use std::collections::BTreeMap;
+
+/// One column of a table (`meta.k8s.io/v1 TableColumnDefinition`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// As the API names it; kubectl writes it in capitals.
+    pub name: &'static str,
+    /// `string`, `integer` or `boolean`.
+    pub kind: &'static str,
+    /// `name` for the object's name, else empty.
+    pub format: &'static str,
+    /// Greater than 0: shown with `-o wide` alone.
+    pub priority: i32,
+}
+
+/// What stands in a row under a column.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    Text(String),
+    Number(i64),
+}
+
+/// What kubectl writes where there is nothing.
+pub const NONE: &str = "<none>";
+
+/// The columns of a kind.
+pub fn columns(kind: Kind) -> &'static [Column] {
+    match kind {
+        Kind::ConfigMap => config_map::columns::COLUMNS,
+        Kind::ControllerRevision => controller_revision::columns::COLUMNS,
+        Kind::CronJob => cron_job::columns::COLUMNS,
+        Kind::DaemonSet => daemon_set::columns::COLUMNS,
+        Kind::Deployment => deployment::columns::COLUMNS,
+        Kind::Event => event::columns::COLUMNS,
+        Kind::Job => job::columns::COLUMNS,
+        Kind::Namespace => namespace::columns::COLUMNS,
+        Kind::Node => node::columns::COLUMNS,
+        Kind::PersistentVolume => persistent_volume::columns::COLUMNS,
+        Kind::PersistentVolumeClaim => persistent_volume_claim::columns::COLUMNS,
+        Kind::Pod => pod::columns::COLUMNS,
+        Kind::ReplicaSet => replica_set::columns::COLUMNS,
+        Kind::Secret => secret::columns::COLUMNS,
+        Kind::Service => service::columns::COLUMNS,
+        Kind::StatefulSet => stateful_set::columns::COLUMNS,
+    }
+}
+
+/// The row of an object: as many cells as its kind has columns.
+pub fn cells(object: &Object, now: Timestamp) -> Vec<Cell> {
+    let cells = match object {
+        Object::ConfigMap(object) => config_map::columns::cells(object, now),
+        Object::ControllerRevision(object) => controller_revision::columns::cells(object, now),
+        Object::CronJob(object) => cron_job::columns::cells(object, now),
+        Object::DaemonSet(object) => daemon_set::columns::cells(object, now),
+        Object::Deployment(object) => deployment::columns::cells(object, now),
+        Object::Event(object) => event::columns::cells(object, now),
+        Object::Job(object) => job::columns::cells(object, now),
+        Object::Namespace(object) => namespace::columns::cells(object, now),
+        Object::Node(object) => node::columns::cells(object, now),
+        Object::PersistentVolume(object) => persistent_volume::columns::cells(object, now),
+        Object::PersistentVolumeClaim(object) => {
+            persistent_volume_claim::columns::cells(object, now)
+        }
+        Object::Pod(object) => pod::columns::cells(object, now),
+        Object::ReplicaSet(object) => replica_set::columns::cells(object, now),
+        Object::Secret(object) => secret::columns::cells(object, now),
+        Object::Service(object) => service::columns::cells(object, now),
+        Object::StatefulSet(object) => stateful_set::columns::cells(object, now),
+    };
+    debug_assert_eq!(cells.len(), columns(object.kind()).len(), "a cell for each column");
+    cells
+}
+
+impl Column {
+    pub const fn name() -> Column {
+        Column { name: "Name", kind: "string", format: "name", priority: 0 }
+    }
+
+    pub const fn text(name: &'static str) -> Column {
+        Column { name, kind: "string", format: "", priority: 0 }
+    }
+
+    pub const fn number(name: &'static str) -> Column {
+        Column { name, kind: "integer", format: "", priority: 0 }
+    }
+
+    /// Shown with `-o wide` alone.
+    pub const fn wide(name: &'static str) -> Column {
+        Column { name, kind: "string", format: "", priority: 1 }
+    }
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Text(text) => f.write_str(text),
+            Cell::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text)
+    }
+}
+
+/// A text, or `<none>` where there is none.
+pub fn or_none(text: Option<&str>) -> Cell {
+    text.filter(|text| !text.is_empty()).unwrap_or(NONE).into()
+}
+
+/// A number of things.
+pub fn count(things: usize) -> Cell {
+    Cell::Number(i64::try_from(things).unwrap_or(i64::MAX))
+}
+
+pub fn name(meta: &ObjectMeta) -> Cell {
+    meta.name.as_deref().unwrap_or_default().into()
+}
+
+pub fn age(meta: &ObjectMeta, now: Timestamp) -> Cell {
+    since(meta.creation_timestamp.as_ref(), now).into()
+}
+
+/// How long ago, or `<unknown>`. The API speaks in whole seconds: a fraction that is still in
+/// memory does not count.
+pub fn since(time: Option<&Time>, now: Timestamp) -> String {
+    let Some(time) = time else { return "<unknown>".to_owned() };
+    let whole = Timestamp::from_second(time.0.as_second()).unwrap_or(time.0);
+    human_duration(now.duration_since(whole))
+}
+
+/// Names and images of a template's containers.
+pub fn containers(template: &PodTemplateSpec) -> [Cell; 2] {
+    let containers = template.spec.as_ref().map(|spec| spec.containers.as_slice());
+    let containers = containers.unwrap_or_default();
+    let names: Vec<&str> = containers.iter().map(|one| one.name.as_str()).collect();
+    let images: Vec<&str> = containers.iter().filter_map(|one| one.image.as_deref()).collect();
+    [names.join(",").into(), images.join(",").into()]
+}
+
+/// Labels as kubectl writes them (`FormatLabels`).
+pub fn labels(labels: Option<&BTreeMap<String, String>>) -> Cell {
+    let labels = labels.into_iter().flatten();
+    let parts: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+    or_none(Some(&parts.join(",")))
+}
+
+/// A selector as kubectl writes it (`FormatLabelSelector`).
+pub fn selector(selector: Option<&LabelSelector>) -> Cell {
+    let Some(selector) = selector else { return NONE.into() };
+    let labels = selector.match_labels.iter().flatten();
+    let mut parts: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+    for one in selector.match_expressions.iter().flatten() {
+        let values = one.values.as_deref().unwrap_or_default().join(",");
+        let key = &one.key;
+        parts.push(match one.operator.as_str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.clone(),
+        });
+    }
+    parts.sort();
+    or_none(Some(&parts.join(",")))
+}
+
+/// A duration as kubectl writes it (`duration.HumanDuration`): two or three digits that matter.
+pub fn human_duration(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs();
+    let two = |big: i64, unit: char, small: i64, small_unit: char| match small {
+        0 => format!("{big}{unit}"),
+        small => format!("{big}{unit}{small}{small_unit}"),
+    };
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match seconds {
+        // A clock that is a little behind is no reason to complain.
+        ..-1 => "<invalid>".to_owned(),
+        -1 => "0s".to_owned(),
+        0..120 => format!("{seconds}s"),
+        120..600 => two(minutes, 'm', seconds % 60, 's'),
+        600..10_800 => format!("{minutes}m"),
+        10_800..28_800 => two(hours, 'h', minutes % 60, 'm'),
+        28_800..172_800 => format!("{hours}h"),
+        172_800..691_200 => two(days, 'd', hours % 24, 'h'),
+        691_200..63_072_000 => format!("{days}d"),
+        63_072_000..252_288_000 => two(days / 365, 'y', days % 365, 'd'),
+        _ => format!("{}y", days / 365),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_kubectl_writes_them() {
+        let check = |seconds: i64, want: &str| {
+            assert_eq!(human_duration(SignedDuration::from_secs(seconds)), want, "{seconds} s");
+        };
+        let (minute, hour, day) = (60, 3600, 86_400);
+        check(-2, "<invalid>");
+        check(-1, "0s");
+        check(0, "0s");
+        check(119, "119s");
+        check(120, "2m");
+        check(149, "2m29s");
+        check(10 * minute - 1, "9m59s");
+        check(10 * minute + 1, "10m");
+        check(3 * hour - 1, "179m");
+        check(3 * hour, "3h");
+        check(3 * hour + 5 * minute, "3h5m");
+        check(8 * hour - 1, "7h59m");
+        check(8 * hour + 59 * minute, "8h");
+        check(48 * hour - 1, "47h");
+        check(48 * hour, "2d");
+        check(2 * day + hour, "2d1h");
+        check(8 * day - 1, "7d23h");
+        check(8 * day + hour, "8d");
+        check(2 * 365 * day - 1, "729d");
+        check(2 * 365 * day, "2y");
+        check(2 * 365 * day + day, "2y1d");
+        check(8 * 365 * day - 1, "7y364d");
+        check(8 * 365 * day + day, "8y");
+    }
+
+    #[test]
+    fn every_kind_has_a_cell_for_each_column() {
+        for kind in Kind::ALL {
+            let object = kind.read_json(br#"{"metadata": {"name": "x"}}"#);
+            let object = object.expect("an empty object");
+            let cells = cells(&object, Timestamp::UNIX_EPOCH);
+            assert_eq!(cells.len(), columns(*kind).len(), "{kind:?}");
+            assert!(cells.contains(&Cell::from("x")), "{kind:?} shows its name");
+        }
+    }
+}

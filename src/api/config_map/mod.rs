@@ -1,0 +1,7 @@
+//! ConfigMap: settings for pods.
+
+pub mod check;
+
+pub mod columns;
+
+pub mod defaults;

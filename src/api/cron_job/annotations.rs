@@ -1,0 +1,174 @@
+//! cronlet's own annotations on a CronJob: what Kubernetes has no field for.
+
+use super::schedule::{Schedule, parse_duration};
+use crate::settings::Dst;
+use crate::time::SignedDuration;
+use k8s_openapi::api::batch::v1::CronJob;
+
+pub const PREFIX: &str = "cronlet.dev/";
+
+/// A schedule beyond Kubernetes' grammar; it takes the place of `spec.schedule`.
+pub const SCHEDULE: &str = "cronlet.dev/schedule";
+/// `kubernetes` or `once`.
+pub const DST: &str = "cronlet.dev/dst";
+/// `none`, `latest` or `all`.
+pub const CATCH_UP: &str = "cronlet.dev/catch-up";
+/// A duration as Go writes it, such as `90s`.
+pub const JITTER: &str = "cronlet.dev/jitter";
+
+/// Crontab that the CronJob was imported from, so that another import knows its own.
+pub const IMPORTED_FROM: &str = "cronlet.dev/imported-from";
+
+/// cronlet's own record: since when the schedule is what it is, where an edit or a resume changed
+/// when the CronJob runs.
+pub const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
+/// cronlet's own record: the last slot that was told of as skipped, so that it is told of once.
+pub const SKIPPED_UP_TO: &str = "cronlet.dev/skipped-up-to";
+/// cronlet's own record: where the schedule started anew after the clock was set by more than a
+/// day. Slots up to there do not count.
+pub const STARTED_ANEW_AT: &str = "cronlet.dev/started-anew-at";
+/// cronlet's own record: what was settled when the clock was set back by more than a day. It holds
+/// again once the clock is beyond it.
+pub const SETTLED_BEFORE: &str = "cronlet.dev/settled-before";
+
+/// cronlet's own records: no manifest says them.
+pub const RECORDS: [&str; 4] = [IN_FORCE_SINCE, SKIPPED_UP_TO, STARTED_ANEW_AT, SETTLED_BEFORE];
+
+/// All that a CronJob may carry.
+pub const KNOWN: &[&str] = &[
+    CATCH_UP,
+    DST,
+    IMPORTED_FROM,
+    JITTER,
+    SCHEDULE,
+    IN_FORCE_SINCE,
+    SKIPPED_UP_TO,
+    STARTED_ANEW_AT,
+    SETTLED_BEFORE,
+];
+
+/// Starts are spread over a day at most.
+const JITTER_HOURS_MAX: i64 = 24;
+
+/// The annotations of one CronJob, read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Annotations {
+    /// Takes the place of `spec.schedule`.
+    pub schedule: Option<Schedule>,
+    /// `None`: as the configuration says.
+    pub dst: Option<Dst>,
+    pub catch_up: CatchUp,
+    /// Zero or more; starts are spread over so long.
+    pub jitter: SignedDuration,
+}
+
+/// Which slots run that passed while the CronJob was suspended, or before it had its schedule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    #[default]
+    None,
+    Latest,
+    All,
+}
+
+/// An annotation whose value is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {why}")]
+pub struct AnnotationFault {
+    pub key: &'static str,
+    pub value: String,
+    pub why: String,
+}
+
+impl Annotations {
+    /// Reads the annotations; all that are not understood are told.
+    pub fn read(cron_job: &CronJob) -> Result<Annotations, Vec<AnnotationFault>> {
+        let meta = &cron_job.metadata;
+        let value = |key: &str| meta.annotations.as_ref()?.get(key).map(String::as_str);
+        let mut faults = Vec::new();
+        let mut fault = |key: &'static str, why: String| {
+            let value = value(key).unwrap_or_default().to_owned();
+            faults.push(AnnotationFault { key, value, why });
+        };
+        let mut read = Annotations::default();
+        if let Some(text) = value(SCHEDULE) {
+            let part = |text: &Option<String>| text.clone().unwrap_or_default();
+            let seed = format!("{}/{}", part(&meta.namespace), part(&meta.name));
+            match Schedule::parse_extended(text, &seed) {
+                Ok(schedule) => read.schedule = Some(schedule),
+                Err(error) => fault(SCHEDULE, error.to_string()),
+            }
+        }
+        match value(DST) {
+            None => {}
+            Some("kubernetes") => read.dst = Some(Dst::Kubernetes),
+            Some("once") => read.dst = Some(Dst::Once),
+            Some(_) => fault(DST, "must be `kubernetes` or `once`".into()),
+        }
+        match value(CATCH_UP) {
+            None | Some("none") => {}
+            Some("latest") => read.catch_up = CatchUp::Latest,
+            Some("all") => read.catch_up = CatchUp::All,
+            Some(_) => fault(CATCH_UP, "must be `none`, `latest` or `all`".into()),
+        }
+        match value(JITTER).map(jitter) {
+            None => {}
+            Some(Ok(jitter)) => read.jitter = jitter,
+            Some(Err(why)) => fault(JITTER, why),
+        }
+        if faults.is_empty() { Ok(read) } else { Err(faults) }
+    }
+}
+
+fn jitter(text: &str) -> Result<SignedDuration, String> {
+    let nanoseconds = parse_duration(text).map_err(|error| error.to_string())?;
+    let jitter = SignedDuration::from_nanos(nanoseconds);
+    if jitter < SignedDuration::ZERO || jitter > SignedDuration::from_hours(JITTER_HOURS_MAX) {
+        return Err(format!("must be between 0s and {JITTER_HOURS_MAX}h"));
+    }
+    Ok(jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(key: &str, value: &str) -> Result<Annotations, Vec<AnnotationFault>> {
+        let mut cron_job = CronJob::default();
+        let annotations = [(key.to_owned(), value.to_owned())].into();
+        cron_job.metadata.annotations = Some(annotations);
+        Annotations::read(&cron_job)
+    }
+
+    #[test]
+    fn values_are_read() {
+        let check = |key: &str, value: &str, want: Annotations| {
+            assert_eq!(read(key, value), Ok(want), "{key}: {value}");
+        };
+        let plain = Annotations::default();
+        check("other.dev/dst", "x", plain.clone());
+        check(DST, "once", Annotations { dst: Some(Dst::Once), ..plain.clone() });
+        check(DST, "kubernetes", Annotations { dst: Some(Dst::Kubernetes), ..plain.clone() });
+        check(CATCH_UP, "all", Annotations { catch_up: CatchUp::All, ..plain.clone() });
+        check(CATCH_UP, "latest", Annotations { catch_up: CatchUp::Latest, ..plain.clone() });
+        let jitter = SignedDuration::from_secs(90);
+        check(JITTER, "90s", Annotations { jitter, ..plain.clone() });
+        check(JITTER, "1m30s", Annotations { jitter, ..plain });
+        let schedule = read(SCHEDULE, "30 0 2 * * *").expect("six fields").schedule;
+        assert!(schedule.is_some_and(|schedule| schedule.is_finer_than_minutes()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told() {
+        let check = |key: &'static str, value: &str| {
+            let faults = read(key, value).expect_err(value);
+            assert_eq!(faults.iter().map(|f| f.key).collect::<Vec<_>>(), [key], "{value}");
+        };
+        check(DST, "both");
+        check(CATCH_UP, "yes");
+        check(JITTER, "90");
+        check(JITTER, "-1s");
+        check(JITTER, "25h");
+        check(SCHEDULE, "never");
+    }
+}

@@ -1,0 +1,62 @@
+//! What the API server makes of a DaemonSet before it checks it.
+
+use crate::pod::zero::omit_zeros;
+use crate::template;
+use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Counts the templates that a DaemonSet had; from before there were ControllerRevisions.
+pub const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+const REVISION_HISTORY_LIMIT: i32 = 10;
+
+/// The defaults of `apps/v1`.
+pub fn set(set: &mut DaemonSet) {
+    let spec = set.spec.get_or_insert_default();
+    spec.revision_history_limit.get_or_insert(REVISION_HISTORY_LIMIT);
+    omit_zeros!(spec; min_ready_seconds);
+    template::tidy_selector(&mut spec.selector);
+    template::set_defaults(&mut spec.template);
+    let strategy = spec.update_strategy.get_or_insert_default();
+    strategy.type_.take_if(|name| name.is_empty());
+    if strategy.type_.get_or_insert_with(|| "RollingUpdate".into()) == "RollingUpdate" {
+        let rolling = strategy.rolling_update.get_or_insert_default();
+        rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
+        rolling.max_surge.get_or_insert(IntOrString::Int(0));
+    } else if let Some(rolling) = &mut strategy.rolling_update {
+        // Nothing rolls, and Kubernetes holds the numbers as none.
+        for number in [&mut rolling.max_unavailable, &mut rolling.max_surge] {
+            number.get_or_insert(IntOrString::Int(0));
+        }
+    }
+}
+
+/// A new DaemonSet has made nothing.
+pub fn prepare_create(set: &mut DaemonSet) {
+    set.metadata.generation = Some(1);
+    set.status = Some(DaemonSetStatus::default());
+    let generation = template_generation(set).max(1);
+    set_template_generation(set, generation);
+}
+
+/// The status stays; another spec is another generation, and so is another template.
+pub fn prepare_update(old: &DaemonSet, new: &mut DaemonSet) {
+    new.status = old.status.clone();
+    if new.spec != old.spec {
+        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
+    }
+    let template = |set: &DaemonSet| set.spec.as_ref().map(|spec| spec.template.clone());
+    let is_other = template(new) != template(old);
+    set_template_generation(new, template_generation(old) + i64::from(is_other));
+}
+
+fn template_generation(set: &DaemonSet) -> i64 {
+    let annotations = set.metadata.annotations.as_ref();
+    let written = annotations.and_then(|annotations| annotations.get(TEMPLATE_GENERATION));
+    written.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn set_template_generation(set: &mut DaemonSet, generation: i64) {
+    let annotations = set.metadata.annotations.get_or_insert_default();
+    annotations.insert(TEMPLATE_GENERATION.to_owned(), generation.to_string());
+}

@@ -1,0 +1,7 @@
+//! DaemonSet: one pod on each node, which here is one pod.
+
+pub mod check;
+
+pub mod columns;
+
+pub mod defaults;

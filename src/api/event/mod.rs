@@ -1,0 +1,5 @@
+//! Event: what happened to an object, for a reader.
+
+pub mod check;
+
+pub mod columns;

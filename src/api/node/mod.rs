@@ -1,0 +1,9 @@
+//! Node: this host.
+
+pub mod check;
+
+pub mod columns;
+
+pub mod defaults;
+
+pub mod usage;

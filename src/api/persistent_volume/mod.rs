@@ -1,0 +1,7 @@
+//! PersistentVolume: a folder of this host that an administrator gives to claims.
+
+pub mod defaults;
+
+pub mod check;
+
+pub mod columns;

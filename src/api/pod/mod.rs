@@ -1,0 +1,20 @@
+//! Pod: containers that live and die together.
+
+pub mod usage;
+
+pub mod log;
+
+pub mod defaults;
+
+pub mod check;
+
+pub mod no_effect;
+
+pub mod columns;
+
+pub mod totals;
+
+pub mod zero;
+
+/// `state.waiting.reason` of a container whose port another pod's program has.
+pub const PORT_IN_USE: &str = "PortInUse";

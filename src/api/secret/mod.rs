@@ -1,0 +1,7 @@
+//! Secret: settings that nobody else may see.
+
+pub mod check;
+
+pub mod columns;
+
+pub mod defaults;

@@ -1,0 +1,230 @@
+//! What the kinds of `apps/v1` that make pods share: the rules of their selector and template, and
+//! of numbers that may be percentages.
+
+use super::check::{Causes, Path};
+use super::{meta, names, pod, selector};
+use crate::kind::Object;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Stands, as a label's key, for a selector that a manifest does not name: the types of
+/// Kubernetes' own clients cannot tell it from an empty one, whose refusal is another. No label
+/// has such a key, so that nothing is ever stored with it.
+const NO_SELECTOR: &str = "\u{0}";
+
+impl Object {
+    /// Remembers for the checks that the manifest has no `spec.selector`; of kinds that need one.
+    pub fn note_missing_selector(&mut self) {
+        if let Some(selector) = selector_mut(self) {
+            let labels = BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())]);
+            *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
+        }
+    }
+}
+
+/// Makes a missing `spec.selector` what it was in versions that did not want one: the labels of the
+/// template. Says what it did.
+pub fn fix_selector(object: &mut Object) -> Option<&'static str> {
+    let labels = labels(of(object)?.metadata.as_ref());
+    let selector = selector_mut(object)?;
+    if !is_missing(selector) || labels.is_empty() {
+        return None;
+    }
+    *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
+    Some("spec.selector: added: it has the labels of spec.template")
+}
+
+/// The template that an object's pods are made of.
+pub fn of(object: &Object) -> Option<&PodTemplateSpec> {
+    match object {
+        Object::CronJob(object) => {
+            object.spec.job_template.spec.as_ref().map(|spec| &spec.template)
+        }
+        Object::DaemonSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::Deployment(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::Job(object) => object.spec.as_ref().map(|spec| &spec.template),
+        Object::ReplicaSet(object) => object.spec.as_ref()?.template.as_ref(),
+        Object::StatefulSet(object) => object.spec.as_ref().map(|spec| &spec.template),
+        _ => None,
+    }
+}
+
+/// As [`of`], to change.
+pub fn of_mut(object: &mut Object) -> Option<&mut PodTemplateSpec> {
+    match object {
+        Object::CronJob(object) => {
+            let job = Arc::make_mut(object).spec.job_template.spec.as_mut();
+            job.map(|spec| &mut spec.template)
+        }
+        Object::DaemonSet(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        Object::Deployment(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        Object::Job(object) => Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template),
+        Object::ReplicaSet(object) => Arc::make_mut(object).spec.as_mut()?.template.as_mut(),
+        Object::StatefulSet(object) => {
+            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
+        }
+        _ => None,
+    }
+}
+
+/// The manifest had no selector ([`Object::note_missing_selector`]).
+pub fn is_missing(selector: &LabelSelector) -> bool {
+    selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(NO_SELECTOR))
+}
+
+/// The defaults of a template; its metadata is there, if empty.
+pub fn set_defaults(template: &mut PodTemplateSpec) {
+    meta::tidy_template(&mut template.metadata);
+    pod::defaults::template(template);
+}
+
+/// Empty is absent in a selector.
+pub fn tidy_selector(selector: &mut LabelSelector) {
+    selector.match_labels.take_if(|labels| labels.is_empty());
+    selector.match_expressions.take_if(|expressions| expressions.is_empty());
+    for requirement in selector.match_expressions.iter_mut().flatten() {
+        requirement.values.take_if(|values| values.is_empty());
+    }
+}
+
+/// The rules of `spec.selector` of a Deployment, a ReplicaSet and a StatefulSet; `kind` is a word
+/// of the message. True when it can be matched with labels.
+pub fn check_selector(
+    selector: &LabelSelector,
+    kind: &str,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) -> bool {
+    if is_missing(selector) {
+        let why = "it has to match the labels of the template; `cronlet check --fix` adds it";
+        causes.required(at, why);
+        return true;
+    }
+    let before = causes.found.len();
+    selector::check(selector, at, causes);
+    if causes.found.len() > before {
+        causes.invalid(at, selector, "invalid label selector");
+        return false;
+    }
+    if selector::is_empty(selector) {
+        causes.invalid(at, selector, format_args!("empty selector is invalid for {kind}"));
+    }
+    true
+}
+
+/// The rules of a template whose pods always restart, and which the selector has to match.
+pub fn check(
+    template: &PodTemplateSpec,
+    wanted: &LabelSelector,
+    kind: &str,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    check_labels(template, wanted, at, causes);
+    pod::check::template(template, at, causes);
+    check_restarts(template, kind, at, causes);
+}
+
+/// The selector has to match the template's labels; an empty one matches any.
+pub fn check_labels(
+    template: &PodTemplateSpec,
+    wanted: &LabelSelector,
+    at: &Path<'_>,
+    causes: &mut Causes,
+) {
+    let labels = labels(template.metadata.as_ref());
+    if is_missing(wanted) || !selector::matches(wanted, &labels) {
+        let why = "`selector` does not match template `labels`";
+        causes.invalid(&at.child("metadata").child("labels"), labels, why);
+    }
+}
+
+/// Pods that a controller keeps always restart, and have no deadline.
+pub fn check_restarts(template: &PodTemplateSpec, kind: &str, at: &Path<'_>, causes: &mut Causes) {
+    let Some(spec) = &template.spec else { return };
+    let at = at.child("spec");
+    let policy = spec.restart_policy.as_deref().unwrap_or_default();
+    if policy != "Always" {
+        causes.unsupported(&at.child("restartPolicy"), policy, &["Always"]);
+    }
+    if spec.active_deadline_seconds.is_some() {
+        let why = format_args!("activeDeadlineSeconds in {kind} is not supported");
+        causes.forbidden(&at.child("activeDeadlineSeconds"), why);
+    }
+}
+
+/// A number that is not negative, or a percentage.
+pub fn check_number_or_percent(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
+    match value {
+        IntOrString::Int(number) => meta::nonnegative(Some(*number), at, causes),
+        IntOrString::String(text) => causes.invalid_each(at, text, names::percent(text)),
+    }
+}
+
+/// Of a percentage: at most 100.
+pub fn check_at_most_all(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
+    if let Some(percent) = percent(value)
+        && percent > 100
+    {
+        causes.invalid(at, format!("{percent}%"), "must not be greater than 100%");
+    }
+}
+
+/// Neither a number nor a percentage above zero.
+pub fn is_zero(value: &IntOrString) -> bool {
+    match value {
+        IntOrString::Int(number) => *number == 0,
+        IntOrString::String(text) => percent(value).or_else(|| text.parse().ok()).unwrap_or(0) == 0,
+    }
+}
+
+/// Which way a percentage of pods becomes a whole number.
+#[derive(Clone, Copy)]
+pub enum Round {
+    Up,
+    Down,
+}
+
+/// So many pods, or a percentage `of` so many (`GetScaledValueFromIntOrPercent`); what cannot be
+/// read is 0, as admission refuses it.
+pub fn scaled(value: Option<&IntOrString>, of: i32, round: Round) -> i32 {
+    match value {
+        None => 0,
+        Some(IntOrString::Int(count)) => (*count).max(0),
+        Some(IntOrString::String(text)) => {
+            let percent = text.strip_suffix('%').and_then(|number| number.parse::<i32>().ok());
+            let hundredths = i64::from(percent.unwrap_or(0).max(0)) * i64::from(of.max(0));
+            let whole = match round {
+                Round::Up => hundredths.saturating_add(99) / 100,
+                Round::Down => hundredths / 100,
+            };
+            i32::try_from(whole).unwrap_or(i32::MAX)
+        }
+    }
+}
+
+fn selector_mut(object: &mut Object) -> Option<&mut LabelSelector> {
+    match object {
+        Object::DaemonSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::Deployment(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::ReplicaSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        Object::StatefulSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
+        _ => None,
+    }
+}
+
+fn percent(value: &IntOrString) -> Option<i64> {
+    let IntOrString::String(text) = value else { return None };
+    if names::percent(text).is_empty() { text.strip_suffix('%')?.parse().ok() } else { None }
+}
+
+fn labels(metadata: Option<&ObjectMeta>) -> BTreeMap<String, String> {
+    metadata.and_then(|metadata| metadata.labels.clone()).unwrap_or_default()
+}

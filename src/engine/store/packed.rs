@@ -1,0 +1,155 @@
+//! Objects as JSON, in two parts: most changes are of the status alone, and what is before it is
+//! written once and shared.
+
+use cronlet_api::kind::{Kind, Object};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// An object's JSON. Its resourceVersion is kept beside it, not in it.
+#[derive(Clone)]
+pub(super) struct Packed {
+    /// All of it but the status and the last brace.
+    pub head: Arc<[u8]>,
+    status: Status,
+}
+
+#[derive(Clone)]
+enum Status {
+    /// The head is all there is, with the last brace: nobody looked into it yet.
+    Within,
+    None,
+    Apart(Arc<[u8]>),
+}
+
+/// What comes between the head and the status.
+const STATUS: &[u8] = b",\"status\":";
+
+/// How an object is to the one that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    Equal,
+    /// All but the status is equal.
+    ButStatus,
+    Unlike,
+}
+
+impl Packed {
+    /// Read from the disk in one piece.
+    pub(super) fn whole(json: &[u8]) -> Packed {
+        Packed { head: json.into(), status: Status::Within }
+    }
+
+    pub(super) fn parts(head: Arc<[u8]>, status: Option<&[u8]>) -> Packed {
+        let status = status.map_or(Status::None, |status| Status::Apart(status.into()));
+        Packed { head, status }
+    }
+
+    /// The status, where it is apart from the head.
+    pub(super) fn status(&self) -> Option<&[u8]> {
+        match &self.status {
+            Status::Within | Status::None => None,
+            Status::Apart(status) => Some(status),
+        }
+    }
+
+    /// Writes an object out. `shared`: the head is as it was. The buffer is anyone's.
+    pub(super) fn new(object: &Object, shared: Option<&Packed>, buffer: &mut Vec<u8>) -> Packed {
+        buffer.clear();
+        let has_status = write_status(object, buffer);
+        let status = if has_status { Status::Apart(buffer[..].into()) } else { Status::None };
+        if let Some(Packed { head, status: Status::None | Status::Apart(_) }) = shared {
+            return Packed { head: head.clone(), status };
+        }
+        let after = if has_status { STATUS.len() + buffer.len() + 1 } else { 1 };
+        buffer.clear();
+        object.write_json(buffer);
+        Packed { head: buffer[..buffer.len() - after].into(), status }
+    }
+
+    pub(super) fn json(&self) -> Cow<'_, [u8]> {
+        match &self.status {
+            Status::Within => Cow::Borrowed(&self.head),
+            Status::None => Cow::Owned([&self.head, &b"}"[..]].concat()),
+            Status::Apart(status) => Cow::Owned([&self.head, STATUS, status, &b"}"[..]].concat()),
+        }
+    }
+
+    /// In bytes.
+    pub(super) fn size(&self) -> usize {
+        match &self.status {
+            Status::Within | Status::None => self.head.len(),
+            Status::Apart(status) => self.head.len() + status.len(),
+        }
+    }
+
+    /// The object at this resourceVersion.
+    pub(super) fn object(&self, kind: Kind, version: u64) -> Object {
+        let read = kind.read_json(&self.json());
+        let mut object = read.expect("written by this program, checked on load");
+        object.meta_mut().resource_version = Some(version.to_string());
+        object
+    }
+}
+
+/// The kinds that have a status, which comes last in their JSON.
+macro_rules! kinds_with_status {
+    ($then:ident) => {
+        $then!(CronJob DaemonSet Deployment Job Namespace Node PersistentVolume
+            PersistentVolumeClaim Pod ReplicaSet Service StatefulSet)
+    };
+}
+
+/// Appends the status; says if there is one.
+fn write_status(object: &Object, to: &mut Vec<u8>) -> bool {
+    macro_rules! write {
+        ($($kind:ident)*) => {
+            match object {
+                $(Object::$kind(object) => match &object.status {
+                    Some(status) => serde_json::to_writer(to, status),
+                    None => return false,
+                },)*
+                _ => return false,
+            }
+        };
+    }
+    kinds_with_status!(write).expect("Kubernetes' types always serialize");
+    true
+}
+
+/// How `new` is to `old`, which is of the same kind.
+pub(super) fn likeness(new: &Object, old: &Object) -> Likeness {
+    macro_rules! compare {
+        ($($kind:ident)*) => {
+            match (new, old) {
+                $((Object::$kind(new), Object::$kind(old)) => {
+                    if Arc::ptr_eq(new, old) {
+                        Likeness::Equal
+                    } else if new.metadata != old.metadata || new.spec != old.spec {
+                        Likeness::Unlike
+                    } else if new.status == old.status {
+                        Likeness::Equal
+                    } else {
+                        Likeness::ButStatus
+                    }
+                })*
+                _ if new == old => Likeness::Equal,
+                _ => Likeness::Unlike,
+            }
+        };
+    }
+    kinds_with_status!(compare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_with_a_status_are_those_whose_status_is_written_apart() {
+        for kind in Kind::ALL {
+            let object = kind.read_json(br#"{"metadata": {}, "status": {}}"#).expect("an object");
+            let is_apart = write_status(&object, &mut Vec::new());
+            assert_eq!(is_apart, kind.info().has_status, "{kind:?}");
+        }
+    }
+}

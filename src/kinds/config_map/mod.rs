@@ -1,5 +1,0 @@
-//! ConfigMap: settings for pods.
-
-pub mod check;
-pub mod columns;
-pub mod defaults;

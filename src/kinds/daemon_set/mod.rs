@@ -1,9 +1,0 @@
-//! DaemonSet: one pod on each node, which here is one pod.
-
-pub mod check;
-pub mod columns;
-pub mod defaults;
-
-pub mod plan;
-
-mod pods;

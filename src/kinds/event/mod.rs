@@ -1,5 +1,0 @@
-//! Event: what happened to an object, for a reader.
-
-pub mod check;
-pub mod columns;
-pub mod noted;

@@ -1,7 +1,0 @@
-//! Namespace: a room for names; what is in it goes with it.
-
-pub mod check;
-pub mod columns;
-mod conditions;
-pub mod defaults;
-pub mod plan;

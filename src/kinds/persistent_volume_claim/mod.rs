@@ -1,9 +1,0 @@
-//! PersistentVolumeClaim: a directory that outlives the pods that mount it.
-
-pub mod check;
-pub mod columns;
-pub mod defaults;
-
-pub mod plan;
-
-pub mod usage;

@@ -1,9 +1,0 @@
-//! ReplicaSet: so many pods of one template.
-
-pub mod check;
-pub mod columns;
-pub mod defaults;
-
-pub mod plan;
-
-mod status;

@@ -1,5 +1,0 @@
-//! Secret: settings that nobody else may see.
-
-pub mod check;
-pub mod columns;
-pub mod defaults;

@@ -1,0 +1,3 @@
+//! Implementations of the runtime: how containers run.
+
+pub mod process;

@@ -1,0 +1,11 @@
+//! The controller of CronJob: runs by the clock.
+
+pub mod jobs;
+
+pub mod origin;
+
+pub mod plan;
+
+pub mod runs;
+
+pub mod trigger;

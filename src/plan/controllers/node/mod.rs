@@ -1,0 +1,5 @@
+//! The controller of Node: this host.
+
+pub mod host;
+
+pub mod plan;

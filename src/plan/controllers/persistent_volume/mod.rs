@@ -1,0 +1,5 @@
+//! The controller of PersistentVolume: bound to a claim.
+
+pub mod binding;
+
+pub mod plan;

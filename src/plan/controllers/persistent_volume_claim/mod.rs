@@ -1,0 +1,3 @@
+//! The controller of PersistentVolumeClaim: bound to a volume.
+
+pub mod plan;

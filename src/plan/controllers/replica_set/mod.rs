@@ -1,0 +1,5 @@
+//! The controller of ReplicaSet: a number of equal pods.
+
+pub mod plan;
+
+pub mod status;
