@@ -6,7 +6,7 @@
 mod server;
 
 use cronlet_engine::Event;
-use cronlet_plan::order::{Exit, HookState, News, Report};
+use cronlet_plan::order::{ContainerEvent, Exit, HookState, Report};
 use server::Server;
 use std::io::Write;
 use std::path::Path;
@@ -272,13 +272,13 @@ fn logs_are_selected_and_followed() {
     let uid = server.say(&["get", "pod", "web", "-o", "json"]).out;
     let uid: serde_json::Value = serde_json::from_str(&uid).expect("JSON");
     let uid = uid["metadata"]["uid"].as_str().expect("a uid").to_owned();
-    let report = |news| {
+    let report = |event| {
         let (pod_uid, container) = (uid.clone(), "main".to_owned());
-        server.happens(Event::Report(Report { pod_uid, container, attempt: 0, news }));
+        server.happens(Event::Report(Report { pod_uid, container, attempt: 0, event }));
     };
     let at = |time: &str| time.parse().expect("a time");
     let id = format!("cronlet://{}", "0".repeat(64));
-    report(News::Started {
+    report(ContainerEvent::Started {
         id: id.clone(),
         pid: 1,
         at: at("2026-11-23T11:10:40Z"),
@@ -318,7 +318,7 @@ fn logs_are_selected_and_followed() {
     let (reason, message) = ("Completed".to_owned(), String::new());
     let exit =
         Exit { id, code: 0, signal: None, left: 0, reason, message, started_at, finished_at };
-    report(News::Exited(exit));
+    report(ContainerEvent::Exited(exit));
     assert_eq!(next(), None, "it ends with the container");
     assert_eq!(follow.wait().expect("it ends").code(), Some(0));
 }

@@ -8,7 +8,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{SignedDuration, Timestamp};
 use cronlet_engine::store::{FileDisk, Store};
 use cronlet_engine::{DeleteOptions, Engine, Event, Request};
-use cronlet_plan::order::{Exit, News, Report};
+use cronlet_plan::order::{ContainerEvent, Exit, Report};
 use serde_json::{Value, json};
 
 struct World {
@@ -56,9 +56,9 @@ impl World {
         self.ask(Request::Delete { key: object.key(), options }).expect("it is deleted");
     }
 
-    fn report(&mut self, pod: &Object, container: &str, news: News) {
+    fn report(&mut self, pod: &Object, container: &str, event: ContainerEvent) {
         let (pod_uid, container) = (pod.uid().to_owned(), container.to_owned());
-        let report = Report { pod_uid, container, attempt: 0, news };
+        let report = Report { pod_uid, container, attempt: 0, event };
         self.now += SignedDuration::from_secs(1);
         self.engine.handle(vec![Event::Report(report)], self.now).expect("it is committed");
     }
@@ -260,8 +260,8 @@ fn a_pod_and_its_own_claim_do_not_wait_for_each_other() {
     };
     world.delete(&pod, Some("Foreground"));
     assert_eq!(world.stands(&[&pod, &claim]), "going going", "the program runs");
-    world.report(&pod, "main", News::Exited(exit));
-    world.report(&pod, "", News::Cleaned);
+    world.report(&pod, "main", ContainerEvent::Exited(exit));
+    world.report(&pod, "", ContainerEvent::Cleaned);
     assert_eq!(world.stands(&[&pod, &claim]), "gone gone");
 }
 

@@ -11,7 +11,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{SignedDuration, Timestamp};
 use cronlet_engine::store::{FileDisk, Store};
 use cronlet_engine::{DeleteOptions, Engine, Event, Request};
-use cronlet_plan::order::{MountSource, News, Order, Report};
+use cronlet_plan::order::{ContainerEvent, MountSource, Order, Report};
 use serde_json::{Value, json};
 
 struct World {
@@ -162,10 +162,10 @@ impl World {
         self.delete(Kind::Pod, pod);
         let pod_uid = uid.as_str().expect("a uid").to_owned();
         let (reason, message) = ("RunContainerError".to_owned(), "stopped".to_owned());
-        let failed = News::Failed { reason, message, at: self.now };
-        for (container, news) in [("main", failed), ("", News::Cleaned)] {
+        let failed = ContainerEvent::Failed { reason, message, at: self.now };
+        for (container, event) in [("main", failed), ("", ContainerEvent::Cleaned)] {
             let (pod_uid, container) = (pod_uid.clone(), container.to_owned());
-            self.turn(vec![Event::Report(Report { pod_uid, container, attempt: 0, news })]);
+            self.turn(vec![Event::Report(Report { pod_uid, container, attempt: 0, event })]);
         }
         assert_eq!(self.shown(Kind::Pod, pod), "gone");
     }

@@ -8,10 +8,10 @@ use cronlet_api::kind::{Key, Object};
 use cronlet_api::settings::Settings;
 use cronlet_api::time::{ClockSteps, Timestamp};
 use cronlet_plan::kubelet::ports::Ports;
-use cronlet_plan::kubelet::probe::{ProbeKind, Probed, Told};
+use cronlet_plan::kubelet::probe::{ProbeKind, ProbeTrouble, Probed};
 use cronlet_plan::kubelet::{events, plan, status};
-use cronlet_plan::order::{ContainerState, Exit, HookState, News, PodObserved, Report};
-use cronlet_plan::plan::{Action, Others, View};
+use cronlet_plan::order::{ContainerEvent, ContainerState, Exit, HookState, PodObserved, Report};
+use cronlet_plan::plan::{Action, Lookup, View};
 use cronlet_plan::scheduler::queue;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Node, Pod, PodStatus};
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn probed(event: &Value) -> Option<Step> {
     let (kind, verdict, told) = match event["reason"].as_str()? {
         "Unhealthy" => ProbeKind::ALL.into_iter().find_map(|kind| {
             let why = message.strip_prefix(&failed(kind.name()))?;
-            Some((kind, None, Some(Told::Failed(why.to_owned()))))
+            Some((kind, None, Some(ProbeTrouble::Failed(why.to_owned()))))
         })?,
         "Killing" if message.contains(killed) => (ProbeKind::Liveness, Some(false), None),
         _ => return None,
@@ -98,7 +98,7 @@ fn read(scenario: &str) -> BTreeMap<String, Recorded> {
 
 struct Nothing;
 
-impl Others for Nothing {
+impl Lookup for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
@@ -144,7 +144,7 @@ impl World {
         let (node, settings) = (Node::default(), World::settings());
         let mut ports = Ports::default();
         let host =
-            queue::Host { node: &node, others: &Nothing, settings: &settings, now: self.now };
+            queue::Host { node: &node, lookup: &Nothing, settings: &settings, now: self.now };
         for decision in queue::bind(&pending, &queue::Taken::default(), &host, &mut ports) {
             self.carry_out(decision.into_plan().actions);
         }
@@ -155,9 +155,15 @@ impl World {
         for _ in 0..4 {
             let steps = ClockSteps::default();
             let settings = World::settings();
-            let (now, others) = (self.now, &Nothing);
-            let view =
-                View { now, steps: &steps, settings: &settings, owned: &[], others, quiet: false };
+            let (now, lookup) = (self.now, &Nothing);
+            let view = View {
+                now,
+                steps: &steps,
+                settings: &settings,
+                owned: &[],
+                lookup,
+                stopping: false,
+            };
             let plan = plan::plan(&self.pod, &self.observed, &view);
             if !self.carry_out(plan.actions) {
                 return;
@@ -176,7 +182,7 @@ impl World {
                     changed = true;
                 }
                 Action::Event(note) => self.events.push((note.reason.to_owned(), note.message)),
-                Action::Order(order) => self.observed.ordered(&order),
+                Action::Order(order) => self.observed.apply_order(&order),
                 _ => {}
             }
         }
@@ -246,7 +252,7 @@ impl World {
             started_at: ended.started_at.expect("a start").0,
             finished_at,
         };
-        self.report(&recorded.name, attempt, finished_at, News::Exited(exit));
+        self.report(&recorded.name, attempt, finished_at, ContainerEvent::Exited(exit));
     }
 
     /// The readiness probe's verdict, as the recorded status shows it.
@@ -264,7 +270,7 @@ impl World {
 
     fn probed(&mut self, container: &str, probed: Probed) {
         let attempt = self.observed.containers[container].attempt;
-        self.report(container, attempt, self.now, News::Probed(probed));
+        self.report(container, attempt, self.now, ContainerEvent::Probed(probed));
     }
 
     fn start(&mut self, recorded: &ContainerStatus, at: Timestamp) {
@@ -276,15 +282,20 @@ impl World {
         if matches!(seen.state, ContainerState::Starting) {
             let id = recorded.container_id.clone().expect("an id");
             let attempt = recorded.restart_count as u32;
-            self.report(&recorded.name, attempt, at, News::Started { id, pid, at, post_start });
+            self.report(
+                &recorded.name,
+                attempt,
+                at,
+                ContainerEvent::Started { id, pid, at, post_start },
+            );
         }
     }
 
-    fn report(&mut self, container: &str, attempt: u32, at: Timestamp, news: News) {
+    fn report(&mut self, container: &str, attempt: u32, at: Timestamp, event: ContainerEvent) {
         let (pod_uid, container) = (String::new(), container.to_owned());
         self.now = self.now.max(at);
-        let report = Report { pod_uid, container, attempt, news };
-        self.observed.reported(&report);
+        let report = Report { pod_uid, container, attempt, event };
+        self.observed.apply_report(&report);
         if let Some(note) = events::of_report(&self.pod, &self.observed, &report) {
             self.events.push((note.reason.to_owned(), note.message));
         }

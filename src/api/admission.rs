@@ -4,9 +4,9 @@
 use super::check::{Cause, Causes, Path};
 use super::refused::Refused;
 use super::{
-    config_map, controller_revision, cron_job, daemon_set, deployment, event, gates, job, meta,
-    namespace, node, persistent_volume, persistent_volume_claim, pod, replica_set, secret, service,
-    shown, stateful_set, template,
+    config_map, controller_revision, cron_job, daemon_set, deployment, event, feature_gates,
+    go_json, job, meta, namespace, node, persistent_volume, persistent_volume_claim, pod,
+    replica_set, secret, service, stateful_set, template,
 };
 use crate::kind::{Kind, Object};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Admitted {
     pub fn shown(&self) -> serde_json::Value {
         let mut shown =
             serde_json::to_value(&self.object).expect("Kubernetes' types always serialize");
-        shown::as_go_writes(&mut shown);
+        go_json::as_go_writes(&mut shown);
         if let Object::Service(service) = &self.object {
             service::addresses::show_allocated(service, &mut shown);
         }
@@ -76,7 +76,7 @@ pub fn create(
     {
         return Err(refused);
     }
-    warnings.extend(gates::drop_disabled(None, &mut object));
+    warnings.extend(feature_gates::drop_disabled(None, &mut object));
     meta::prepare_create(object.meta_mut(), namespace, identity.uid, identity.suffix);
     let mut causes = Causes::default();
     if let Object::Service(service) = &mut object {
@@ -138,7 +138,7 @@ pub fn update(old: &Object, mut new: Object) -> Result<Admitted, Refused> {
     same_object(old, &new)?;
     let mut warnings = warnings(Some(old), &new);
     set_defaults(&mut new);
-    warnings.extend(gates::drop_disabled(Some(old), &mut new));
+    warnings.extend(feature_gates::drop_disabled(Some(old), &mut new));
     meta::prepare_update(old.meta(), new.meta_mut());
     let mut causes = Causes::default();
     meta::check_update(old.meta(), new.meta(), &mut causes);
@@ -371,13 +371,13 @@ fn all_warnings(object: &Object) -> Vec<String> {
     if let Object::Pod(pod) = object
         && let Some(pod) = &pod.spec
     {
-        pod::no_effect::spec(pod, &spec, is_root(), &mut warnings);
+        pod::unsupported::spec(pod, &spec, is_root(), &mut warnings);
     }
     let Some(template) = template::of(object) else { return warnings };
     let (job_template, job) = (spec.child("jobTemplate"), "spec");
     let at = if object.kind() == Kind::CronJob { job_template.child(job) } else { spec };
     let at = at.child("template");
-    pod::no_effect::template(template, &at, is_root(), &mut warnings);
+    pod::unsupported::template(template, &at, is_root(), &mut warnings);
     warnings
 }
 

@@ -62,18 +62,18 @@ fn fields(object: &mut Object) -> Vec<(&'static str, Field<'_>)> {
 }
 
 /// What a manifest says of fields that have commands of their own, as `FieldsV1` has it.
-pub struct Said(Map<String, Value>);
+pub struct ManifestFields(Map<String, Value>);
 
-impl Said {
+impl ManifestFields {
     /// By a manifest without defaults.
-    pub fn by(manifest: &mut Object) -> Said {
+    pub fn by(manifest: &mut Object) -> ManifestFields {
         let spec = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
         let spec = names(spec.map(|(name, _)| name));
         let ObjectMeta { labels, annotations, .. } = manifest.meta();
         let labels = names(labels.iter().flat_map(BTreeMap::keys));
         let annotations = names(annotations.iter().flat_map(BTreeMap::keys));
         let metadata = some([("f:labels", labels), ("f:annotations", annotations)]);
-        Said(some([("f:metadata", metadata), ("f:spec", spec)]))
+        ManifestFields(some([("f:metadata", metadata), ("f:spec", spec)]))
     }
 
     /// Remembers it for the next time.
@@ -187,7 +187,7 @@ mod tests {
     /// What becomes of an object when a manifest is applied to it.
     fn apply(old: Option<&Object>, metadata: Value) -> Object {
         let mut new = cron_job(metadata);
-        let said = Said::by(&mut new);
+        let said = ManifestFields::by(&mut new);
         old.into_iter().for_each(|old| carry_over(old, &mut new));
         said.record(&mut new);
         new

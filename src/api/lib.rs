@@ -2,6 +2,8 @@
 //!
 //! Invariant: no I/O, no clock of its own, no thread; a rule is a function of an object.
 
+pub mod omitempty;
+
 pub mod admission;
 
 pub mod annotations;
@@ -26,7 +28,7 @@ pub mod difference;
 
 pub mod event;
 
-pub mod gates;
+pub mod feature_gates;
 
 pub mod job;
 
@@ -60,7 +62,7 @@ pub mod service;
 
 pub mod settings;
 
-pub mod shown;
+pub mod go_json;
 
 pub mod stateful_set;
 

@@ -8,7 +8,7 @@ use cronlet_engine::store::Reader;
 use cronlet_host::usage;
 use cronlet_node::runtimes::process;
 use cronlet_node::volumes::claim;
-use cronlet_server::{Ask, Gate, Health, Metrics, PatchLocks, Usage};
+use cronlet_server::{Backend, Command, Health, Metrics, PatchLocks, Usage};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -70,7 +70,7 @@ impl Api {
         let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
         let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
         let patches = PatchLocks::default();
-        let gate = Gate { reader, asks, pods_folder, metrics, usage, patches, sources, health };
+        let gate = Backend { reader, asks, pods_folder, metrics, usage, patches, sources, health };
         let gate = Arc::new(gate);
         let guard = runtime.enter();
         let socket = cronlet_server::bind(&startup.socket)?;
@@ -88,14 +88,14 @@ impl Api {
         Ok(Scraped { at: None, moves })
     }
 
-    fn pass_on(&self, ask: Ask) {
+    fn pass_on(&self, ask: Command) {
         match ask {
-            Ask::Reload { prune, reply } => {
+            Command::Reload { prune, reply } => {
                 let reload = Reload { prune, reply };
                 self.reloads.lock().expect("no panic while it was held").push(reload);
                 self.asker.ask();
             }
-            ask => self.inbox.send(Message::Ask(ask)),
+            ask => self.inbox.send(Message::Command(ask)),
         }
     }
 }
@@ -149,7 +149,7 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Gate>) {
+async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Backend>) {
     let mut serving: Option<tokio::task::JoinHandle<()>> = None;
     while let Some(Move { to, done }) = moved.recv().await {
         if let Some(before) = serving.take() {

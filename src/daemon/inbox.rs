@@ -2,7 +2,7 @@
 
 use super::config::PodsAtShutdown;
 use cronlet_engine::{Event, FileChange, FileOutcome};
-use cronlet_server::Ask;
+use cronlet_server::Command;
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::SyncSender;
@@ -18,7 +18,7 @@ pub(crate) enum Message {
         done: SyncSender<Vec<FileOutcome>>,
     },
     /// From the API.
-    Ask(Ask),
+    Command(Command),
     /// Write the state dump (SIGUSR1).
     Dump,
     /// What to do with pods when it leaves.

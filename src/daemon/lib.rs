@@ -31,7 +31,7 @@ use rustix::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-mod alarm;
+mod timer;
 
 mod api;
 
@@ -39,17 +39,17 @@ mod boot;
 
 pub mod config;
 
-mod folder;
+mod manifests;
 
 mod inbox;
 
 mod logging;
 
-mod pump;
+mod event_loop;
 
 mod reload;
 
-mod report;
+mod run_log;
 
 mod state;
 
@@ -132,7 +132,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
     scraped.move_to(at).map_err(|(at, error)| DaemonError::Metrics(at, error))?;
     handle_signals(inbox.clone(), asker.clone())?;
     let files = reload::Files {
-        folder: folder::Folder::new(&startup.jobs, inbox.clone(), engine.reader(), sources),
+        folder: manifests::Folder::new(&startup.jobs, inbox.clone(), engine.reader(), sources),
         watch,
         startup: startup.clone(),
         configured,
@@ -147,7 +147,7 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         notifier: notifier.clone(),
     };
     threads::spawn("folder", move || files.run())?;
-    let pump = pump::Pump {
+    let event_loop = event_loop::EventLoop {
         engine,
         runtime,
         prober,
@@ -162,9 +162,9 @@ pub fn run(startup: Startup) -> Result<(), DaemonError> {
         health,
         watchdog: systemd::watchdog_period(),
         reports: 0,
-        requests: pump::Requests::default(),
+        requests: event_loop::Requests::default(),
     };
-    let ended = pump.run().map_err(|error| DaemonError::Host("to wait", error.into()));
+    let ended = event_loop.run().map_err(|error| DaemonError::Host("to wait", error.into()));
     let _ = std::fs::remove_file(&startup.socket);
     ended
 }

@@ -3,10 +3,10 @@
 
 use super::api::{Reload, Reloads, Scraped};
 use super::config::Config;
-use super::folder::{Folder, Scan, Why};
 use super::inbox::{Inbox, Message};
 use super::logging::Logging;
-use super::report;
+use super::manifests::{Folder, Scan, Why};
+use super::run_log;
 use super::systemd::Notifier;
 use super::watch::{Watch, Woken};
 use cronlet_api::settings::Settings;
@@ -76,7 +76,7 @@ impl Files {
             std::mem::take(&mut *self.reloads.lock().expect("no panic while it was held"));
         let problem = match Config::read(&self.startup.config, self.startup.config_required) {
             Ok(config) => self.obey(config).err(),
-            Err(error) => Some(report::chain(&error)),
+            Err(error) => Some(run_log::chain(&error)),
         };
         if let Some(problem) = &problem {
             tracing::error!("{problem}: the last good one stays");

@@ -1,7 +1,7 @@
 //! The state folder at the start: taken for this daemon alone, and its file opened or refused with
 //! words that say what to do.
 
-use super::report;
+use super::run_log;
 use cronlet_engine::store::{DiskError, FORMAT, Fault, FileDisk, Store};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -45,7 +45,7 @@ pub enum StateError {
 
 impl StateError {
     pub fn new(file: &Path, error: DiskError) -> StateError {
-        let (file, why) = (file.to_owned(), report::chain(&error));
+        let (file, why) = (file.to_owned(), run_log::chain(&error));
         match (error.fault(), error) {
             (_, DiskError::Newer { format, writer }) => StateError::Newer { file, format, writer },
             (Fault::Taken, _) => StateError::Taken(file),

@@ -2,13 +2,13 @@
 
 use super::Engine;
 use super::backlog::Chore;
-use super::network::Surroundings;
+use super::host_ports::HostView;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::run::{Outcome, Run};
 use cronlet_api::time::Timestamp;
 use cronlet_plan::dispatch;
 use cronlet_plan::order::{Order, PodObserved};
-use cronlet_plan::plan::{Action, Note, Plan, Severity, View};
+use cronlet_plan::plan::{Action, EventDraft, Plan, Severity, View};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl Engine {
@@ -45,8 +45,8 @@ impl Engine {
         self.collect_if_gone(key);
     }
 
-    pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { store: &self.store, network: &self.network, mounts: &self.mounts }
+    pub(super) fn host_view(&self) -> HostView<'_> {
+        HostView { store: &self.store, network: &self.network, mounts: &self.mounts }
     }
 
     fn ask(&self, object: &Object) -> Plan {
@@ -59,8 +59,8 @@ impl Engine {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &self.surroundings(),
-            quiet: self.quiet || self.is_closing(object.namespace()),
+            lookup: &self.host_view(),
+            stopping: self.stopping || self.is_closing(object.namespace()),
         };
         let nothing = PodObserved::default();
         let observed = self.seen.get(object.uid()).map_or(&nothing, |seen| &seen.observed);
@@ -104,7 +104,7 @@ impl Engine {
         match self.admit(object) {
             Ok(admitted) => self.create(admitted.object),
             Err(refused) => {
-                let note = Note {
+                let note = EventDraft {
                     severity: Severity::Warning,
                     reason: "FailedCreate",
                     message: format!("Error creating: {refused}"),
@@ -154,7 +154,7 @@ impl Engine {
         let before = self.store.get(&object.key());
         let is_new = before.as_ref() != Some(&object);
         if is_new {
-            self.touch_kin(before.as_ref(), &object);
+            self.enqueue_owners(before.as_ref(), &object);
             self.note_home(&object);
             self.store.put(object);
         }
@@ -209,7 +209,7 @@ impl Engine {
     /// two.
     pub(super) fn order(&mut self, order: Order) {
         let identity = match &order {
-            Order::Start(_) if self.quiet => return,
+            Order::Start(_) if self.stopping => return,
             Order::Start(launch) => (launch.pod_uid.clone(), launch.container.clone(), 0),
             Order::Stop { pod_uid, container, grace_seconds, .. } => {
                 (pod_uid.clone(), container.clone(), grace_seconds + 1)

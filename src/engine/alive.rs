@@ -68,11 +68,11 @@ impl Engine {
         let now = self.turn.now;
         let since = self.alive.as_ref().map(|alive| now.duration_since(alive.at));
         let is_old = since.is_none_or(|since| since.is_negative() || since >= WRITTEN_EVERY);
-        if !(self.fresh || self.quiet || is_old && self.store.has_staged()) {
+        if !(self.fresh || self.stopping || is_old && self.store.has_staged()) {
             return;
         }
         let boot_clock = self.settings.boot_clock.clone();
-        let alive = Alive { at: now, boot_clock, is_stopping: self.quiet };
+        let alive = Alive { at: now, boot_clock, is_stopping: self.stopping };
         let json = serde_json::to_vec(&alive).expect("plain data always serializes");
         self.store.put_fact(FACT, json);
         self.turn.alive = Some(alive);

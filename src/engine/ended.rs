@@ -7,7 +7,7 @@
 use super::Engine;
 use cronlet_api::kind::{Key, Kind, Map, Object};
 use cronlet_api::time::Timestamp;
-use cronlet_plan::kubelet::{standing, tracking};
+use cronlet_plan::kubelet::{availability, tracking};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Engine {
     pub(super) fn watch_ended(&mut self, pod: &Arc<Pod>) {
         let key = Object::Pod(pod.clone()).key();
         self.ended.forget(&key);
-        let is_free = standing::has_ended(pod) && !standing::is_going(pod);
+        let is_free = availability::has_ended(pod) && !availability::is_going(pod);
         if !is_free || tracking::is_tracked(pod) || self.is_of_cron_job(pod) {
             return;
         }
@@ -68,7 +68,7 @@ impl Engine {
     /// Deletes those that are too many, unless the service stops; true if there were any. The rest
     /// of them follows in the next turns.
     pub(super) fn collect_ended(&mut self) -> bool {
-        if self.quiet {
+        if self.stopping {
             return false;
         }
         let limit = self.settings.limits.terminated_pods.map_or(ENDED_MAX, |limit| limit as usize);

@@ -5,7 +5,7 @@ use super::backlog::{Chore, OBJECTS_PER_TURN_MAX};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::time::SignedDuration;
 use cronlet_plan::controllers::job::record;
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use cronlet_plan::scheduler::queue::is_bound;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 
@@ -213,7 +213,7 @@ enum Standing {
 /// runs yet or any more (`CheckGracefulDelete`). Other kinds have none.
 fn grace(object: &Object, wanted: Option<i64>) -> i64 {
     let Object::Pod(pod) = object else { return 0 };
-    if !is_bound(pod) || standing::has_ended(pod) {
+    if !is_bound(pod) || availability::has_ended(pod) {
         return 0;
     }
     let own = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds).unwrap_or(0);

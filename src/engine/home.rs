@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 impl Engine {
     /// What is there before anyone asks for anything; a Node as the settings say.
-    pub(super) fn keep_home(&mut self) {
+    pub(super) fn keep_node_and_namespaces(&mut self) {
         self.make_namespace(super::requests::DEFAULT_NAMESPACE);
         let key = Key::new(Kind::Node, "", &self.settings.node_name);
         let before = match self.store.get(&key) {

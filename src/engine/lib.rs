@@ -18,7 +18,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{BootClock, ClockStep, ClockSteps, SignedDuration, Timestamp};
 use cronlet_plan::controllers::cron_job;
 use cronlet_plan::order::{Order, PodObserved, Report};
-use cronlet_plan::plan::Note;
+use cronlet_plan::plan::EventDraft;
 use k8s_openapi::api::core::v1::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,13 +52,13 @@ mod history;
 
 mod home;
 
-mod kin;
+mod enqueue;
 
 mod mounts;
 
-mod network;
+mod host_ports;
 
-mod notes;
+mod events;
 
 mod observe;
 
@@ -141,9 +141,9 @@ pub struct DeleteOptions {
 
 /// What an Event says.
 #[derive(Debug)]
-pub struct Told {
+pub struct LoggedEvent {
     pub about: Key,
-    pub note: Arc<Note>,
+    pub note: Arc<EventDraft>,
     /// How often it was said by now.
     pub count: i32,
 }
@@ -161,7 +161,7 @@ pub struct Effects {
     /// Runs that changed, for the log line of each.
     pub runs: Vec<Run>,
     /// Events of this turn.
-    pub notes: Vec<Told>,
+    pub notes: Vec<LoggedEvent>,
     /// There was something to put on disk.
     pub wrote: bool,
     /// All that was taken in so far is on disk: this turn's events, and those of the turns before
@@ -198,18 +198,18 @@ pub struct Engine {
     seen: Map<String, Seen>,
     dirty: BTreeSet<Key>,
     /// Owners of what was made: dirty once that is settled.
-    makers: BTreeSet<Key>,
+    creators: BTreeSet<Key>,
     /// Names of the Namespaces that are going.
     closing: BTreeSet<String>,
     /// This host, which pods are bound to.
     node: Option<Arc<Node>>,
     queue: queue::RunQueue,
     ended: ended::Ended,
-    network: network::Network,
+    network: host_ports::Network,
     mounts: mounts::Mounts,
-    notes: notes::NoteLog,
+    notes: events::EventLog,
     history: history::HistoryLook,
-    quiet: bool,
+    stopping: bool,
     /// No turn was taken yet.
     fresh: bool,
     turn: Turn,
@@ -284,19 +284,19 @@ impl Engine {
         let loaded_at = boot::loaded_at(&store, settings.booted_at)?;
         let settings = Settings { loaded_at, ..settings };
         let mut engine = Engine {
-            notes: notes::NoteLog::default(),
+            notes: events::EventLog::default(),
             due: Due::default(),
             seen: Map::default(),
             dirty: BTreeSet::new(),
-            makers: BTreeSet::new(),
+            creators: BTreeSet::new(),
             closing: BTreeSet::new(),
             node: None,
             queue: queue::RunQueue::default(),
             ended: ended::Ended::default(),
-            network: network::Network::default(),
+            network: host_ports::Network::default(),
             mounts: mounts::Mounts::default(),
             history: history::HistoryLook::default(),
-            quiet: false,
+            stopping: false,
             fresh: true,
             turn: Turn::default(),
             uncommitted: Vec::new(),
@@ -350,7 +350,7 @@ impl Engine {
         let mut only_reports = true;
         if self.fresh {
             self.clean_strangers();
-            self.keep_home();
+            self.keep_node_and_namespaces();
             self.follow_downtime();
         }
         let deferred = std::mem::take(&mut self.deferred).into_iter();
@@ -366,7 +366,7 @@ impl Engine {
         self.follow_defaults();
         let due = self.due.pop(now, DUE_PER_TURN_MAX);
         let is_idle = due.is_empty() && self.backlog.is_empty();
-        let can_wait = only_reports && is_idle && !self.fresh && !self.quiet;
+        let can_wait = only_reports && is_idle && !self.fresh && !self.stopping;
         self.turn.is_urgent = due.iter().any(|key| key.kind == Kind::CronJob);
         self.dirty.extend(due);
         self.decide(can_wait)
@@ -376,7 +376,7 @@ impl Engine {
     /// that may still happen changes it. Whoever calls this does what was decided at `slot`, and
     /// takes no other turn before. `None`: the rest is decided at `slot` itself.
     pub fn handle_ahead(&mut self, slot: Timestamp) -> Result<Option<Effects>, DiskError> {
-        let is_unsure = self.fresh || self.quiet || self.needs_recovery;
+        let is_unsure = self.fresh || self.stopping || self.needs_recovery;
         let certain = match is_unsure || !self.unsettled.is_empty() {
             true => Vec::new(),
             false => self.certain_at(slot),
@@ -450,10 +450,10 @@ impl Engine {
         self.deferred.clear();
         self.backlog = backlog::Backlog::default();
         self.due.clear();
-        self.notes = notes::NoteLog::default();
+        self.notes = events::EventLog::default();
         self.queue = queue::RunQueue::default();
         self.ended = ended::Ended::default();
-        self.network = network::Network::default();
+        self.network = host_ports::Network::default();
         if let Some(before) = self.turn.clock_before.take() {
             (self.steps, self.settings.boot_clock) = before;
         }
@@ -537,7 +537,7 @@ impl Engine {
                 let Settings { boot_clock, down, loaded_at, .. } =
                     std::mem::take(&mut self.settings);
                 self.settings = Settings { boot_clock, down, loaded_at, ..*settings };
-                self.keep_home();
+                self.keep_node_and_namespaces();
                 self.everything_is_dirty();
             }
             Event::Loaded => self.note_loaded(),
@@ -545,7 +545,7 @@ impl Engine {
                 let outcome = self.take_in(change);
                 self.turn.effects.files.push(outcome);
             }
-            Event::Quiesce => self.quiet = true,
+            Event::Quiesce => self.stopping = true,
             Event::Drain => self.drain(),
         }
     }
@@ -569,7 +569,7 @@ impl Engine {
     /// Deletes nothing from the store but the running pods' time: each is asked to stop by its
     /// grace.
     fn drain(&mut self) {
-        self.quiet = true;
+        self.stopping = true;
         self.stop_all_running();
     }
 
@@ -579,7 +579,7 @@ impl Engine {
             // all that its own have to say, however many they are.
             while let Some(key) = self.dirty.pop_last() {
                 if self.postpone(&key) {
-                    self.makers.remove(&key);
+                    self.creators.remove(&key);
                     continue;
                 }
                 let plans = self.turn.plans.entry(key.clone()).or_default();
@@ -588,13 +588,13 @@ impl Engine {
                     *plans <= PLANS_PER_TURN_MAX,
                     "plans of {key} and its family go in circles"
                 );
-                self.makers.remove(&key);
+                self.creators.remove(&key);
                 self.plan_one(&key);
             }
-            if !self.quiet && self.bind_pods() {
+            if !self.stopping && self.bind_pods() {
                 continue;
             }
-            self.dirty = std::mem::take(&mut self.makers);
+            self.dirty = std::mem::take(&mut self.creators);
             if self.dirty.is_empty() && !self.take_backlog() && !self.collect_ended() {
                 return;
             }

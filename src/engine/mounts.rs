@@ -1,7 +1,7 @@
 //! Pods by what they mount: a change of a ConfigMap concerns these alone.
 
 use cronlet_api::kind::{Key, Map, Object};
-use cronlet_plan::kubelet::standing::has_ended;
+use cronlet_plan::kubelet::availability::has_ended;
 use cronlet_plan::kubelet::volumes::mounted;
 use k8s_openapi::api::core::v1::Pod;
 use std::collections::BTreeSet;

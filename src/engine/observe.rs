@@ -48,7 +48,7 @@ impl Engine {
     pub(super) fn observe(&mut self, report: Report) {
         let Some(seen) = self.seen.get_mut(&report.pod_uid) else { return };
         let key = seen.key.clone();
-        if seen.observed.reported(&report) {
+        if seen.observed.apply_report(&report) {
             self.dirty.extend(key.clone());
         }
         if let Some(key) = key.filter(|_| events::may_be_of_report(&report))
@@ -71,7 +71,7 @@ impl Engine {
             Order::Reclaim { .. } => None,
         };
         if let Some(seen) = seen {
-            seen.observed.ordered(order);
+            seen.observed.apply_order(order);
         }
     }
 

@@ -4,7 +4,7 @@
 use super::Engine;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::time::Timestamp;
-use cronlet_plan::kubelet::standing::has_ended;
+use cronlet_plan::kubelet::availability::has_ended;
 use cronlet_plan::scheduler::fit;
 use cronlet_plan::scheduler::queue::{self, Held, Pending, Taken};
 use k8s_openapi::api::core::v1::Pod;
@@ -149,8 +149,8 @@ impl Engine {
         self.queue.taken.runs = u32::try_from(running).unwrap_or(u32::MAX);
         self.know_all_pods();
         let (mut ports, now) = (std::mem::take(&mut self.network.ports), self.turn.now);
-        let others = self.surroundings();
-        let host = queue::Host { node: &node, others: &others, settings: &self.settings, now };
+        let lookup = self.host_view();
+        let host = queue::Host { node: &node, lookup: &lookup, settings: &self.settings, now };
         let decisions = queue::bind(&pending, &self.queue.taken, &host, &mut ports);
         let held = |pod: &Arc<Pod>| queue::held(pod, &host, &ports);
         let held: Vec<Option<Held>> = pods.iter().map(|(pod, _)| held(pod)).collect();

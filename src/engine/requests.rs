@@ -2,7 +2,7 @@
 
 use super::{DeleteOptions, Engine, Request};
 use cronlet_api::admission::{self, Admitted};
-use cronlet_api::applied::{self, Said};
+use cronlet_api::applied::{self, ManifestFields};
 use cronlet_api::cron_job::timing::keep_records;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::refused::Refused;
@@ -167,7 +167,7 @@ impl Engine {
     ) -> Result<(Applied, Vec<String>), Refused> {
         object.default_namespace(DEFAULT_NAMESPACE);
         let old = self.store.get(&object.key());
-        let said = Said::by(&mut object);
+        let said = ManifestFields::by(&mut object);
         let mut admitted = match &old {
             None => self.admit_new(object)?,
             Some(old) => {
@@ -185,7 +185,7 @@ impl Engine {
         mut object: Object,
     ) -> Result<(Object, Vec<String>), Refused> {
         object.default_namespace(DEFAULT_NAMESPACE);
-        let said = Said::by(&mut object);
+        let said = ManifestFields::by(&mut object);
         let mut admitted = self.admit(object)?;
         said.record(&mut admitted.object);
         Ok((admitted.object, admitted.warnings))
@@ -231,8 +231,8 @@ impl Engine {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &self.surroundings(),
-            quiet: self.quiet,
+            lookup: &self.host_view(),
+            stopping: self.stopping,
         };
         let (job, actions) = trigger(&cron_job, &view, force)
             .map_err(|why| Refused::Conflict { key: key.clone(), why })?;

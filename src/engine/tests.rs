@@ -4,7 +4,7 @@ use super::*;
 use crate::store::{Disk, FileDisk};
 use cronlet_api::settings::Limits;
 use cronlet_api::time::Down;
-use cronlet_plan::plan::{Note, Severity};
+use cronlet_plan::plan::{EventDraft, Severity};
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
@@ -211,7 +211,7 @@ fn events_of_an_object_are_listed_as_they_were_said() {
     let (_folder, mut engine) = engine_with(vec![of_twenty_pods("many")]);
     let effects = engine.handle(Vec::new(), at("2026-01-15T00:01:00Z")).expect("a turn");
     let mut said: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for Told { about, note, count } in effects.notes {
+    for LoggedEvent { about, note, count } in effects.notes {
         said.entry(about.name.to_string()).or_default().push((note.message.clone(), count));
     }
     assert!(said.values().any(|notes| notes.len() >= 20), "the Job tells of each pod");
@@ -226,7 +226,7 @@ fn a_warning_that_is_said_again_is_counted_also_after_a_restart() {
         let about = minutely("a");
         let (severity, reason) = (Severity::Warning, "FailedCreate");
         let (message, field_path) = (message.to_owned(), String::new());
-        let note = Note { severity, reason, message, field_path };
+        let note = EventDraft { severity, reason, message, field_path };
         engine.note(&about.key(), &about, note);
         engine.decide(false).expect("a turn");
     };
@@ -331,7 +331,7 @@ fn a_changed_config_map_concerns_the_pods_that_mount_it() {
             pod_uid: launch.pod_uid.clone(),
             container: launch.container.clone(),
             attempt: 0,
-            news: cronlet_plan::order::News::Started {
+            event: cronlet_plan::order::ContainerEvent::Started {
                 id: "cronlet://1".into(),
                 pid: 1,
                 at: at("2026-01-15T00:00:31Z"),

@@ -2,7 +2,7 @@
 
 pub mod process;
 
-pub mod birth;
+pub mod spawn;
 
 pub mod signals;
 

@@ -1,7 +1,7 @@
 //! What was said of an object, in the few words that it takes: the Kubernetes Event is made of it
 //! when someone reads or watches.
 
-use crate::plan::{Note, Severity};
+use crate::plan::{EventDraft, Severity};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::seed::{Seed, Uid};
 use cronlet_api::time::Timestamp;
@@ -15,14 +15,14 @@ const NAME_BYTES_MAX: usize = 230;
 
 /// One Event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Noted {
+pub struct EventRecord {
     /// Nanoseconds since 1970 when it was first said, or a little more: no two have the same. Its
     /// name ends in it, so that an object's Events are listed as they happened.
     pub number: u64,
     pub about: Key,
     about_uid: String,
     about_version: Option<String>,
-    note: Arc<Note>,
+    note: Arc<EventDraft>,
     uid: Uid,
     /// How often it was said.
     pub count: i32,
@@ -34,9 +34,9 @@ pub struct Noted {
 /// What the scheduler says of a Pod; all else is the kubelet's.
 const SCHEDULING: [&str; 2] = ["FailedScheduling", "Scheduled"];
 
-impl Noted {
+impl EventRecord {
     /// What tells one news from another: news that is said again is counted, not repeated.
-    pub fn news(about: &Object, note: &Note) -> u64 {
+    pub fn news(about: &Object, note: &EventDraft) -> u64 {
         digest([about.uid(), note.reason, &note.message, &note.field_path])
     }
 
@@ -67,11 +67,11 @@ impl Noted {
         number: u64,
         about: &Object,
         key: Key,
-        note: Arc<Note>,
+        note: Arc<EventDraft>,
         seed: &mut Seed,
         now: Timestamp,
-    ) -> Noted {
-        Noted {
+    ) -> EventRecord {
+        EventRecord {
             number,
             about: key,
             about_uid: about.uid().to_owned(),
@@ -85,12 +85,12 @@ impl Noted {
     }
 
     /// Said once more.
-    pub fn again(&self, now: Timestamp) -> Noted {
-        Noted { count: self.count.saturating_add(1), last: now, ..self.clone() }
+    pub fn again(&self, now: Timestamp) -> EventRecord {
+        EventRecord { count: self.count.saturating_add(1), last: now, ..self.clone() }
     }
 
     pub fn key(&self) -> Key {
-        Noted::key_of(&self.about, self.number)
+        EventRecord::key_of(&self.about, self.number)
     }
 
     /// A warning outlives the daemon.

@@ -95,7 +95,7 @@ pub struct Exit {
 
 impl PodObserved {
     /// Notes an order that was handed to the runtime.
-    pub fn ordered(&mut self, order: &Order) {
+    pub fn apply_order(&mut self, order: &Order) {
         match order {
             Order::Start(launch) => self.started(launch),
             Order::Stop { container, attempt, grace_seconds, .. } => {
@@ -153,12 +153,13 @@ impl PodObserved {
         self.containers.entry(name.to_owned()).or_insert_with(begin)
     }
 
-    /// Notes a report. Says whether it was news: an old attempt's and a repeated one are not.
-    pub fn reported(&mut self, report: &Report) -> bool {
-        if report.news == News::Cleaned {
+    /// Applies a report. Returns whether it changed something: an old attempt's and a repeated one
+    /// are not.
+    pub fn apply_report(&mut self, report: &Report) -> bool {
+        if report.event == ContainerEvent::Cleaned {
             return !std::mem::replace(&mut self.cleaned, true);
         }
-        if let News::NotRefreshed { volume, at, .. } = &report.news {
+        if let ContainerEvent::NotRefreshed { volume, at, .. } = &report.event {
             self.files.remove(volume);
             return self.files_failed_at.replace(*at) != Some(*at);
         }
@@ -170,7 +171,7 @@ impl PodObserved {
             let streak = seen.streak;
             *seen = ContainerObserved { streak, ..ContainerObserved::new(report.attempt) };
         }
-        seen.take(&report.news)
+        seen.take(&report.event)
     }
 }
 
@@ -208,13 +209,13 @@ impl ContainerObserved {
         }
     }
 
-    /// News that come again, as after a turn that could not be committed, change nothing.
-    fn take(&mut self, news: &News) -> bool {
+    /// Events that come again, as after a turn that could not be committed, change nothing.
+    fn take(&mut self, event: &ContainerEvent) -> bool {
         if let ContainerState::Exited(_) = self.state {
             return false;
         }
-        match news {
-            News::Started { id, pid, at, post_start } => {
+        match event {
+            ContainerEvent::Started { id, pid, at, post_start } => {
                 if let ContainerState::Running { .. } = self.state {
                     return false;
                 }
@@ -225,7 +226,7 @@ impl ContainerObserved {
                     post_start: post_start.clone(),
                 };
             }
-            News::PostStart(result) => {
+            ContainerEvent::PostStart(result) => {
                 let ContainerState::Running { post_start, .. } = &mut self.state else {
                     return false;
                 };
@@ -234,13 +235,13 @@ impl ContainerObserved {
                     Err(why) => HookState::Failed(why.clone()),
                 };
             }
-            News::Failed { at, .. } if self.failed_at() == Some(*at) => return false,
-            News::Failed { reason, message, at } => {
+            ContainerEvent::Failed { at, .. } if self.failed_at() == Some(*at) => return false,
+            ContainerEvent::Failed { reason, message, at } => {
                 self.failures += 1;
                 let (reason, message) = (reason.clone(), message.clone());
                 self.state = ContainerState::Failed { reason, message, at: *at };
             }
-            News::Exited(exit) => {
+            ContainerEvent::Exited(exit) => {
                 self.streak = if exit.was_steady() { 1 } else { self.streak.saturating_add(1) };
                 if let ContainerState::Running { post_start: HookState::Failed(why), .. } =
                     &self.state
@@ -249,12 +250,14 @@ impl ContainerObserved {
                 }
                 self.state = ContainerState::Exited(exit.clone());
             }
-            News::Probed(probed) => {
+            ContainerEvent::Probed(probed) => {
                 let (runs, kind) =
                     (matches!(self.state, ContainerState::Running { .. }), probed.kind);
                 return probed.verdict.is_some_and(|v| runs && self.verdicts.set(kind, v));
             }
-            News::PreStopFailed(_) | News::NotRefreshed { .. } | News::Cleaned => return false,
+            ContainerEvent::PreStopFailed(_)
+            | ContainerEvent::NotRefreshed { .. }
+            | ContainerEvent::Cleaned => return false,
         }
         true
     }
@@ -277,11 +280,11 @@ pub struct Report {
     pub pod_uid: String,
     pub container: String,
     pub attempt: u32,
-    pub news: News,
+    pub event: ContainerEvent,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum ContainerEvent {
     Started {
         id: String,
         pid: u32,
@@ -321,15 +324,15 @@ pub enum Order {
     Start(Box<Launch>),
     /// preStop, TERM, and KILL of everything in the container when `grace_seconds` are over; 0
     /// kills at once. A later one with less grace shortens it. An attempt that is not running yet
-    /// is not started any more (`News::Failed`) or killed as soon as it is.
+    /// is not started any more (`ContainerEvent::Failed`) or killed as soon as it is.
     Stop { pod_uid: String, container: String, attempt: u32, grace_seconds: i64 },
     /// The probes that shall run from now on, all of this pod's: for the prober.
     Probe { pod_uid: String, probes: Arc<[Probe]> },
     /// Brings the files of volumes up to date that running containers see. Answered only where that
-    /// fails (`News::NotRefreshed`).
+    /// fails (`ContainerEvent::NotRefreshed`).
     Refresh { pod_uid: String, fs_group: Option<u32>, volumes: Vec<VolumeFiles> },
-    /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by `News::Cleaned`
-    /// always, also where the runtime knows nothing of the pod.
+    /// Remove the pod's processes, volumes and mounts; its logs go too. Answered by
+    /// `ContainerEvent::Cleaned` always, also where the runtime knows nothing of the pod.
     Clean { pod_uid: String },
     /// A PersistentVolumeClaim is gone: its folder is put aside under this name, or removed. Nobody
     /// answers.

@@ -15,13 +15,13 @@ pub struct View<'a> {
     pub settings: &'a Settings,
     /// The objects that this one controls (by `ownerReferences`), in the order of their names.
     pub owned: &'a [Object],
-    pub others: &'a dyn Others,
+    pub lookup: &'a dyn Lookup,
     /// Nothing new starts: the service is stopping. What was asked to stop still stops.
-    pub quiet: bool,
+    pub stopping: bool,
 }
 
 /// Reads any object: ConfigMaps and Secrets that a pod names, a Job whose name is wanted.
-pub trait Others {
+pub trait Lookup {
     fn get(&self, key: &Key) -> Option<Object>;
 
     /// All objects of a kind in a namespace: looks at every one of the kind.
@@ -97,7 +97,7 @@ impl Plan {
         message: impl Into<String>,
     ) {
         let (field_path, message) = (field_path.to_owned(), message.into());
-        self.push(Action::Event(Note { severity, reason, message, field_path }));
+        self.push(Action::Event(EventDraft { severity, reason, message, field_path }));
     }
 }
 
@@ -119,7 +119,7 @@ pub enum Action {
     /// whose containers have stopped).
     Remove,
     /// A Kubernetes Event about the object of this plan.
-    Event(Note),
+    Event(EventDraft),
     /// A line for `cronlet history` about a CronJob's slot; replaces the one of the same CronJob
     /// and slot.
     Record(Run),
@@ -129,7 +129,7 @@ pub enum Action {
 
 /// A Kubernetes Event, less what the engine adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct EventDraft {
     pub severity: Severity,
     /// Kubernetes' word, such as `SuccessfulCreate`.
     pub reason: &'static str,

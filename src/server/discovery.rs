@@ -1,8 +1,8 @@
 //! What a client asks first: which groups, versions and resources there are, and what this server
 //! is.
 
-use super::answer::{self, Answer};
-use super::usage;
+use super::metrics_api;
+use super::response::{self, Answer};
 use cronlet_api::kind::{Kind, KindInfo};
 use cronlet_plan::controllers::node::host;
 use hyper::StatusCode;
@@ -21,7 +21,7 @@ pub(crate) fn version() -> Answer {
         "compiler": "rustc",
         "platform": format!("{}/{}", std::env::consts::OS, host::architecture()),
     });
-    answer::value(StatusCode::OK, &version)
+    response::value(StatusCode::OK, &version)
 }
 
 /// `/api`
@@ -31,7 +31,7 @@ pub(crate) fn core_versions() -> Answer {
         "versions": ["v1"],
         "serverAddressByClientCIDRs": [],
     });
-    answer::value(StatusCode::OK, &versions)
+    response::value(StatusCode::OK, &versions)
 }
 
 /// `/apis`
@@ -40,13 +40,13 @@ pub(crate) fn groups() -> Answer {
     groups.retain(|group| !group.is_empty());
     groups.sort_unstable();
     groups.dedup();
-    let groups = groups.into_iter().map(described).chain([usage::group()]).collect();
-    answer::value(StatusCode::OK, &meta::APIGroupList { groups })
+    let groups = groups.into_iter().map(described).chain([metrics_api::group()]).collect();
+    response::value(StatusCode::OK, &meta::APIGroupList { groups })
 }
 
 /// `/apis/GROUP`
 pub(crate) fn group(name: &str) -> Answer {
-    answer::value(StatusCode::OK, &described(name))
+    response::value(StatusCode::OK, &described(name))
 }
 
 /// `/api/v1`, `/apis/GROUP/v1`
@@ -73,12 +73,12 @@ pub(crate) fn resources(group: &str) -> Answer {
         }
     }
     let group_version = infos.first().map_or_else(|| "v1".to_owned(), |info| info.api_version());
-    answer::value(StatusCode::OK, &meta::APIResourceList { group_version, resources })
+    response::value(StatusCode::OK, &meta::APIResourceList { group_version, resources })
 }
 
 fn described(name: &str) -> meta::APIGroup {
-    if name == usage::GROUP {
-        return usage::group();
+    if name == metrics_api::GROUP {
+        return metrics_api::group();
     }
     let version = meta::GroupVersionForDiscovery {
         group_version: format!("{name}/v1"),

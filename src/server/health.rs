@@ -4,8 +4,8 @@
 //! Alive: the engine's thread ends its turns. Ready: alive, the jobs folder was read, and the state
 //! can be written. The answers have the form of the API server's.
 
-use super::answer::{self, Answer, Body};
 use super::query::Query;
+use super::response::{self, Answer, Body};
 use hyper::StatusCode;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ pub(crate) fn answer(health: &Health, question: Question, query: &Query) -> Answ
     let checks = health.checks(question);
     let fails = checks.iter().any(|(_, fault)| fault.is_some());
     if !fails && query.get("verbose").is_none() {
-        return answer::text("ok");
+        return response::text("ok");
     }
     let mut text = String::new();
     for (check, fault) in checks {
@@ -101,5 +101,5 @@ pub(crate) fn answer(health: &Health, question: Question, query: &Query) -> Answ
     }
     text.push_str(&format!("{name} check {}\n", if fails { "failed" } else { "passed" }));
     let code = if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
-    answer::typed(code, "text/plain; charset=utf-8", Body::Whole(Some(text.into())))
+    response::typed(code, "text/plain; charset=utf-8", Body::Whole(Some(text.into())))
 }

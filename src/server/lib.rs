@@ -1,18 +1,18 @@
 //! The Kubernetes-shaped HTTP API on a unix socket, generic over kinds.
 //!
 //! The server reads committed objects by itself and asks the engine for every change, through
-//! [`Gate`]. It runs on one thread of its own; every queue, body, header and connection count is
+//! [`Backend`]. It runs on one thread of its own; every queue, body, header and connection count is
 //! bounded, and a slow client is cut off.
 
-pub use crate::gate::{Ask, Gate, PatchLocks, Reply};
+pub use crate::backend::{Backend, Command, PatchLocks, Reply};
 pub use crate::health::Health;
-pub use crate::metrics::Metrics;
+pub use crate::metrics_api::Usage;
+pub use crate::prometheus::Metrics;
 pub use crate::sources::Sources;
-pub use crate::usage::Usage;
 
 pub use crate::socket::{BindError, bind, serve, serve_metrics};
 
-mod gate;
+mod backend;
 
 mod socket;
 
@@ -24,7 +24,7 @@ mod selector;
 
 mod body;
 
-mod answer;
+mod response;
 
 mod discovery;
 
@@ -32,7 +32,7 @@ mod openapi;
 
 mod read;
 
-mod shape;
+mod accept;
 
 mod watch;
 
@@ -50,20 +50,20 @@ mod strategic;
 
 mod protobuf;
 
-mod extras;
+mod cronlet_dev;
 
 mod health;
 
-mod metrics;
+mod prometheus;
 
-mod usage;
+mod metrics_api;
 
 mod sources;
 
-use crate::answer::Answer;
+use crate::accept::Shape;
 use crate::query::Query;
-use crate::route::{Part, Route};
-use crate::shape::Shape;
+use crate::response::Answer;
+use crate::route::{Route, Subresource};
 use cronlet_api::refused::Refused;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
@@ -72,27 +72,27 @@ use hyper::{Method, Request};
 use std::sync::Arc;
 
 /// Answers one request; a refusal is an answer too.
-pub(crate) async fn handle(gate: Arc<Gate>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn handle(gate: Arc<Backend>, request: Request<Incoming>) -> Answer {
     let (head, mut body) = request.into_parts();
     match route(&gate, head, &mut body).await {
         Ok(answer) => answer,
         Err(refused) => {
             body::drain(&mut body).await;
             tracing::debug!(%refused, "a request was refused");
-            answer::refusal(&refused)
+            response::refusal(&refused)
         }
     }
 }
 
 /// The answer of the metrics port, where nothing else is served.
-pub(crate) fn metrics_only(gate: &Gate, path: &str) -> Answer {
+pub(crate) fn metrics_only(gate: &Backend, path: &str) -> Answer {
     match Route::parse(path) {
-        Ok(Route::Metrics) => metrics::answer(gate),
-        _ => answer::refusal(&Refused::NoSuchPath),
+        Ok(Route::Metrics) => prometheus::answer(gate),
+        _ => response::refusal(&Refused::NoSuchPath),
     }
 }
 
-async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
+async fn route(gate: &Backend, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
     refuse_impersonation(&head.headers)?;
     let route = Route::parse(head.uri.path())?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
@@ -104,23 +104,25 @@ async fn route(gate: &Gate, head: Parts, body: &mut Incoming) -> Result<Answer, 
         Route::Object { key, part } => {
             let mut answer = call.object(gate, &key, part, body).await?;
             let warnings = sources::warnings(&gate.sources, &call.method, &key, part);
-            answer::warn(&mut answer, &warnings);
+            response::warn(&mut answer, &warnings);
             Ok(answer)
         }
-        Route::Extra(extra) => extras::answer(gate, &call.method, extra, &call.query).await,
+        Route::Extra(extra) => cronlet_dev::answer(gate, &call.method, extra, &call.query).await,
         _ if call.method != Method::GET => Err(Refused::MethodNotAllowed),
-        Route::UsageResources => Ok(usage::resources()),
-        Route::Usage { namespace } => usage::list(gate, namespace.as_deref(), &call.query).await,
-        Route::UsageOfNodes => usage::nodes(gate, &call.query).await,
-        Route::UsageOf(key) => usage::one(gate, &key).await,
+        Route::UsageResources => Ok(metrics_api::resources()),
+        Route::Usage { namespace } => {
+            metrics_api::list(gate, namespace.as_deref(), &call.query).await
+        }
+        Route::AllNodeMetrics => metrics_api::nodes(gate, &call.query).await,
+        Route::NodeMetrics(key) => metrics_api::one(gate, &key).await,
         Route::Health(question) => Ok(health::answer(&gate.health, question, &call.query)),
         Route::Version => Ok(discovery::version()),
-        Route::Metrics => Ok(metrics::answer(gate)),
+        Route::Metrics => Ok(prometheus::answer(gate)),
         Route::CoreVersions => Ok(discovery::core_versions()),
         Route::Groups => Ok(discovery::groups()),
         Route::Group(group) => Ok(discovery::group(&group)),
         Route::Resources { group } => Ok(discovery::resources(&group)),
-        Route::Description2 => Ok(openapi::version_2(call.header(ACCEPT))),
+        Route::OpenApiV2 => Ok(openapi::version_2(call.header(ACCEPT))),
         Route::Descriptions => Ok(openapi::index()),
         Route::Description { group } => Ok(openapi::of_group(&group)),
     }
@@ -149,7 +151,7 @@ struct Call {
 impl Call {
     async fn collection(
         &self,
-        gate: &Gate,
+        gate: &Backend,
         kind: cronlet_api::kind::Kind,
         namespace: Option<&str>,
         body: &mut Incoming,
@@ -175,16 +177,16 @@ impl Call {
 
     async fn object(
         &self,
-        gate: &Gate,
+        gate: &Backend,
         key: &cronlet_api::kind::Key,
-        part: Part,
+        part: Subresource,
         body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         let query = &self.query;
         match (&self.method, part) {
-            (&Method::GET, Part::Log) => log::answer(gate, key, query),
-            (_, Part::Log) => Err(Refused::MethodNotAllowed),
-            (_, Part::Scale) => self.scale(gate, key, body).await,
+            (&Method::GET, Subresource::Log) => log::answer(gate, key, query),
+            (_, Subresource::Log) => Err(Refused::MethodNotAllowed),
+            (_, Subresource::Scale) => self.scale(gate, key, body).await,
             (&Method::GET, _) => read::get(gate, key, self.shape()?),
             (&Method::PUT, _) => {
                 let bytes = self.read(body).await?;
@@ -194,7 +196,7 @@ impl Call {
                 let bytes = self.read(body).await?;
                 write::patch(gate, key, part, self.sent(&bytes)).await
             }
-            (&Method::DELETE, Part::Whole) => {
+            (&Method::DELETE, Subresource::Whole) => {
                 write::delete(gate, key, query, &self.read(body).await?).await
             }
             _ => Err(Refused::MethodNotAllowed),
@@ -203,7 +205,7 @@ impl Call {
 
     async fn scale(
         &self,
-        gate: &Gate,
+        gate: &Backend,
         key: &cronlet_api::kind::Key,
         body: &mut Incoming,
     ) -> Result<Answer, Refused> {

@@ -1,8 +1,8 @@
 //! `pods/NAME/log`: what a container wrote, from its files in the CRI format, once or as it comes.
 
-use super::answer::{self, Answer};
-use super::gate::Gate;
+use super::backend::Backend;
 use super::query::Query;
+use super::response::{self, Answer};
 use cronlet_api::kind::{Key, Object};
 use cronlet_api::pod::log::{Reader as Entries, Select, Stream, tail};
 use cronlet_api::refused::Refused;
@@ -25,7 +25,7 @@ const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// The newest file, and `.1` to `.4`.
 const ROTATED_MAX: u32 = 4;
 
-pub(crate) fn answer(gate: &Gate, key: &Key, query: &Query) -> Result<Answer, Refused> {
+pub(crate) fn answer(gate: &Backend, key: &Key, query: &Query) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let Object::Pod(pod) = &object else { return Err(Refused::NoSuchPath) };
     let wanted = Wanted::parse(query)?;
@@ -33,7 +33,7 @@ pub(crate) fn answer(gate: &Gate, key: &Key, query: &Query) -> Result<Answer, Re
     let attempt = attempt(pod, &container, query.flag("previous"))?;
     let folder = gate.pods_folder.join(object.uid());
     let path = folder.join(format!("{container}.{attempt}.log"));
-    let (sender, answer) = answer::stream("text/plain; charset=utf-8");
+    let (sender, answer) = response::stream("text/plain; charset=utf-8");
     let following = wanted.follow.then(|| Following {
         reader: gate.reader.clone(),
         pod: key.clone(),

@@ -3,7 +3,7 @@
 //!
 //! Schemas are left out, so `kubectl explain` finds nothing.
 
-use super::answer::{self, Answer, Body};
+use super::response::{self, Answer, Body};
 use cronlet_api::kind::{Kind, KindInfo};
 use cronlet_plan::controllers::node::host;
 use hyper::StatusCode;
@@ -19,7 +19,7 @@ pub(crate) fn index() -> Answer {
         let url = format!("/openapi/v3/{at}");
         paths.insert(at, json!({ "serverRelativeURL": url }));
     }
-    answer::value(StatusCode::OK, &json!({ "paths": paths }))
+    response::value(StatusCode::OK, &json!({ "paths": paths }))
 }
 
 /// `/openapi/v3/api/v1`, `/openapi/v3/apis/GROUP/v1`
@@ -32,7 +32,7 @@ pub(crate) fn of_group(group: &str) -> Answer {
         "paths": paths,
         "components": { "schemas": {} },
     });
-    answer::value(StatusCode::OK, &document)
+    response::value(StatusCode::OK, &document)
 }
 
 /// `/openapi/v2`, which kubectl asks for when it has a `List` to send: a description of nothing,
@@ -42,12 +42,12 @@ pub(crate) fn version_2(accept: &str) -> Answer {
     if !accept.contains("protobuf") {
         let info = json!({ "title": TITLE, "version": version });
         let document = json!({ "swagger": "2.0", "info": info, "paths": {} });
-        return answer::value(StatusCode::OK, &document);
+        return response::value(StatusCode::OK, &document);
     }
     let info = [text_field(1, TITLE), text_field(2, &version)].concat();
     let document = [text_field(1, "2.0"), field(2, &info)].concat();
     let content_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-    answer::typed(StatusCode::OK, content_type, Body::Whole(Some(document.into())))
+    response::typed(StatusCode::OK, content_type, Body::Whole(Some(document.into())))
 }
 
 /// `api/v1`, `apis/batch/v1`

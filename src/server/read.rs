@@ -1,23 +1,23 @@
 //! GET: one object, or a list of them in pages.
 
-use super::answer::{self, Answer};
-use super::gate::Gate;
+use super::accept::Shape;
+use super::backend::Backend;
 use super::query::Query;
+use super::response::{self, Answer};
 use super::selector::Selector;
-use super::shape::Shape;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::refused::Refused;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-pub(crate) fn get(gate: &Gate, key: &Key, shape: Shape) -> Result<Answer, Refused> {
+pub(crate) fn get(gate: &Backend, key: &Key, shape: Shape) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
-    Ok(answer::json(StatusCode::OK, shape.object(&object, true)))
+    Ok(response::json(StatusCode::OK, shape.object(&object, true)))
 }
 
 /// A list, or the page of it that `limit` and `continue` ask for.
 pub(crate) fn list(
-    gate: &Gate,
+    gate: &Backend,
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
@@ -30,7 +30,7 @@ pub(crate) fn list(
     check_version(query, version)?;
     objects.retain(|object| selector.matches(object));
     let (metadata, objects) = page.cut(objects, version, selector.is_empty());
-    Ok(answer::json(StatusCode::OK, shape.list(kind, &metadata, &objects)))
+    Ok(response::json(StatusCode::OK, shape.list(kind, &metadata, &objects)))
 }
 
 pub(crate) fn selector(kind: Kind, query: &Query) -> Result<Selector, Refused> {

@@ -2,8 +2,8 @@
 //! kinds.
 
 use super::health::Question;
+use super::metrics_api;
 use super::query::decode_segment;
-use super::usage;
 use cronlet_api::kind::{Key, Kind};
 use cronlet_api::refused::Refused;
 
@@ -25,7 +25,7 @@ pub(crate) enum Route {
         group: String,
     },
     /// `/openapi/v2`
-    Description2,
+    OpenApiV2,
     /// `/openapi/v3`
     Descriptions,
     /// `/openapi/v3/api/v1`, `/openapi/v3/apis/batch/v1`
@@ -39,7 +39,7 @@ pub(crate) enum Route {
     },
     Object {
         key: Key,
-        part: Part,
+        part: Subresource,
     },
     /// `/apis/metrics.k8s.io/v1beta1`
     UsageResources,
@@ -48,15 +48,15 @@ pub(crate) enum Route {
         namespace: Option<String>,
     },
     /// What the host uses.
-    UsageOfNodes,
+    AllNodeMetrics,
     /// What one pod or the host uses.
-    UsageOf(Key),
+    NodeMetrics(Key),
     /// Below `/apis/cronlet.dev/v1`: what Kubernetes has no word for.
     Extra(Extra),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Subresource {
     Whole,
     Status,
     /// `autoscaling/v1` Scale, of kinds that have a number of pods.
@@ -97,7 +97,7 @@ impl Route {
             ["metrics"] => Ok(Route::Metrics),
             ["api"] => Ok(Route::CoreVersions),
             ["apis"] => Ok(Route::Groups),
-            ["openapi", "v2"] => Ok(Route::Description2),
+            ["openapi", "v2"] => Ok(Route::OpenApiV2),
             ["openapi", "v3"] => Ok(Route::Descriptions),
             ["openapi", "v3", "api", "v1"] => Ok(Route::Description { group: String::new() }),
             ["openapi", "v3", "apis", group, "v1"] if known(group) => {
@@ -105,8 +105,8 @@ impl Route {
             }
             ["api", "v1", rest @ ..] => below("", rest),
             ["apis", GROUP, "v1", rest @ ..] if !rest.is_empty() => extra(rest),
-            ["apis", usage::GROUP, usage::VERSION, rest @ ..] => of_usage(rest),
-            ["apis", group] if known(group) || *group == usage::GROUP => {
+            ["apis", metrics_api::GROUP, metrics_api::VERSION, rest @ ..] => of_usage(rest),
+            ["apis", group] if known(group) || *group == metrics_api::GROUP => {
                 Ok(Route::Group((*group).to_owned()))
             }
             ["apis", group, "v1", rest @ ..] if known(group) => below(group, rest),
@@ -119,13 +119,13 @@ fn of_usage(rest: &[&str]) -> Result<Route, Refused> {
     match *rest {
         [] => Ok(Route::UsageResources),
         ["pods"] => Ok(Route::Usage { namespace: None }),
-        ["nodes"] => Ok(Route::UsageOfNodes),
-        ["nodes", name] => Ok(Route::UsageOf(Key::new(Kind::Node, "", name))),
+        ["nodes"] => Ok(Route::AllNodeMetrics),
+        ["nodes", name] => Ok(Route::NodeMetrics(Key::new(Kind::Node, "", name))),
         ["namespaces", namespace, "pods"] => {
             Ok(Route::Usage { namespace: Some(namespace.to_owned()) })
         }
         ["namespaces", namespace, "pods", name] => {
-            Ok(Route::UsageOf(Key::new(Kind::Pod, namespace, name)))
+            Ok(Route::NodeMetrics(Key::new(Kind::Pod, namespace, name)))
         }
         _ => Err(Refused::NoSuchPath),
     }
@@ -142,13 +142,13 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
             .ok_or(Refused::NoSuchPath)
     };
     // A cluster-scoped kind is looked for in no namespace, any other in one.
-    let object = |namespace: &str, plural: &str, name: &str, part: Part| {
+    let object = |namespace: &str, plural: &str, name: &str, part: Subresource| {
         let kind = kind(plural)?;
         let exists = match part {
-            Part::Whole => true,
-            Part::Status => kind.info().has_status,
-            Part::Scale => kind.info().has_scale,
-            Part::Log => kind == Kind::Pod,
+            Subresource::Whole => true,
+            Subresource::Status => kind.info().has_status,
+            Subresource::Scale => kind.info().has_scale,
+            Subresource::Log => kind == Kind::Pod,
         };
         let is_placed = kind.info().is_cluster_scoped == namespace.is_empty();
         let key = Key::new(kind, namespace, name);
@@ -156,24 +156,26 @@ fn below(group: &str, rest: &[&str]) -> Result<Route, Refused> {
     };
     match *rest {
         [] => Ok(Route::Resources { group: group.to_owned() }),
-        ["namespaces", name, "status"] => object("", "namespaces", name, Part::Status),
+        ["namespaces", name, "status"] => object("", "namespaces", name, Subresource::Status),
         ["namespaces", namespace, plural] => match kind(plural)? {
             kind if kind.info().is_cluster_scoped => Err(Refused::NoSuchPath),
             kind => Ok(Route::Collection { kind, namespace: Some(namespace.to_owned()) }),
         },
-        ["namespaces", namespace, plural, name] => object(namespace, plural, name, Part::Whole),
+        ["namespaces", namespace, plural, name] => {
+            object(namespace, plural, name, Subresource::Whole)
+        }
         ["namespaces", namespace, plural, name, "status"] => {
-            object(namespace, plural, name, Part::Status)
+            object(namespace, plural, name, Subresource::Status)
         }
         ["namespaces", namespace, plural, name, "scale"] => {
-            object(namespace, plural, name, Part::Scale)
+            object(namespace, plural, name, Subresource::Scale)
         }
         ["namespaces", namespace, plural, name, "log"] => {
-            object(namespace, plural, name, Part::Log)
+            object(namespace, plural, name, Subresource::Log)
         }
         [plural] => Ok(Route::Collection { kind: kind(plural)?, namespace: None }),
-        [plural, name] => object("", plural, name, Part::Whole),
-        [plural, name, "status"] => object("", plural, name, Part::Status),
+        [plural, name] => object("", plural, name, Subresource::Whole),
+        [plural, name, "status"] => object("", plural, name, Subresource::Status),
         _ => Err(Refused::NoSuchPath),
     }
 }
@@ -219,7 +221,7 @@ mod tests {
         check("/livez", Ok(Route::Health(Question::Live)));
         check("/api/v1", Ok(Route::Resources { group: String::new() }));
         check("/apis/batch", Ok(Route::Group("batch".into())));
-        check("/openapi/v2", Ok(Route::Description2));
+        check("/openapi/v2", Ok(Route::OpenApiV2));
         check("/openapi/v3", Ok(Route::Descriptions));
         check("/openapi/v3/api/v1", Ok(Route::Description { group: String::new() }));
         check("/openapi/v3/apis/apps/v1", Ok(Route::Description { group: "apps".into() }));
@@ -227,26 +229,26 @@ mod tests {
         check("/apis/batch/v1/", Ok(Route::Resources { group: "batch".into() }));
         check("/apis/batch/v1/jobs", Ok(all(Kind::Job, None)));
         check("/api/v1/namespaces/default/events", Ok(all(Kind::Event, Some("default"))));
-        check("/api/v1/namespaces/ns/pods/web", Ok(pod(Part::Whole)));
-        check("/api/v1/namespaces/ns/pods/web/status", Ok(pod(Part::Status)));
-        check("/api/v1/namespaces/ns/pods/web/log", Ok(pod(Part::Log)));
-        check("/api/v1/namespaces/n%73/pods/web", Ok(pod(Part::Whole)));
+        check("/api/v1/namespaces/ns/pods/web", Ok(pod(Subresource::Whole)));
+        check("/api/v1/namespaces/ns/pods/web/status", Ok(pod(Subresource::Status)));
+        check("/api/v1/namespaces/ns/pods/web/log", Ok(pod(Subresource::Log)));
+        check("/api/v1/namespaces/n%73/pods/web", Ok(pod(Subresource::Whole)));
         check("/api/v1/namespaces/ns/secrets/s/status", Err(404));
         check("/apis/batch/v1/namespaces/ns/jobs/j/log", Err(404));
         let node = |part| Route::Object { key: Key::new(Kind::Node, "", "n"), part };
         let namespace = |part| Route::Object { key: Key::new(Kind::Namespace, "", "n"), part };
         check("/api/v1/nodes", Ok(all(Kind::Node, None)));
-        check("/api/v1/nodes/n", Ok(node(Part::Whole)));
-        check("/api/v1/nodes/n/status", Ok(node(Part::Status)));
+        check("/api/v1/nodes/n", Ok(node(Subresource::Whole)));
+        check("/api/v1/nodes/n/status", Ok(node(Subresource::Status)));
         check("/api/v1/namespaces", Ok(all(Kind::Namespace, None)));
-        check("/api/v1/namespaces/n", Ok(namespace(Part::Whole)));
-        check("/api/v1/namespaces/n/status", Ok(namespace(Part::Status)));
+        check("/api/v1/namespaces/n", Ok(namespace(Subresource::Whole)));
+        check("/api/v1/namespaces/n/status", Ok(namespace(Subresource::Status)));
         check("/api/v1/namespaces/ns/nodes", Err(404));
         check("/api/v1/namespaces/ns/nodes/n", Err(404));
         check("/api/v1/pods/web", Err(404));
         check("/apis/apps/v1/deployments", Ok(all(Kind::Deployment, None)));
         let web = Key::new(Kind::Deployment, "ns", "web");
-        let scale = Route::Object { key: web, part: Part::Scale };
+        let scale = Route::Object { key: web, part: Subresource::Scale };
         check("/apis/apps/v1/namespaces/ns/deployments/web/scale", Ok(scale));
         check("/apis/apps/v1/namespaces/ns/daemonsets/web/scale", Err(404));
         check("/api/v1/jobs", Err(404));
@@ -255,9 +257,9 @@ mod tests {
         check("/apis/metrics.k8s.io", Ok(Route::Group("metrics.k8s.io".into())));
         check("/apis/metrics.k8s.io/v1beta1", Ok(Route::UsageResources));
         check("/apis/metrics.k8s.io/v1beta1/pods", Ok(Route::Usage { namespace: None }));
-        check("/apis/metrics.k8s.io/v1beta1/nodes", Ok(Route::UsageOfNodes));
+        check("/apis/metrics.k8s.io/v1beta1/nodes", Ok(Route::AllNodeMetrics));
         let node = Key::new(Kind::Node, "", "n");
-        check("/apis/metrics.k8s.io/v1beta1/nodes/n", Ok(Route::UsageOf(node)));
+        check("/apis/metrics.k8s.io/v1beta1/nodes/n", Ok(Route::NodeMetrics(node)));
         check("/apis/metrics.k8s.io/v1beta1/claims", Err(404));
         check("/", Err(404));
         check("/api/v1/pods/%", Err(400));

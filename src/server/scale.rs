@@ -1,8 +1,8 @@
 //! `scale`: the number of pods of a Deployment, ReplicaSet or StatefulSet, as an `autoscaling/v1`
 //! Scale, so that a client need not know the kind.
 
-use super::answer::{self, Answer};
-use super::gate::Gate;
+use super::backend::Backend;
+use super::response::{self, Answer};
 use super::write::{self, Sent, Style};
 use cronlet_api::kind::{Key, Object};
 use cronlet_api::refused::Refused;
@@ -12,30 +12,30 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-pub(crate) fn get(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
-    Ok(answer::value(StatusCode::OK, &shown(&current(gate, key)?)))
+pub(crate) fn get(gate: &Backend, key: &Key) -> Result<Answer, Refused> {
+    Ok(response::value(StatusCode::OK, &shown(&current(gate, key)?)))
 }
 
-pub(crate) async fn update(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn update(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let unread = |e| Refused::BadRequest(format!("error decoding Scale: {e}"));
     let scale: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
     let scaled = |old: &Object| scaled(old.clone(), &scale);
     let dry_run = sent.query.dry_run()?;
     let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
-    Ok(answer::value(StatusCode::OK, &shown(&object)))
+    Ok(response::value(StatusCode::OK, &shown(&object)))
 }
 
-pub(crate) async fn patch(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn patch(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
     let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
     let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
     let scaled = |old: &Object| scaled(old.clone(), &style.merged(shown(old), &patch)?);
     let dry_run = sent.query.dry_run()?;
     let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
-    Ok(answer::value(StatusCode::OK, &shown(&object)))
+    Ok(response::value(StatusCode::OK, &shown(&object)))
 }
 
-fn current(gate: &Gate, key: &Key) -> Result<Object, Refused> {
+fn current(gate: &Backend, key: &Key) -> Result<Object, Refused> {
     gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
 }
 

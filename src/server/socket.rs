@@ -1,8 +1,8 @@
 //! The unix socket: bound for its owner alone, connections counted and never waited for without
 //! end.
 
-use super::answer;
-use super::gate::Gate;
+use super::backend::Backend;
+use super::response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
@@ -66,7 +66,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers on the socket until it is dropped.
-pub async fn serve(listener: UnixListener, gate: Arc<Gate>) {
+pub async fn serve(listener: UnixListener, gate: Arc<Backend>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -87,7 +87,7 @@ pub async fn serve(listener: UnixListener, gate: Arc<Gate>) {
 }
 
 /// Serves `/metrics` alone, for Prometheus (`metrics.listen`), until dropped.
-pub async fn serve_metrics(listener: TcpListener, gate: Arc<Gate>) {
+pub async fn serve_metrics(listener: TcpListener, gate: Arc<Backend>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -116,7 +116,7 @@ async fn converse<S, F, A>(stream: S, answer: F)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Fn(hyper::Request<hyper::body::Incoming>) -> A,
-    A: Future<Output = answer::Answer>,
+    A: Future<Output = response::Answer>,
 {
     let service = hyper::service::service_fn(|request| {
         let answer = answer(request);

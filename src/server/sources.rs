@@ -1,6 +1,6 @@
 //! Which manifest file has an object: a command that changes one is warned.
 
-use super::route::Part;
+use super::route::Subresource;
 use cronlet_api::kind::{Key, Kind};
 use cronlet_engine::store::SourceRecord;
 use hyper::Method;
@@ -39,14 +39,19 @@ const NAMED_MAX: usize = 10;
 
 /// Returns the warnings for a client that changed or deleted an object of a file, or the namespace
 /// of some.
-pub(crate) fn warnings(sources: &Sources, method: &Method, key: &Key, part: Part) -> Vec<String> {
+pub(crate) fn warnings(
+    sources: &Sources,
+    method: &Method,
+    key: &Key,
+    part: Subresource,
+) -> Vec<String> {
     match (method, part) {
-        (&Method::DELETE, Part::Whole) if key.kind == Kind::Namespace => {
+        (&Method::DELETE, Subresource::Whole) if key.kind == Kind::Namespace => {
             let is_in = |one: &Key| one == key || one.namespace == key.name;
             deleted(&sources.objects(is_in))
         }
-        (&Method::DELETE, Part::Whole) => deleted(&sources.objects(|one| one == key)),
-        (&Method::PUT | &Method::PATCH, Part::Whole | Part::Scale) => {
+        (&Method::DELETE, Subresource::Whole) => deleted(&sources.objects(|one| one == key)),
+        (&Method::PUT | &Method::PATCH, Subresource::Whole | Subresource::Scale) => {
             let then =
                 "edit it there, or this change holds until the file says something new of it";
             let objects = sources.objects(|one| one == key);
@@ -85,17 +90,17 @@ mod tests {
         let key = |name: &str| Key::new(Kind::CronJob, "default", name);
         let record = SourceRecord { keys: vec![key("a")], ..SourceRecord::default() };
         let sources = Sources::new(BTreeMap::from([("/x/a.yaml".to_owned(), record)]));
-        let check = |method: Method, name: &str, part: Part, want: bool| {
+        let check = |method: Method, name: &str, part: Subresource, want: bool| {
             let warnings = warnings(&sources, &method, &key(name), part);
             let found = warnings.iter().filter(|text| text.contains("/x/a.yaml")).count();
             assert_eq!(found, usize::from(want), "{method}");
         };
-        check(Method::DELETE, "a", Part::Whole, true);
-        check(Method::PATCH, "a", Part::Whole, true);
-        check(Method::PUT, "a", Part::Scale, true);
-        check(Method::GET, "a", Part::Whole, false);
-        check(Method::PUT, "a", Part::Status, false);
-        check(Method::DELETE, "b", Part::Whole, false);
+        check(Method::DELETE, "a", Subresource::Whole, true);
+        check(Method::PATCH, "a", Subresource::Whole, true);
+        check(Method::PUT, "a", Subresource::Scale, true);
+        check(Method::GET, "a", Subresource::Whole, false);
+        check(Method::PUT, "a", Subresource::Status, false);
+        check(Method::DELETE, "b", Subresource::Whole, false);
     }
 
     #[test]
@@ -113,7 +118,7 @@ mod tests {
         check(of_deleted(&sources, &some), 2, None);
         let rest = Some("2 more of the deleted objects are made from files");
         let namespace = |name: &str| Key::new(Kind::Namespace, "", name);
-        let delete = |key| warnings(&sources, &Method::DELETE, &key, Part::Whole);
+        let delete = |key| warnings(&sources, &Method::DELETE, &key, Subresource::Whole);
         check(delete(namespace("team")), 10, rest);
         check(delete(namespace("other")), 0, None);
     }

@@ -3,12 +3,12 @@
 //! Nothing is queued for a watcher: it reads the store's ring of latest changes at its own pace,
 //! and one that falls behind the ring is told to list again.
 
-use super::answer::{self, Answer};
-use super::gate::Gate;
+use super::accept::Shape;
+use super::backend::Backend;
 use super::query::Query;
 use super::read;
+use super::response::{self, Answer};
 use super::selector::Selector;
-use super::shape::Shape;
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::refused::Refused;
 use cronlet_engine::store::{Change, ChangeVerb, Reader};
@@ -26,7 +26,7 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(crate) fn watch(
-    gate: &Gate,
+    gate: &Backend,
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
@@ -43,7 +43,7 @@ pub(crate) fn watch(
         let why = "resourceVersionMatch: Required value: sendInitialEvents requires NotOlderThan";
         return Err(Refused::BadRequest(why.to_owned()));
     }
-    let (sender, answer) = answer::stream("application/json");
+    let (sender, answer) = response::stream("application/json");
     let watcher = Watcher {
         reader: gate.reader.clone(),
         kind,

@@ -1,11 +1,11 @@
 //! POST, PUT, PATCH and DELETE: bodies read, names checked, the rest asked of the engine, which
 //! admits and commits.
 
-use super::answer::{self, Answer};
+use super::backend::Backend;
 use super::body::{self, Decoded};
-use super::gate::Gate;
 use super::query::Query;
-use super::route::Part;
+use super::response::{self, Answer};
+use super::route::Subresource;
 use super::{patch, read, rehearse, sources, strategic};
 use cronlet_api::admission;
 use cronlet_api::kind::{Key, Kind, Object};
@@ -34,7 +34,7 @@ impl Sent<'_> {
 }
 
 pub(crate) async fn create(
-    gate: &Gate,
+    gate: &Backend,
     kind: Kind,
     namespace: &str,
     sent: Sent<'_>,
@@ -42,32 +42,32 @@ pub(crate) async fn create(
     let Decoded { object, mut warnings } = sent.object(kind, namespace, None)?;
     warnings.extend(admission::warnings(None, &object));
     let created = submit(gate, Request::Create(object), sent.query.dry_run()?).await?;
-    Ok(warned(answer::object(StatusCode::CREATED, &created), &warnings))
+    Ok(warned(response::object(StatusCode::CREATED, &created), &warnings))
 }
 
 pub(crate) async fn update(
-    gate: &Gate,
+    gate: &Backend,
     key: &Key,
-    part: Part,
+    part: Subresource,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
     let Decoded { object, mut warnings } =
         sent.object(key.kind, &key.namespace, Some(&key.name))?;
     warnings.extend(of_spec(part, gate.reader.get(key).as_ref(), &object));
     let updated = submit(gate, change(part, object), sent.query.dry_run()?).await?;
-    Ok(warned(answer::object(StatusCode::OK, &updated), &warnings))
+    Ok(warned(response::object(StatusCode::OK, &updated), &warnings))
 }
 
-fn change(part: Part, object: Object) -> Request {
+fn change(part: Subresource, object: Object) -> Request {
     match part {
-        Part::Status => Request::UpdateStatus(object),
+        Subresource::Status => Request::UpdateStatus(object),
         _ => Request::Update(object),
     }
 }
 
 /// Asks the engine, or only admits the object where nothing shall change.
 pub(crate) async fn submit(
-    gate: &Gate,
+    gate: &Backend,
     request: Request,
     dry_run: bool,
 ) -> Result<Object, Refused> {
@@ -103,12 +103,12 @@ fn placed(mut object: Object, namespace: &str, name: Option<&str>) -> Result<Obj
 }
 
 /// Returns the warnings of a write of the spec.
-fn of_spec(part: Part, old: Option<&Object>, new: &Object) -> Vec<String> {
-    if part == Part::Status { Vec::new() } else { admission::warnings(old, new) }
+fn of_spec(part: Subresource, old: Option<&Object>, new: &Object) -> Vec<String> {
+    if part == Subresource::Status { Vec::new() } else { admission::warnings(old, new) }
 }
 
 fn warned(mut answer: Answer, warnings: &[String]) -> Answer {
-    answer::warn(&mut answer, warnings);
+    response::warn(&mut answer, warnings);
     answer
 }
 
@@ -119,7 +119,7 @@ const REWRITES_MAX: u32 = 64;
 /// Reads the object, changes it and writes it. Where another write came between, all three are done
 /// again (`GuaranteedUpdate`), unless the change itself names a resourceVersion or uid.
 pub(crate) async fn rewrite(
-    gate: &Gate,
+    gate: &Backend,
     key: &Key,
     write: impl Fn(Object) -> Request,
     dry_run: bool,
@@ -148,9 +148,9 @@ fn version_of(object: &Object) -> String {
 }
 
 pub(crate) async fn patch(
-    gate: &Gate,
+    gate: &Backend,
     key: &Key,
-    part: Part,
+    part: Subresource,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
@@ -170,11 +170,11 @@ pub(crate) async fn patch(
         placed(decoded.object, &key.namespace, Some(&key.name))
     };
     let object = rewrite(gate, key, |object| change(part, object), dry_run, patched).await?;
-    Ok(warned(answer::object(StatusCode::OK, &object), &warnings))
+    Ok(warned(response::object(StatusCode::OK, &object), &warnings))
 }
 
 /// Server-side apply with one manager: the object becomes as the manifest says.
-async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+async fn apply(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     if sent.query.text("fieldManager").is_none() {
         let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
                    required for apply patch";
@@ -190,7 +190,7 @@ async fn apply(gate: &Gate, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused
     let dry_run = sent.query.dry_run()?;
     let applied = gate.submit(Request::Apply { object, dry_run }).await?;
     let code = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(warned(answer::object(code, &applied), &warnings))
+    Ok(warned(response::object(code, &applied), &warnings))
 }
 
 /// How a patch is written, by its content type.
@@ -239,7 +239,7 @@ impl Style {
 }
 
 pub(crate) async fn delete(
-    gate: &Gate,
+    gate: &Backend,
     key: &Key,
     query: &Query,
     bytes: &Bytes,
@@ -250,7 +250,7 @@ pub(crate) async fn delete(
     // As the API server: a Pod comes back as it was, and so does what a finalizer still holds.
     let stays = gate.reader.get(key).is_some_and(|object| object.uid() == deleted.uid());
     if key.kind == Kind::Pod || (stays && !dry_run) {
-        return Ok(answer::object(StatusCode::OK, &deleted));
+        return Ok(response::object(StatusCode::OK, &deleted));
     }
     let info = key.kind.info();
     let status = meta::Status {
@@ -264,7 +264,7 @@ pub(crate) async fn delete(
         }),
         ..Default::default()
     };
-    Ok(answer::value(StatusCode::OK, &status))
+    Ok(response::value(StatusCode::OK, &status))
 }
 
 /// At most this many deletions of one collection are under way at once: they share a commit, and
@@ -273,7 +273,7 @@ const DELETIONS_MAX: usize = 64;
 
 /// Deletes all that the selectors name; an object that goes meanwhile is no failure.
 pub(crate) async fn delete_collection(
-    gate: &Gate,
+    gate: &Backend,
     kind: Kind,
     namespace: &str,
     query: &Query,
@@ -296,7 +296,7 @@ pub(crate) async fn delete_collection(
     let metadata = serde_json::json!({ "resourceVersion": version.to_string() });
     let keys = objects.iter().map(Object::key).collect();
     let warnings = sources::of_deleted(&gate.sources, &keys);
-    let listed = answer::json(StatusCode::OK, read::listed(kind, &metadata, &objects));
+    let listed = response::json(StatusCode::OK, read::listed(kind, &metadata, &objects));
     Ok(warned(listed, &warnings))
 }
 

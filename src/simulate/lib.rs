@@ -16,15 +16,15 @@
 //! forecast.rs   disk and host without the mischief: which runs would happen
 //! ```
 
-mod books;
+mod invariants;
 
 mod disk;
 
-mod finale;
+mod quiescence;
 
 mod forecast;
 
-mod mischief;
+mod faults;
 
 mod prober;
 

@@ -4,8 +4,8 @@
 
 use super::runtime::Host;
 use cronlet_api::seed::Seed;
-use cronlet_plan::kubelet::probe::{Probe, ProbeKind, Probed, Told};
-use cronlet_plan::order::News;
+use cronlet_plan::kubelet::probe::{Probe, ProbeKind, ProbeTrouble, Probed};
+use cronlet_plan::order::ContainerEvent;
 use cronlet_plan::prober::Prober;
 use cronlet_plan::prober::pace::Pace;
 use cronlet_plan::prober::threshold::Threshold;
@@ -62,12 +62,14 @@ impl SimProber {
         let passed = host.answer(&task.pod_uid, probe, at);
         let counts = task.pace.counts() || passed;
         if let Some(verdict) = counts.then(|| task.threshold.note(passed)).flatten() {
-            let told = (!verdict).then(|| Told::Failed("the program is not well".to_owned()));
-            let news = News::Probed(Probed { kind: probe.kind, verdict: Some(verdict), told });
+            let told =
+                (!verdict).then(|| ProbeTrouble::Failed("the program is not well".to_owned()));
+            let event =
+                ContainerEvent::Probed(Probed { kind: probe.kind, verdict: Some(verdict), told });
             if !verdict {
                 host.condemn(&task.pod_uid, probe);
             }
-            host.tell(&task.pod_uid, &probe.container, probe.attempt, news);
+            host.tell(&task.pod_uid, &probe.container, probe.attempt, event);
         }
         let since = u64::try_from(at - task.begun).unwrap_or(0);
         task.pace.asked(passed, Duration::from_millis(since));

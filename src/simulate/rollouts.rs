@@ -9,7 +9,7 @@ use super::runtime::Host;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_engine::Effects;
 use cronlet_engine::store::{ChangeVerb, Gone, Reader};
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use cronlet_plan::order::Order;
 use std::collections::BTreeMap;
 
@@ -167,7 +167,7 @@ impl Rollouts {
                 && !after.as_ref().is_some_and(|one| one.uid == was.uid && !one.is_going)
             {
                 // It may have gone for what was heard of it in this very turn.
-                let known_at = was.known_at.filter(|_| standing::is_ready(&pod));
+                let known_at = was.known_at.filter(|_| availability::is_ready(&pod));
                 turn.taken.push(Taken { pod: name.clone(), known_at, made_at: was.made_at });
             }
             if after.is_some() && before.as_ref().filter(is_same).is_none() {

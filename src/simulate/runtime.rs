@@ -8,7 +8,8 @@ use cronlet_api::seed::Seed;
 use cronlet_api::time::{BootClock, Timestamp};
 use cronlet_plan::kubelet::probe::{Probe, ProbeKind};
 use cronlet_plan::order::{
-    ContainerObserved, ContainerState, Exit, HookState, Launch, News, Order, PodObserved, Report,
+    ContainerEvent, ContainerObserved, ContainerState, Exit, HookState, Launch, Order, PodObserved,
+    Report,
 };
 use cronlet_plan::prober::Prober;
 use cronlet_plan::runtime::Runtime;
@@ -87,7 +88,7 @@ pub(crate) struct Host {
     boots: u64,
     pods: BTreeMap<String, BTreeMap<String, Process>>,
     ends: BTreeSet<(i64, String, String)>,
-    news: Vec<Report>,
+    event: Vec<Report>,
     pub ledger: Vec<Started>,
     /// Lines of the ledger, by the name of the Job.
     pub of_job: HashMap<String, Vec<usize>>,
@@ -132,17 +133,17 @@ impl Host {
     }
 
     pub(crate) fn has_news(&self) -> bool {
-        !self.news.is_empty()
+        !self.event.is_empty()
     }
 
     /// What the runtime has to say since it was last asked.
     pub(crate) fn take_news(&mut self) -> Vec<Report> {
-        std::mem::take(&mut self.news)
+        std::mem::take(&mut self.event)
     }
 
     /// The daemon is gone; what it was not told yet, nobody tells it.
     pub(crate) fn forget_news(&mut self) {
-        self.news.clear();
+        self.event.clear();
         let processes = self.pods.values_mut().flat_map(BTreeMap::values_mut);
         for service in processes.filter_map(|process| process.serves.as_mut()) {
             service.condemned_at = None;
@@ -156,7 +157,7 @@ impl Host {
         for (_, uid, container) in running {
             self.end(&uid, &container, Some((137, "ContainerStatusUnknown")));
         }
-        self.news.clear();
+        self.event.clear();
     }
 
     pub(crate) fn folders(&self) -> usize {
@@ -187,7 +188,7 @@ impl Host {
         process.streak = if exit.was_steady() { 1 } else { process.streak + 1 };
         let (line, attempt) = (process.line, process.attempt);
         self.close(line, code);
-        self.tell(uid, container, attempt, News::Exited(exit));
+        self.tell(uid, container, attempt, ContainerEvent::Exited(exit));
     }
 
     /// Enters an end in the ledger.
@@ -268,9 +269,9 @@ impl Host {
         }
     }
 
-    pub(crate) fn tell(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
+    pub(crate) fn tell(&mut self, uid: &str, container: &str, attempt: u32, event: ContainerEvent) {
         let (pod_uid, container) = (uid.to_owned(), container.to_owned());
-        self.news.push(Report { pod_uid, container, attempt, news });
+        self.event.push(Report { pod_uid, container, attempt, event });
     }
 
     fn start(&mut self, launch: &Launch, seed: &mut Seed) {
@@ -278,13 +279,18 @@ impl Host {
         let seen = self.pods.get(uid).and_then(|pod| pod.get(name));
         if let Some(seen) = seen.filter(|seen| seen.attempt >= launch.attempt) {
             // The shim refuses what it has seen and only reports again.
-            let (attempt, news) = (seen.attempt, seen.news(uid, name));
-            return self.tell(uid, name, attempt, news);
+            let (attempt, event) = (seen.attempt, seen.event(uid, name));
+            return self.tell(uid, name, attempt, event);
         }
         if seed.below(1000) < self.fork_failures {
             let (reason, message) = ("RunContainerError".to_owned(), "fork refused".to_owned());
             let at = self.wall();
-            return self.tell(uid, name, launch.attempt, News::Failed { reason, message, at });
+            return self.tell(
+                uid,
+                name,
+                launch.attempt,
+                ContainerEvent::Failed { reason, message, at },
+            );
         }
         let streak = seen.map_or(0, |seen| seen.streak);
         let last = seen.and_then(|seen| seen.exit.clone());
@@ -304,9 +310,9 @@ impl Host {
         };
         self.enter(launch);
         self.ends.insert((process.ends, uid.to_owned(), name.to_owned()));
-        let news = process.news(uid, name);
+        let event = process.event(uid, name);
         self.pods.entry(uid.to_owned()).or_default().insert(name.to_owned(), process);
-        self.tell(uid, name, launch.attempt, news);
+        self.tell(uid, name, launch.attempt, event);
     }
 
     /// Enters a start in the ledger.
@@ -363,15 +369,15 @@ impl Host {
                 self.close(process.line, 137);
             }
         }
-        self.tell(uid, "", 0, News::Cleaned);
+        self.tell(uid, "", 0, ContainerEvent::Cleaned);
     }
 }
 
 impl Process {
-    fn news(&self, uid: &str, container: &str) -> News {
+    fn event(&self, uid: &str, container: &str) -> ContainerEvent {
         match &self.exit {
-            Some(exit) => News::Exited(exit.clone()),
-            None => News::Started {
+            Some(exit) => ContainerEvent::Exited(exit.clone()),
+            None => ContainerEvent::Started {
                 id: format!("cronlet://{uid}-{container}-{}", self.attempt),
                 pid: 1,
                 at: self.started_at,
@@ -381,11 +387,11 @@ impl Process {
     }
 
     fn observed(&self, uid: &str, container: &str) -> ContainerObserved {
-        let state = match self.news(uid, container) {
-            News::Started { id, pid, at, post_start } => {
+        let state = match self.event(uid, container) {
+            ContainerEvent::Started { id, pid, at, post_start } => {
                 ContainerState::Running { id, pid, started_at: at, post_start }
             }
-            News::Exited(exit) => ContainerState::Exited(exit),
+            ContainerEvent::Exited(exit) => ContainerState::Exited(exit),
             _ => unreachable!("a process runs or has exited"),
         };
         let (last, streak) = (self.last.clone(), self.streak);

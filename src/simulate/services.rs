@@ -1,7 +1,7 @@
 //! Services of a simulated life: Deployments, StatefulSets and DaemonSets that nobody has thought
 //! of, and what users and fate do to them.
 
-use super::mischief::{Mischief, pick};
+use super::faults::{Mischief, pick};
 use super::templates;
 use super::world::World;
 use cronlet_api::deployment::annotations::ROLLBACK_TO;

@@ -1,13 +1,13 @@
 //! The loop of a simulated life: what happens next, and to whom.
 
-use super::books::Books;
 use super::disk::SimDisk;
-use super::mischief::{self, Mischief};
+use super::faults::{self, Mischief};
+use super::invariants::Books;
 use super::rollouts::Rollouts;
 use super::rules::owners::Deleted;
 use super::rules::writes::Counter;
 use super::runtime::{Host, SimRuntime, milliseconds_up};
-use super::{Broken, Outcome, Setup, finale, services};
+use super::{Broken, Outcome, Setup, quiescence, services};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::refused::Refused;
 use cronlet_api::run::Outcome as RunOutcome;
@@ -97,7 +97,7 @@ impl World {
         world.plan_mischief();
         world.boot()?;
         let mut objects: Vec<Object> =
-            (0..setup.cron_jobs).map(|_| mischief::cron_job(&mut world)).collect();
+            (0..setup.cron_jobs).map(|_| faults::cron_job(&mut world)).collect();
         objects.extend((0..setup.services).map(|_| services::service(&mut world)));
         let volumes = if setup.services > 0 { services::volumes() } else { Vec::new() };
         objects.extend(volumes);
@@ -191,7 +191,7 @@ impl World {
         let mut requests = Vec::new();
         if self.next_mischief <= now {
             self.plan_mischief();
-            match mischief::draw(self) {
+            match faults::draw(self) {
                 Mischief::Request(request) => requests.push(request),
                 Mischief::Crash => return self.crash(false),
                 Mischief::PowerCut => return self.crash(true),
@@ -502,14 +502,14 @@ impl World {
         self.room_at = Some(self.host.borrow().now);
         self.host.borrow_mut().fork_failures = 0;
         if self.has_services() {
-            finale::check(self)?;
-            self.insist(finale::deleted)?;
-            self.live_for(finale::HOUR)?;
-            finale::check_claims(self)?;
-            self.insist(finale::unclaimed)?;
+            quiescence::check(self)?;
+            self.insist(quiescence::deleted)?;
+            self.live_for(quiescence::HOUR)?;
+            quiescence::check_claims(self)?;
+            self.insist(quiescence::unclaimed)?;
         }
-        self.insist(finale::unscheduled)?;
-        self.live_for(6 * finale::HOUR)?;
+        self.insist(quiescence::unscheduled)?;
+        self.live_for(6 * quiescence::HOUR)?;
         let Some(daemon) = &self.daemon else {
             return Err(self.broken("the daemon never came back"));
         };

@@ -8,7 +8,7 @@ mod server;
 
 use cronlet_api::settings::Settings;
 use cronlet_engine::Event;
-use cronlet_plan::order::{News, Report};
+use cronlet_plan::order::{ContainerEvent, Report};
 use serde_json::{Value, json};
 use server::Server;
 
@@ -126,8 +126,8 @@ fn a_deletion_is_a_new_generation_and_waits_for_what_runs() {
     assert_eq!(delete(&waits, ""), [2, 7]);
     let state = &server.get(&waits).json()["status"]["containerStatuses"][0]["state"];
     assert_eq!(state["terminated"]["reason"], "ContainerStatusUnknown");
-    let (container, attempt, news) = (String::new(), 0, News::Cleaned);
-    server.happens(Event::Report(Report { pod_uid, container, attempt, news }));
+    let (container, attempt, event) = (String::new(), 0, ContainerEvent::Cleaned);
+    server.happens(Event::Report(Report { pod_uid, container, attempt, event }));
     // What only ends may be committed with what is asked for next.
     pod("next", json!([]));
     assert_eq!(server.get(&waits).code, 404);

@@ -6,7 +6,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{Clock, SystemClock};
 use cronlet_engine::store::{FileDisk, Store};
 use cronlet_engine::{Engine, Event};
-use cronlet_server::{Ask, Gate, Health, Metrics, PatchLocks, Usage};
+use cronlet_server::{Backend, Command, Health, Metrics, PatchLocks, Usage};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -27,7 +27,7 @@ pub struct Server {
 
 /// What the engine's thread is told.
 enum Told {
-    Ask(Ask),
+    Command(Command),
     Event(Event, std::sync::mpsc::Sender<()>),
 }
 
@@ -47,7 +47,7 @@ impl Server {
         let engine = Engine::new(store, Settings::default(), Seed::new(7), Vec::new());
         let engine = engine.expect("a fresh engine");
         let (asks, mut asked) = mpsc::channel(16);
-        let gate = Arc::new(Gate {
+        let gate = Arc::new(Backend {
             reader: engine.reader(),
             asks,
             pods_folder: folder.path().join("pods"),
@@ -59,10 +59,10 @@ impl Server {
         });
         let (tell, told) = std::sync::mpsc::channel();
         let pass_on = tell.clone();
-        std::thread::spawn(move || pump(engine, &told));
+        std::thread::spawn(move || run(engine, &told));
         std::thread::spawn(move || {
             while let Some(ask) = asked.blocking_recv() {
-                if pass_on.send(Told::Ask(ask)).is_err() {
+                if pass_on.send(Told::Command(ask)).is_err() {
                     return;
                 }
             }
@@ -169,7 +169,7 @@ impl Lines {
 }
 
 /// The daemon's part: hands events and requests to the engine, and its answers back.
-fn pump(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
+fn run(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
     // News may wait for a later commit: here that comes at once.
     let mut turn = |event| {
         let mut effects = engine.handle(vec![event], SystemClock.now()).expect("the disk works");
@@ -186,15 +186,15 @@ fn pump(mut engine: Engine, told: &std::sync::mpsc::Receiver<Told>) {
                 turn(event);
                 done.send(()).expect("the test waits");
             }
-            Told::Ask(Ask::Change { request, reply }) => {
+            Told::Command(Command::Change { request, reply }) => {
                 id += 1;
                 let mut replies = turn(Event::Request { id, request }).replies;
                 let (_, answer) = replies.pop().expect("each request is answered");
                 // A client may have gone meanwhile.
                 let _ = reply.send(answer);
             }
-            Told::Ask(Ask::LargeRead) => {}
-            Told::Ask(Ask::Reload { reply, .. } | Ask::Dump { reply }) => {
+            Told::Command(Command::LargeRead) => {}
+            Told::Command(Command::Reload { reply, .. } | Command::Dump { reply }) => {
                 let _ = reply.send(Ok(serde_json::json!({ "files": 0 })));
             }
         }

@@ -3,7 +3,7 @@
 use crate::world::{World, key, name_of};
 use cronlet_api::deployment::annotations::{REVISION, REVISION_HISTORY};
 use cronlet_api::kind::{Kind, Object};
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -56,10 +56,10 @@ fn step(world: &mut World) -> bool {
     let mut any = false;
     for pod in world.pods() {
         let name = name_of(&pod).to_owned();
-        if standing::is_going(&pod) {
+        if availability::is_going(&pod) {
             world.gone(&key(Kind::Pod, &name));
             any = true;
-        } else if !standing::is_ready(&pod) {
+        } else if !availability::is_ready(&pod) {
             world.set_pod(&name, "Running", true);
             any = true;
         }
@@ -196,11 +196,11 @@ fn old_sets_are_kept_as_many_as_the_limit_says() {
     edit(&mut world, |object| object["spec"]["revisionHistoryLimit"] = json!(0));
     assert_eq!(world.sets().len(), 1);
     set_image(&mut world, "x:5");
-    let new = world.pods().into_iter().find(|pod| !standing::is_ready(pod)).expect("a new pod");
+    let new = world.pods().into_iter().find(|pod| !availability::is_ready(pod)).expect("a new pod");
     world.set_pod(name_of(&new), "Running", true);
     world.settle();
     assert_eq!(world.sets().len(), 1, "the old one goes before its pod");
-    assert!(world.pods().iter().any(|pod| standing::is_going(pod)));
+    assert!(world.pods().iter().any(|pod| availability::is_going(pod)));
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn a_broken_version_does_not_hold_up_its_repair() {
     let mut world = rolled_out(4, strategy(json!(1), json!(1)));
     set_image(&mut world, "x:broken");
     // None of its pods becomes ready.
-    for pod in world.pods().iter().filter(|pod| standing::is_going(pod)) {
+    for pod in world.pods().iter().filter(|pod| availability::is_going(pod)) {
         world.gone(&key(Kind::Pod, name_of(pod)));
     }
     world.settle();
@@ -406,7 +406,7 @@ fn what_cannot_be_made_is_told() {
 #[test]
 fn nothing_moves_when_the_service_stops() {
     let mut world = rolled_out(2, strategy(json!(0), json!(2)));
-    world.quiet = true;
+    world.stopping = true;
     set_image(&mut world, "x:2");
     assert_eq!(sizes(&world), "x:1=2");
     assert_eq!(world.pods().len(), 2);
@@ -423,7 +423,7 @@ fn the_only_pod_goes_first_where_the_new_one_needs_its_host_port() {
     finish(&mut world);
     world.told();
     set_image(&mut world, "x:2");
-    let going = world.pods().iter().filter(|pod| standing::is_going(pod)).count();
+    let going = world.pods().iter().filter(|pod| availability::is_going(pod)).count();
     assert_eq!((world.pods().len(), going), (2, 1), "the new pod is made, and the old one goes");
     let told = world.told();
     assert!(told.iter().any(|one| one.starts_with("PortInUse: pod web-")), "{told:?}");

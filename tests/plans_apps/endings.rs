@@ -3,7 +3,7 @@
 
 use crate::world::{World, key, name_of};
 use cronlet_api::kind::Kind;
-use cronlet_plan::kubelet::standing::{has_ended, is_going};
+use cronlet_plan::kubelet::availability::{has_ended, is_going};
 use serde_json::json;
 
 const SETS: &[Kind] = &[Kind::DaemonSet, Kind::ReplicaSet, Kind::StatefulSet];

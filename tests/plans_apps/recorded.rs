@@ -214,7 +214,7 @@ impl<'a> Replay<'a> {
         } else if is_ready && recorded["metadata"]["deletionTimestamp"].is_null() {
             if self.ready.insert(name, ours).is_none() {
                 let unready = |pod: &&&std::sync::Arc<k8s_openapi::api::core::v1::Pod>| {
-                    !is_going(pod) && !cronlet_plan::kubelet::standing::is_ready(pod)
+                    !is_going(pod) && !cronlet_plan::kubelet::availability::is_ready(pod)
                 };
                 let pod = pods.iter().find(unready).expect("one is not ready yet");
                 self.world.set_pod(name_of(pod), "Running", true);

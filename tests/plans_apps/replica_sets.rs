@@ -2,7 +2,7 @@
 
 use crate::world::{World, key, name_of};
 use cronlet_api::kind::{Kind, Object};
-use cronlet_plan::kubelet::standing::DELETION_COST;
+use cronlet_plan::kubelet::availability::DELETION_COST;
 use serde_json::{Value, json};
 
 fn set(replicas: i32) -> Value {
@@ -151,7 +151,7 @@ fn a_set_that_goes_takes_no_one_in() {
 #[test]
 fn nothing_starts_when_the_service_stops() {
     let mut world = World::new(1);
-    world.quiet = true;
+    world.stopping = true;
     world.add(set(2));
     world.settle();
     assert_eq!(world.pods().len(), 0);

@@ -6,7 +6,7 @@ use crate::world::{World, key, name_of};
 use cronlet_api::kind::Kind;
 use cronlet_api::seed::Seed;
 use cronlet_plan::controllers::deployment::bounds::Bounds;
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ impl Rollout {
 
     fn pods(&self) -> Vec<Arc<Pod>> {
         let mut pods = self.world.pods();
-        pods.retain(|pod| standing::is_active(pod));
+        pods.retain(|pod| availability::is_active(pod));
         pods
     }
 
@@ -91,7 +91,7 @@ impl Rollout {
         let spec = self.world.deployment("web").spec.clone().expect("a spec");
         let wait = i64::from(spec.min_ready_seconds.unwrap_or(0));
         let is_available = |pod: &&Arc<Pod>| {
-            let since = standing::ready_since(pod);
+            let since = availability::ready_since(pod);
             since.is_some_and(|since| self.world.now.duration_since(since).as_secs() >= wait)
         };
         self.pods().iter().filter(is_available).count() as i32
@@ -118,7 +118,7 @@ impl Rollout {
                 .world
                 .pods()
                 .iter()
-                .filter(|pod| !standing::has_ended(pod))
+                .filter(|pod| !availability::has_ended(pod))
                 .map(|pod| version(pod))
                 .collect();
             assert!(versions.len() <= 1, "old and new pods at once: {versions:?}");
@@ -190,9 +190,9 @@ impl Rollout {
     }
 
     fn pod_goes_on(&mut self, pod: &Pod) {
-        if standing::is_going(pod) {
+        if availability::is_going(pod) {
             self.world.gone(&key(Kind::Pod, name_of(pod)));
-        } else if !standing::has_ended(pod) {
+        } else if !availability::has_ended(pod) {
             self.world.set_pod(name_of(pod), "Running", version(pod) != BROKEN);
         }
     }

@@ -9,7 +9,7 @@ use cronlet_plan::controllers::controller::{adopters, is_orphan};
 use cronlet_plan::dispatch;
 use cronlet_plan::kubelet::ports::Ports;
 use cronlet_plan::order::{Order, PodObserved};
-use cronlet_plan::plan::{Action, Note, Others, Plan, Severity, View};
+use cronlet_plan::plan::{Action, EventDraft, Lookup, Plan, Severity, View};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -21,7 +21,7 @@ pub struct World {
     pub objects: BTreeMap<Key, Object>,
     pub now: Timestamp,
     pub seed: Seed,
-    pub quiet: bool,
+    pub stopping: bool,
     pub settings: Settings,
     dirty: BTreeSet<Key>,
     wakes: BTreeMap<Key, Timestamp>,
@@ -33,7 +33,7 @@ pub struct World {
 
 struct Map<'a>(&'a BTreeMap<Key, Object>);
 
-impl Others for Map<'_> {
+impl Lookup for Map<'_> {
     fn get(&self, key: &Key) -> Option<Object> {
         self.0.get(key).cloned()
     }
@@ -68,7 +68,7 @@ impl World {
             objects: BTreeMap::new(),
             now: "2026-11-23T11:07:15Z".parse().expect("an instant"),
             seed: Seed::new(seed),
-            quiet: false,
+            stopping: false,
             settings: Settings::default(),
             dirty: BTreeSet::new(),
             wakes: BTreeMap::new(),
@@ -163,8 +163,8 @@ impl World {
             steps: &steps,
             settings: &self.settings,
             owned: &owned,
-            others: &others,
-            quiet: self.quiet,
+            lookup: &others,
+            stopping: self.stopping,
         };
         dispatch::plan(object, &PodObserved::default(), &view)
     }
@@ -206,7 +206,7 @@ impl World {
                 self.put(object);
             }
             Action::Delete(key) => self.delete(&key),
-            Action::Event(Note { severity, reason, message, .. }) => {
+            Action::Event(EventDraft { severity, reason, message, .. }) => {
                 let warning = if severity == Severity::Warning { "Warning " } else { "" };
                 let text = format!("{warning}{reason}: {message}");
                 self.events.push((planned.kind(), planned.name().to_owned(), text));
@@ -287,7 +287,7 @@ impl World {
         };
         let pod_mut = Arc::make_mut(&mut pod);
         pod_mut.spec.get_or_insert_default().node_name = Some("localhost".into());
-        let was_ready = cronlet_plan::kubelet::standing::is_ready(pod_mut);
+        let was_ready = cronlet_plan::kubelet::availability::is_ready(pod_mut);
         let status = pod_mut.status.get_or_insert_default();
         if was_ready != is_ready
             || status.conditions.is_none()

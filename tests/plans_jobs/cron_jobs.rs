@@ -1093,7 +1093,7 @@ fn no_run_starts_when_the_service_stops() {
         &[cron_job(json!({}))],
         r#"
           > cronjob c:
-        quiet
+        stopping
         wait due
           > after 58s
     "#,

@@ -998,7 +998,7 @@ fn nothing_starts_when_the_service_stops() {
         r#"
            > SuccessfulCreate: Created pod: #1
            > job j: active=1 start=+0s
-         quiet
+         stopping
          exit #1 0
            > job j: succeeded=1 start=+0s
         "#,

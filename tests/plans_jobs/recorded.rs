@@ -8,7 +8,7 @@ use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::settings::Settings;
 use cronlet_api::time::{ClockSteps, SignedDuration, Timestamp};
 use cronlet_plan::controllers::{cron_job, job};
-use cronlet_plan::plan::{Action, Others, View};
+use cronlet_plan::plan::{Action, Lookup, View};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ struct Replay<'a> {
 
 struct Nothing;
 
-impl Others for Nothing {
+impl Lookup for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
@@ -189,8 +189,8 @@ impl<'a> Replay<'a> {
                 steps: &steps,
                 settings: &settings,
                 owned: &owned,
-                others: &Nothing,
-                quiet: false,
+                lookup: &Nothing,
+                stopping: false,
             };
             let plan = match &owner {
                 Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, &view),

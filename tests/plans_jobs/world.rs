@@ -8,7 +8,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{ClockStep, ClockSteps, Down, SignedDuration, Timestamp};
 use cronlet_plan::controllers::controller::{adopts, is_orphan};
 use cronlet_plan::controllers::{cron_job, job};
-use cronlet_plan::plan::{Action, Note, Others, Plan, Severity, View};
+use cronlet_plan::plan::{Action, EventDraft, Lookup, Plan, Severity, View};
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ pub struct World {
     start: Timestamp,
     settings: Settings,
     steps: ClockSteps,
-    quiet: bool,
+    stopping: bool,
     seed: Seed,
     dirty: BTreeSet<Key>,
     wakes: BTreeMap<Key, Timestamp>,
@@ -78,7 +78,7 @@ pub struct World {
 
 struct Map<'a>(&'a BTreeMap<Key, Object>);
 
-impl Others for Map<'_> {
+impl Lookup for Map<'_> {
     fn get(&self, key: &Key) -> Option<Object> {
         self.0.get(key).cloned()
     }
@@ -100,7 +100,7 @@ impl World {
             start,
             settings: Settings::default(),
             steps: ClockSteps::default(),
-            quiet: false,
+            stopping: false,
             seed: Seed::new(1),
             dirty: BTreeSet::new(),
             wakes: BTreeMap::new(),
@@ -189,8 +189,8 @@ impl World {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &others,
-            quiet: self.quiet,
+            lookup: &others,
+            stopping: self.stopping,
         };
         match object {
             Object::CronJob(cron_job) => cron_job::plan::plan(cron_job, &view),
@@ -243,7 +243,7 @@ impl World {
                 self.tell(&format!("delete {} after its pods", key.name));
                 self.delete(&key);
             }
-            Action::Event(Note { severity, reason, message, .. }) => {
+            Action::Event(EventDraft { severity, reason, message, .. }) => {
                 let warning = if severity == Severity::Warning { "Warning " } else { "" };
                 self.tell(&format!("{warning}{reason}: {message}"));
             }
@@ -354,7 +354,7 @@ impl World {
                 self.settings.loaded_at = Some(self.now);
                 self.dirty.extend(self.objects.keys().cloned());
             }
-            ["quiet"] => self.quiet = true,
+            ["stopping"] => self.stopping = true,
             ["wait", time] => self.wait(time),
             ["step", by] => self.step(by, true),
             ["step", by, "unseen"] => self.step(by, false),
@@ -375,8 +375,8 @@ impl World {
             steps: &self.steps,
             settings: &self.settings,
             owned: &owned,
-            others: &others,
-            quiet: self.quiet,
+            lookup: &others,
+            stopping: self.stopping,
         };
         match cron_job::plan::trigger(&cron_job, &view, force) {
             Ok((_, actions)) => actions.into_iter().for_each(|action| self.carry_out(action)),

@@ -4,7 +4,7 @@ use cronlet_api::time::Timestamp;
 use cronlet_node::probes::ProbeThread;
 use cronlet_node::probes::exec::{Exec, Run};
 use cronlet_plan::kubelet::probe::{Probe, ProbeKind, Probed};
-use cronlet_plan::order::{Address, Handler, News, Report};
+use cronlet_plan::order::{Address, ContainerEvent, Handler, Report};
 use cronlet_plan::prober::Prober;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -59,7 +59,7 @@ fn ten_thousand_probes_a_second() {
     while passed.len() < PODS {
         let report = reports.recv_timeout(LONG).expect("every probe passes");
         let probed = Probed { kind: ProbeKind::Readiness, verdict: Some(true), told: None };
-        assert_eq!(report.news, News::Probed(probed), "pod {}", report.pod_uid);
+        assert_eq!(report.event, ContainerEvent::Probed(probed), "pod {}", report.pod_uid);
         assert!(passed.insert(report.pod_uid), "told once");
     }
     // The prober's own, beside those of tests that run meanwhile.

@@ -1,7 +1,9 @@
 //! Lifecycle hooks: after the start, before the stop, within the grace.
 
 use crate::world::{World, alive, sh, until};
-use cronlet_plan::order::{Address, Hook, HookState, HttpGet, Launch, Mount, MountSource, News};
+use cronlet_plan::order::{
+    Address, ContainerEvent, Hook, HookState, HttpGet, Launch, Mount, MountSource,
+};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
@@ -11,8 +13,8 @@ fn exec(script: &str) -> Option<Hook> {
 }
 
 fn post_start(world: &mut World, launch: &Launch) -> Result<(), String> {
-    world.wait(launch, |news| match news {
-        News::PostStart(end) => Some(end.clone()),
+    world.wait(launch, |event| match event {
+        ContainerEvent::PostStart(end) => Some(end.clone()),
         _ => None,
     })
 }
@@ -34,8 +36,8 @@ fn after_the_start_in_the_container() {
     let mut launch = Launch { post_start: hook, user: Some(1234), ..launch };
     launch.env.push(("WORD".into(), "hello".into()));
     world.start(&launch);
-    let state = world.wait(&launch, |news| match news {
-        News::Started { post_start, .. } => Some(post_start.clone()),
+    let state = world.wait(&launch, |event| match event {
+        ContainerEvent::Started { post_start, .. } => Some(post_start.clone()),
         _ => None,
     });
     assert_eq!(state, HookState::Running);
@@ -132,8 +134,8 @@ fn before_the_stop_and_within_the_grace() {
     assert_eq!(world.output(&launch), "term\n");
 
     let (launch, exit) = run(&mut world, exec("exit 4"), 60);
-    let said = world.wait(&launch, |news| match news {
-        News::PreStopFailed(why) => Some(why.clone()),
+    let said = world.wait(&launch, |event| match event {
+        ContainerEvent::PreStopFailed(why) => Some(why.clone()),
         _ => None,
     });
     assert_eq!((said.as_str(), exit.code), ("command '/bin/sh -c exit 4' exited with 4: ", 0));

@@ -1,7 +1,7 @@
 //! Limits: what the container may use, what its shim uses, and what is left of both.
 
 use crate::world::{World, alive, kill, sh, until};
-use cronlet_plan::order::{Launch, News, ResourceLimits};
+use cronlet_plan::order::{ContainerEvent, Launch, ResourceLimits};
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -37,8 +37,8 @@ fn a_pod_is_held_to_its_limit() {
     [&first, &second].into_iter().for_each(|launch| world.start(launch));
     let mut reason = None;
     until(|| {
-        reason = world.seen().iter().find_map(|report| match &report.news {
-            News::Exited(exit) => Some(exit.reason.clone()),
+        reason = world.seen().iter().find_map(|report| match &report.event {
+            ContainerEvent::Exited(exit) => Some(exit.reason.clone()),
             _ => None,
         });
         reason.is_some()

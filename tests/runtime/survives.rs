@@ -2,7 +2,7 @@
 //! refuses.
 
 use crate::world::{World, alive, kill, sh, until};
-use cronlet_plan::order::{ContainerState, Launch, News};
+use cronlet_plan::order::{ContainerEvent, ContainerState, Launch};
 
 #[test]
 fn a_container_outlives_the_daemon() {
@@ -156,7 +156,8 @@ fn two_hundred_pods_at_once() {
     for (n, launch) in launches.iter().enumerate() {
         assert_eq!(world.exited(launch).code, i32::try_from(n % 7).expect("small"));
     }
-    let starts = world.seen().iter().filter(|r| matches!(r.news, News::Started { .. })).count();
+    let starts =
+        world.seen().iter().filter(|r| matches!(r.event, ContainerEvent::Started { .. })).count();
     assert_eq!(starts, 200);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::volumes::{mount, with};
 use crate::world::World;
-use cronlet_plan::order::{Launch, Mount, MountSource, News};
+use cronlet_plan::order::{ContainerEvent, Launch, Mount, MountSource};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs;
 use std::os::unix::fs::{chown, lchown, symlink};
@@ -83,9 +83,9 @@ fn a_folder_that_becomes_a_symlink_leads_nowhere() {
         let pods: Vec<Launch> = pods.collect();
         pods.iter().for_each(|pod| world.start(pod));
         let ended = pods.iter().map(|pod| {
-            world.wait(pod, |news| match news {
-                News::Exited(_) => Some(1),
-                News::Failed { .. } => Some(0),
+            world.wait(pod, |event| match event {
+                ContainerEvent::Exited(_) => Some(1),
+                ContainerEvent::Failed { .. } => Some(0),
                 _ => None,
             })
         });

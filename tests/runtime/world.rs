@@ -5,7 +5,7 @@ use cronlet_api::time::Timestamp;
 use cronlet_node::probes::exec::{Exec, Run};
 use cronlet_node::runtimes::process::{Options, ProcessRuntime, log_files};
 use cronlet_plan::order::{
-    Confinement, Exit, Launch, News, Order, PodObserved, Report, ResourceLimits,
+    Confinement, ContainerEvent, Exit, Launch, Order, PodObserved, Report, ResourceLimits,
 };
 use cronlet_plan::runtime::Runtime;
 use std::collections::HashMap;
@@ -82,13 +82,13 @@ impl World {
 
     /// Waits for the first report of this attempt, seen or to come, that `wanted` makes something
     /// of.
-    pub fn wait<T>(&mut self, launch: &Launch, wanted: impl Fn(&News) -> Option<T>) -> T {
+    pub fn wait<T>(&mut self, launch: &Launch, wanted: impl Fn(&ContainerEvent) -> Option<T>) -> T {
         let deadline = Instant::now() + LONG;
         let pick = |report: &Report| {
             let of_it = report.pod_uid == launch.pod_uid
                 && (report.container == launch.container && report.attempt == launch.attempt
-                    || report.news == News::Cleaned);
-            if of_it { wanted(&report.news) } else { None }
+                    || report.event == ContainerEvent::Cleaned);
+            if of_it { wanted(&report.event) } else { None }
         };
         if let Some(found) = self.seen.iter().find_map(pick) {
             return found;
@@ -107,35 +107,41 @@ impl World {
     }
 
     pub fn started(&mut self, launch: &Launch) -> u32 {
-        self.wait(launch, |news| match news {
-            News::Started { pid, .. } => Some(*pid),
-            News::Failed { reason, message, .. } => panic!("not started: {reason}: {message}"),
-            News::Exited(exit) => panic!("ended before it was seen to start: {exit:?}"),
+        self.wait(launch, |event| match event {
+            ContainerEvent::Started { pid, .. } => Some(*pid),
+            ContainerEvent::Failed { reason, message, .. } => {
+                panic!("not started: {reason}: {message}")
+            }
+            ContainerEvent::Exited(exit) => panic!("ended before it was seen to start: {exit:?}"),
             _ => None,
         })
     }
 
     pub fn exited(&mut self, launch: &Launch) -> Exit {
-        self.wait(launch, |news| match news {
-            News::Exited(exit) => Some(exit.clone()),
-            News::Failed { reason, message, .. } => panic!("not started: {reason}: {message}"),
+        self.wait(launch, |event| match event {
+            ContainerEvent::Exited(exit) => Some(exit.clone()),
+            ContainerEvent::Failed { reason, message, .. } => {
+                panic!("not started: {reason}: {message}")
+            }
             _ => None,
         })
     }
 
     pub fn failed(&mut self, launch: &Launch) -> (String, String) {
-        self.wait(launch, |news| match news {
-            News::Failed { reason, message, .. } => Some((reason.clone(), message.clone())),
-            News::Exited(exit) => panic!("ran: {exit:?}"),
+        self.wait(launch, |event| match event {
+            ContainerEvent::Failed { reason, message, .. } => {
+                Some((reason.clone(), message.clone()))
+            }
+            ContainerEvent::Exited(exit) => panic!("ran: {exit:?}"),
             _ => None,
         })
     }
 
     /// Its pid, or why it was not started.
     pub fn begun(&mut self, launch: &Launch) -> Result<u32, String> {
-        self.wait(launch, |news| match news {
-            News::Started { pid, .. } => Some(Ok(*pid)),
-            News::Failed { message, .. } => Some(Err(message.clone())),
+        self.wait(launch, |event| match event {
+            ContainerEvent::Started { pid, .. } => Some(Ok(*pid)),
+            ContainerEvent::Failed { message, .. } => Some(Err(message.clone())),
             _ => None,
         })
     }
@@ -159,7 +165,7 @@ impl World {
 
     pub fn clean(&mut self, launch: &Launch) {
         self.order(Order::Clean { pod_uid: launch.pod_uid.clone() });
-        self.wait(launch, |news| (*news == News::Cleaned).then_some(()));
+        self.wait(launch, |event| (*event == ContainerEvent::Cleaned).then_some(()));
         assert!(!self.folder(launch).exists(), "a cleaned pod has no folder");
     }
 
@@ -222,7 +228,7 @@ impl Drop for World {
         let mut left = uids.len();
         while left > 0
             && self.reports.recv_timeout(LONG).is_ok_and(|r| {
-                left -= usize::from(r.news == News::Cleaned);
+                left -= usize::from(r.event == ContainerEvent::Cleaned);
                 true
             })
         {}

@@ -1,6 +1,6 @@
 //! What the API server makes of a DaemonSet before it checks it.
 
-use crate::pod::zero::omit_zeros;
+use crate::omitempty::omit_zeros;
 use crate::template;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -2,7 +2,7 @@
 
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::text;
+use crate::omitempty::text;
 use k8s_openapi::api::core::v1::Event;
 
 const WORD_LENGTH_MAX: usize = 128;

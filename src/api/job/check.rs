@@ -4,7 +4,7 @@ use super::defaults::{CONTROLLER_UID, JOB_NAME, LEGACY_CONTROLLER_UID, LEGACY_JO
 use super::{conditions, policies};
 use crate::check::{Causes, Path};
 use crate::meta::{immutable, nonnegative};
-use crate::pod::zero::{items, items_mut};
+use crate::omitempty::{items, items_mut};
 use crate::{names, pod, selector};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
 use k8s_openapi::api::core::v1::{Affinity, Container, PodTemplateSpec};

@@ -1,6 +1,6 @@
 //! What the API server makes of a Node before it checks it.
 
-use crate::pod::zero::omit_zeros;
+use crate::omitempty::omit_zeros;
 use k8s_openapi::api::core::v1::Node;
 
 /// Empty is absent.

@@ -3,11 +3,11 @@
 use crate::check::{Causes, Path};
 use crate::meta::immutable;
 use crate::names;
+use crate::omitempty::text;
 use crate::pod::check::{
     OneOf, check_access_modes, check_class, check_host_path, check_nfs, check_node_selector,
     required, supported,
 };
-use crate::pod::zero::text;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{
     PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus, VolumeNodeAffinity,

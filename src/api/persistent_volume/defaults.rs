@@ -1,7 +1,7 @@
 //! Defaults that the API server gives a PersistentVolume before it checks it.
 
+use crate::omitempty::omit_zeros;
 use crate::pod::defaults::round;
-use crate::pod::zero::omit_zeros;
 use k8s_openapi::api::core::v1::{ObjectReference, PersistentVolume, PersistentVolumeStatus};
 
 /// Holds a volume that is deleted until no claim is bound to it.

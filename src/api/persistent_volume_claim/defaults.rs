@@ -1,7 +1,7 @@
 //! What the API server makes of a PersistentVolumeClaim before it checks it.
 
+use crate::omitempty::omit_zeros;
 use crate::pod;
-use crate::pod::zero::omit_zeros;
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,
     TypedLocalObjectReference, TypedObjectReference,

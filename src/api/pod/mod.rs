@@ -8,13 +8,11 @@ pub mod defaults;
 
 pub mod check;
 
-pub mod no_effect;
+pub mod unsupported;
 
 pub mod columns;
 
-pub mod totals;
-
-pub mod zero;
+pub mod resources;
 
 /// `state.waiting.reason` of a container whose port another pod's program has.
 pub const PORT_IN_USE: &str = "PortInUse";

@@ -1,6 +1,6 @@
 //! What the API server makes of a ReplicaSet before it checks it.
 
-use crate::pod::zero::omit_zeros;
+use crate::omitempty::omit_zeros;
 use crate::template;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 

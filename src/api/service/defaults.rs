@@ -1,7 +1,7 @@
 //! What the API server makes of a Service before it checks it.
 
 use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, is_of, needs_node_ports};
-use crate::pod::zero::{default_to, omit_zeros};
+use crate::omitempty::{default_to, omit_zeros};
 use k8s_openapi::api::core::v1::{
     ClientIPConfig, LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus,
     SessionAffinityConfig,

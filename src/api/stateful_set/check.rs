@@ -2,7 +2,7 @@
 
 use crate::check::{Causes, Path};
 use crate::meta::nonnegative;
-use crate::pod::zero::items;
+use crate::omitempty::items;
 use crate::{names, pod, template};
 use k8s_openapi::api::apps::v1::{
     RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy,

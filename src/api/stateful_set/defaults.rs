@@ -1,6 +1,6 @@
 //! What the API server makes of a StatefulSet before it checks it.
 
-use crate::pod::zero::omit_zeros;
+use crate::omitempty::omit_zeros;
 use crate::{meta, persistent_volume_claim, template};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
 

@@ -5,7 +5,7 @@ use super::related;
 use cronlet_api::columns::human_duration;
 use cronlet_api::kind::Object;
 use cronlet_api::node::columns::roles;
-use cronlet_api::pod::totals::{self, Amounts, limits, requests};
+use cronlet_api::pod::resources::{self, Amounts, limits, requests};
 use cronlet_api::quantity::Quantity;
 use cronlet_api::time::{Clock, SystemClock};
 use k8s_openapi::api::core::v1::{Node, NodeStatus, NodeSystemInfo, Pod, Taint};
@@ -85,7 +85,7 @@ fn describe_system(page: &mut Page, info: &NodeSystemInfo) {
 
 /// The pods that have not ended, and what they ask for together (`describeNodeResource`).
 fn describe_pods(page: &mut Page, status: &NodeStatus, pods: &[Object]) {
-    let room = totals::amounts(status.allocatable.as_ref().or(status.capacity.as_ref()));
+    let room = resources::amounts(status.allocatable.as_ref().or(status.capacity.as_ref()));
     let has_ended = |pod: &&Pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         matches!(phase, Some("Succeeded" | "Failed"))
@@ -100,8 +100,8 @@ fn describe_pods(page: &mut Page, status: &NodeStatus, pods: &[Object]) {
     let (mut all_requests, mut all_limits) = (Amounts::new(), Amounts::new());
     for pod in pods {
         let Some(spec) = &pod.spec else { continue };
-        let wants = totals::of_pod(spec, requests);
-        let may = totals::of_pod(spec, limits);
+        let wants = resources::of_pod(spec, requests);
+        let may = resources::of_pod(spec, limits);
         let created = pod.metadata.creation_timestamp.as_ref();
         let age = created.map_or_else(
             || "<unknown>".to_owned(),
@@ -112,8 +112,8 @@ fn describe_pods(page: &mut Page, status: &NodeStatus, pods: &[Object]) {
         let shares = [(&wants, "cpu"), (&may, "cpu"), (&wants, "memory"), (&may, "memory")];
         let shares = shares.map(|(amounts, of)| share(amounts, of, &room)).join("\t");
         page.line(1, format_args!("{namespace}\t{name}\t\t{shares}\t{age}"));
-        totals::add(&mut all_requests, wants);
-        totals::add(&mut all_limits, may);
+        resources::add(&mut all_requests, wants);
+        resources::add(&mut all_limits, may);
     }
     page.line(0, "Allocated resources:");
     page.line(1, "(Total limits may be over 100 percent, i.e., overcommitted.)");

@@ -289,7 +289,7 @@ fn heed(
     }
     let Some(folder) = &watched.folder else { return false };
     let path = folder.join(name);
-    let is_manifest = super::folder::is_manifest(&path) && !name.as_bytes().starts_with(b".");
+    let is_manifest = super::manifests::is_manifest(&path) && !name.as_bytes().starts_with(b".");
     if is_manifest && !what.contains(ReadFlags::ISDIR) {
         writing.heed(&path, what, now);
     }

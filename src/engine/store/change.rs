@@ -1,10 +1,10 @@
 //! What one commit changes: numbered, written out for the disk, kept a while for those who watch.
 
+use super::encoded::{Difference, Packed, difference};
 use super::index::Index;
-use super::packed::{Likeness, Packed, likeness};
 use super::{Staged, owner_uids};
 use cronlet_api::kind::{Key, Kind, Object};
-use cronlet_plan::events::Noted;
+use cronlet_plan::events::EventRecord;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,13 @@ pub enum ChangeVerb {
 /// One committed change, for those who watch.
 #[derive(Clone)]
 pub struct Change {
-    changed: Changed,
+    changed: ChangeRecord,
     /// The object, where it is still as this change left it.
     now: Option<Object>,
 }
 
 impl Change {
-    pub(super) fn new(changed: Changed, now: Option<Object>) -> Change {
+    pub(super) fn new(changed: ChangeRecord, now: Option<Object>) -> Change {
         Change { changed, now }
     }
 
@@ -37,7 +37,7 @@ impl Change {
 
     /// The object as it is after the change, or as it last was.
     pub fn object(&self) -> Object {
-        let Changed { version, verb, key, trace, .. } = &self.changed;
+        let ChangeRecord { version, verb, key, trace, .. } = &self.changed;
         let mut object = self.now.clone().unwrap_or_else(|| trace.object(key.kind));
         if *verb == ChangeVerb::Deleted {
             object.meta_mut().resource_version = Some(version.to_string());
@@ -57,14 +57,14 @@ impl Change {
 #[derive(Clone)]
 pub(super) enum Trace {
     Json { version: u64, packed: Packed },
-    Note { version: u64, noted: Arc<Noted> },
+    EventDraft { version: u64, noted: Arc<EventRecord> },
 }
 
 impl Trace {
     pub(super) fn object(&self, kind: Kind) -> Object {
         match self {
             Trace::Json { version, packed } => packed.object(kind, *version),
-            Trace::Note { version, noted } => {
+            Trace::EventDraft { version, noted } => {
                 let mut event = noted.event();
                 event.metadata.resource_version = Some(version.to_string());
                 event.into()
@@ -75,7 +75,7 @@ impl Trace {
 
 /// A change as the store remembers it.
 #[derive(Clone)]
-pub(super) struct Changed {
+pub(super) struct ChangeRecord {
     pub version: u64,
     pub verb: ChangeVerb,
     pub key: Key,
@@ -85,7 +85,7 @@ pub(super) struct Changed {
 }
 
 /// A change that is about to be made.
-pub(super) struct Coming {
+pub(super) struct PendingChange {
     pub version: u64,
     pub verb: ChangeVerb,
     pub key: Key,
@@ -99,7 +99,7 @@ pub(super) struct Coming {
 /// An object, or an Event that is not made yet: as it shall be, or as it last was.
 pub(super) enum Body {
     Object(Object),
-    Note(Arc<Noted>),
+    EventDraft(Arc<EventRecord>),
 }
 
 /// An object as it is before a change.
@@ -109,16 +109,16 @@ pub(super) struct Before {
     packed: Option<Packed>,
 }
 
-impl Coming {
-    fn new(verb: ChangeVerb, key: Key, body: Body, before: Option<Before>) -> Coming {
-        Coming { version: 0, verb, key, body, before, packed: None }
+impl PendingChange {
+    fn new(verb: ChangeVerb, key: Key, body: Body, before: Option<Before>) -> PendingChange {
+        PendingChange { version: 0, verb, key, body, before, packed: None }
     }
 
     /// Events that say that all went well are not worth their writes: a restart of the daemon
     /// forgets them. Warnings and the run history are kept.
     pub(super) fn is_durable(&self) -> bool {
         match &self.body {
-            Body::Note(noted) => noted.is_warning(),
+            Body::EventDraft(noted) => noted.is_warning(),
             Body::Object(Object::Event(event)) => event.type_.as_deref() != Some("Normal"),
             Body::Object(_) => true,
         }
@@ -127,7 +127,7 @@ impl Coming {
     pub(super) fn owner_uids(&self) -> impl Iterator<Item = &str> {
         let object = match &self.body {
             Body::Object(object) => Some(object),
-            Body::Note(_) => None,
+            Body::EventDraft(_) => None,
         };
         object.into_iter().flat_map(owner_uids)
     }
@@ -143,10 +143,10 @@ impl Coming {
                 object.meta_mut().resource_version = Some(version.to_string());
                 Some(packed)
             }
-            Body::Note(noted) if noted.is_warning() => {
+            Body::EventDraft(noted) if noted.is_warning() => {
                 Some(Packed::new(&noted.event().into(), None, buffer))
             }
-            Body::Note(_) => None,
+            Body::EventDraft(_) => None,
         }
     }
 }
@@ -154,7 +154,7 @@ impl Coming {
 /// The changes of one commit.
 #[derive(Default)]
 pub(super) struct Changes {
-    pub list: Vec<Coming>,
+    pub list: Vec<PendingChange>,
     /// The version after the last of them.
     pub version: u64,
 }
@@ -171,14 +171,14 @@ impl Changes {
                 (Some(object), Some(old)) if object.uid() != old.uid() => {
                     // Another one of the name, made as soon as this one went: whoever waits for
                     // its end hears of it.
-                    list.push(Coming::new(Deleted, key.clone(), Body::Object(old), None));
+                    list.push(PendingChange::new(Deleted, key.clone(), Body::Object(old), None));
                     (Added, object)
                 }
                 (Some(object), Some(old)) => {
-                    let packed = match likeness(&object, &old) {
-                        Likeness::Equal => continue,
-                        Likeness::ButStatus => index.packed(&key),
-                        Likeness::Unlike => None,
+                    let packed = match difference(&object, &old) {
+                        Difference::Equal => continue,
+                        Difference::ButStatus => index.packed(&key),
+                        Difference::Unlike => None,
                     };
                     before = Some(Before { object: old, packed: packed.cloned() });
                     (Modified, object)
@@ -186,7 +186,7 @@ impl Changes {
                 (None, Some(old)) => (Deleted, old),
                 (None, None) => continue,
             };
-            list.push(Coming::new(verb, key, Body::Object(object), before));
+            list.push(PendingChange::new(verb, key, Body::Object(object), before));
         }
         let notes = std::mem::take(&mut staged.notes).into_iter();
         let notes = notes.filter_map(|(number, staged)| {
@@ -196,7 +196,7 @@ impl Changes {
                 (None, Some(old)) => (Deleted, old.clone()),
                 (None, None) => return None,
             };
-            Some(Coming::new(verb, noted.key(), Body::Note(noted), None))
+            Some(PendingChange::new(verb, noted.key(), Body::EventDraft(noted), None))
         });
         list.extend(notes);
         Changes { list, version: index.version() }

@@ -3,12 +3,12 @@
 //! Ten thousand idle CronJobs as Rust structures would take 60 MB: what nobody touched lately is
 //! kept as JSON.
 
-use super::change::{Body, Change, ChangeVerb, Changed, Changes, Coming, Trace};
+use super::change::{Body, Change, ChangeRecord, ChangeVerb, Changes, PendingChange, Trace};
+use super::encoded::Packed;
 use super::journal::Kept;
 use super::owner_uids;
-use super::packed::Packed;
 use cronlet_api::kind::{Key, Kind, Map, Object};
-use cronlet_plan::events::Noted;
+use cronlet_plan::events::EventRecord;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ struct Entry {
 #[derive(Default)]
 pub(super) struct Index {
     /// One for each kind; asked by key, and sorted when someone lists.
-    shelves: Vec<Map<Key, Entry>>,
-    notes: Map<u64, (u64, Arc<Noted>)>,
+    by_kind: Vec<Map<Key, Entry>>,
+    notes: Map<u64, (u64, Arc<EventRecord>)>,
     owners: Map<Box<str>, BTreeSet<Key>>,
     version: u64,
     /// Versions at or below are no longer in `recent`.
     forgotten: u64,
-    recent: VecDeque<Changed>,
+    recent: VecDeque<ChangeRecord>,
     /// Those that are ready to use, in the order in which they were written or used, among others
     /// that were and are no more.
     hot: VecDeque<(Key, u64)>,
@@ -45,8 +45,8 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn load(loaded: Vec<(Key, Kept)>, version: u64) -> Index {
-        let shelves = Kind::ALL.iter().map(|_| Map::default()).collect();
-        let mut index = Index { version, forgotten: version, shelves, ..Index::default() };
+        let by_kind = Kind::ALL.iter().map(|_| Map::default()).collect();
+        let mut index = Index { version, forgotten: version, by_kind, ..Index::default() };
         for (key, Kept { version, owners, packed }) in loaded {
             for owner in owners.split_whitespace() {
                 index.owners.entry(owner.into()).or_default().insert(key.clone());
@@ -61,11 +61,11 @@ impl Index {
     }
 
     fn shelf(&self, kind: Kind) -> &Map<Key, Entry> {
-        &self.shelves[kind as usize]
+        &self.by_kind[kind as usize]
     }
 
     fn shelf_mut(&mut self, kind: Kind) -> &mut Map<Key, Entry> {
-        &mut self.shelves[kind as usize]
+        &mut self.by_kind[kind as usize]
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<Object> {
@@ -90,7 +90,7 @@ impl Index {
 
     /// The object, and makes it ready to use again.
     pub(super) fn warm(&mut self, key: &Key) -> Option<Object> {
-        let entry = self.shelves[key.kind as usize].get_mut(key)?;
+        let entry = self.by_kind[key.kind as usize].get_mut(key)?;
         if entry.live.is_none() {
             self.hot.push_back((key.clone(), entry.version));
             self.live_len += 1;
@@ -103,17 +103,17 @@ impl Index {
     /// The number of the note whose Event has this key.
     pub(super) fn note_number(&self, key: &Key) -> Option<u64> {
         let number = Some(key).filter(|key| key.kind == Kind::Event);
-        let number = Noted::number_in(&number?.name)?;
+        let number = EventRecord::number_in(&number?.name)?;
         self.note(number).filter(|noted| noted.key() == *key).map(|_| number)
     }
 
-    pub(super) fn note(&self, number: u64) -> Option<&Arc<Noted>> {
+    pub(super) fn note(&self, number: u64) -> Option<&Arc<EventRecord>> {
         self.notes.get(&number).map(|(_, noted)| noted)
     }
 
     fn trace_of_note(&self, number: u64) -> Option<Trace> {
         let (version, noted) = self.notes.get(&number)?;
-        Some(Trace::Note { version: *version, noted: noted.clone() })
+        Some(Trace::EventDraft { version: *version, noted: noted.clone() })
     }
 
     pub(super) fn notes_len(&self) -> usize {
@@ -159,7 +159,7 @@ impl Index {
         self.version = changes.version;
         for change in changes.list {
             let changed = match &change.body {
-                Body::Note(noted) => self.apply_note(&change, noted),
+                Body::EventDraft(noted) => self.apply_note(&change, noted),
                 Body::Object(object) => self.apply_object(&change, object),
             };
             self.recent.push_back(changed);
@@ -167,9 +167,9 @@ impl Index {
         self.forget_old();
     }
 
-    fn apply_note(&mut self, change: &Coming, noted: &Arc<Noted>) -> Changed {
+    fn apply_note(&mut self, change: &PendingChange, noted: &Arc<EventRecord>) -> ChangeRecord {
         let before = self.trace_of_note(noted.number);
-        let trace = Trace::Note { version: change.version, noted: noted.clone() };
+        let trace = Trace::EventDraft { version: change.version, noted: noted.clone() };
         match change.verb {
             ChangeVerb::Deleted => drop(self.notes.remove(&noted.number)),
             _ => drop(self.notes.insert(noted.number, (change.version, noted.clone()))),
@@ -177,7 +177,7 @@ impl Index {
         change.done(trace, before)
     }
 
-    fn apply_object(&mut self, change: &Coming, object: &Object) -> Changed {
+    fn apply_object(&mut self, change: &PendingChange, object: &Object) -> ChangeRecord {
         let (key, version) = (&change.key, change.version);
         let of_note = self.note_number(key).and_then(|number| {
             let before = self.trace_of_note(number);
@@ -254,7 +254,7 @@ impl Index {
             return None;
         }
         let from = self.recent.partition_point(|change| change.version <= version);
-        let wanted = |change: &&Changed| {
+        let wanted = |change: &&ChangeRecord| {
             change.key.kind == kind && namespace.is_none_or(|n| *change.key.namespace == *n)
         };
         let changes = self.recent.range(from..).filter(wanted);
@@ -262,15 +262,21 @@ impl Index {
     }
 
     /// The object, if it is ready to use and still as the change left it.
-    fn still(&self, change: &Changed) -> Option<Object> {
+    fn still(&self, change: &ChangeRecord) -> Option<Object> {
         let entry = self.shelf(change.key.kind).get(&change.key)?;
         entry.live.clone().filter(|_| entry.version == change.version)
     }
 }
 
-impl Coming {
-    fn done(&self, trace: Trace, before: Option<Trace>) -> Changed {
-        Changed { version: self.version, verb: self.verb, key: self.key.clone(), trace, before }
+impl PendingChange {
+    fn done(&self, trace: Trace, before: Option<Trace>) -> ChangeRecord {
+        ChangeRecord {
+            version: self.version,
+            verb: self.verb,
+            key: self.key.clone(),
+            trace,
+            before,
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! A commit appends what it changes as one row. Most of what a run was is soon otherwise, or gone:
 //! when the journal is folded, only what is still so is written to the tables, each in its place.
 
-use super::change::{ChangeVerb, Changes, Coming};
-use super::packed::Packed;
+use super::change::{ChangeVerb, Changes, PendingChange};
+use super::encoded::Packed;
 use super::tables::to_json;
 use super::{RunKey, Staged};
 use cronlet_api::kind::{Key, Map};
@@ -118,7 +118,7 @@ impl Journal {
         self.runs.extend(entry.runs);
     }
 
-    fn knows_head(&self, change: &Coming) -> bool {
+    fn knows_head(&self, change: &PendingChange) -> bool {
         let known = self.head(&change.key);
         let now = change.packed.as_ref().map(|packed| &packed.head);
         known.zip(now).is_some_and(|(known, now)| Arc::ptr_eq(&known, now))

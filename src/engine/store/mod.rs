@@ -8,7 +8,7 @@
 use cronlet_api::kind::{Key, Kind, Map, Object};
 use cronlet_api::run::Run;
 use cronlet_plan::controllers::controller;
-use cronlet_plan::events::Noted;
+use cronlet_plan::events::EventRecord;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ mod index;
 
 mod journal;
 
-mod packed;
+mod encoded;
 
 mod reader;
 
@@ -40,7 +40,7 @@ pub use crate::store::change::{Change, ChangeVerb};
 pub use crate::store::disk::{Disk, DiskError, Fault, FileDisk, JOURNAL_BYTES_MAX, builder};
 pub use crate::store::format::FORMAT;
 pub use crate::store::reader::{Gone, Reader};
-pub use crate::store::tables::{Said, SourceRecord};
+pub use crate::store::tables::{ManifestHashes, SourceRecord};
 
 use crate::store::change::Changes;
 use crate::store::in_order::InOrder;
@@ -62,7 +62,7 @@ struct Staged {
     /// `None`: to be removed.
     objects: InOrder<Key, Option<Object>>,
     /// Events that are notes, by their number. `None`: to be removed.
-    notes: InOrder<u64, Option<Arc<Noted>>>,
+    notes: InOrder<u64, Option<Arc<EventRecord>>>,
     /// Are there Events among the objects?
     has_events: bool,
     /// Those of `objects` that were staged with an owner, by its uid: a Job may have 10,000 pods,
@@ -121,13 +121,13 @@ impl Store {
     /// True if the object was put or removed since the last commit.
     pub fn is_staged(&self, key: &Key) -> bool {
         let number = Some(key).filter(|key| key.kind == Kind::Event);
-        let number = number.and_then(|key| Noted::number_in(&key.name));
+        let number = number.and_then(|key| EventRecord::number_in(&key.name));
         self.staged.objects.get(key).is_some()
             || number.is_some_and(|number| self.staged.notes.get(&number).is_some())
     }
 
     fn get_event(&self, key: &Key) -> Option<Object> {
-        let number = Noted::number_in(&key.name);
+        let number = EventRecord::number_in(&key.name);
         match number.and_then(|number| self.staged.notes.get(&number)) {
             Some(Some(noted)) if noted.key() == *key => Some(noted.event().into()),
             Some(None) if self.published.index().note_number(key).is_some() => None,
@@ -198,18 +198,19 @@ impl Store {
     }
 
     /// What was said under this number, as it will be after the next commit.
-    pub fn note(&self, number: u64) -> Option<Arc<Noted>> {
+    pub fn note(&self, number: u64) -> Option<Arc<EventRecord>> {
         let noted = match self.staged.notes.get(&number) {
             Some(staged) => staged.clone(),
             None => self.published.index().note(number).cloned(),
         };
-        let is_object =
-            |noted: &Noted| self.staged.objects.get(&noted.key()).is_some_and(Option::is_some);
+        let is_object = |noted: &EventRecord| {
+            self.staged.objects.get(&noted.key()).is_some_and(Option::is_some)
+        };
         noted.filter(|noted| !self.staged.has_events || !is_object(noted))
     }
 
     /// Stages an Event that is a note.
-    pub fn put_note(&mut self, noted: Noted) {
+    pub fn put_note(&mut self, noted: EventRecord) {
         self.staged.notes.insert(noted.number, Some(Arc::new(noted)));
     }
 

@@ -2,8 +2,8 @@
 
 use super::change::Changes;
 use super::disk::{Disk, DiskError};
+use super::encoded::Packed;
 use super::journal::{Entry, Journal, Kept, Pending, Row};
-use super::packed::Packed;
 use super::{RunKey, Staged, format};
 use cronlet_api::kind::{Key, Kind};
 use cronlet_api::run::Run;
@@ -50,15 +50,15 @@ pub struct SourceRecord {
     pub keys: Vec<Key>,
     /// Hashes of the objects of `keys`, in their order.
     #[serde(default)]
-    pub said: Vec<Said>,
+    pub said: Vec<ManifestHashes>,
     /// Objects that it had, and that no file has now: they are deleted unless one has them again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leaving: Vec<(Key, Said)>,
+    pub leaving: Vec<(Key, ManifestHashes)>,
 }
 
 /// Hashes of what a manifest says of an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Said {
+pub struct ManifestHashes {
     pub whole: u64,
     /// Hash of a Job's spec; 0 for other kinds.
     pub spec: u64,
@@ -66,8 +66,8 @@ pub struct Said {
 
 impl SourceRecord {
     /// The objects that it has or had, each with what was last said of it.
-    pub fn all(&self) -> impl Iterator<Item = (&Key, Said)> {
-        let said = self.said.iter().copied().chain(std::iter::repeat(Said::default()));
+    pub fn all(&self) -> impl Iterator<Item = (&Key, ManifestHashes)> {
+        let said = self.said.iter().copied().chain(std::iter::repeat(ManifestHashes::default()));
         let leaving = self.leaving.iter().map(|(key, said)| (key, *said));
         self.keys.iter().zip(said).chain(leaving)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   engine --Order::Probe--> Prober (a thread) --connections--> containers
-//!          <-News::Probed--       '---exec---> runtime
+//!          <-ContainerEvent::Probed--       '---exec---> runtime
 //! ```
 //! What to ask and what the answers mean is the pod's plan's; here is how to ask, how often, and
 //! when answers add up to a verdict.

@@ -5,8 +5,8 @@ use super::owner::Owner;
 use super::{Answer, ask};
 use cronlet_api::seed::Seed;
 use cronlet_api::time::Timestamp;
-use cronlet_plan::kubelet::probe::{Probe, ProbeKind, Probed, Told};
-use cronlet_plan::order::{News, Report};
+use cronlet_plan::kubelet::probe::{Probe, ProbeKind, ProbeTrouble, Probed};
+use cronlet_plan::order::{ContainerEvent, Report};
 use cronlet_plan::prober::Prober;
 use cronlet_plan::prober::pace::Pace;
 use cronlet_plan::prober::threshold::Threshold;
@@ -188,9 +188,9 @@ impl Watched {
         let verdict = if counts { self.threshold.note(passed) } else { None };
         let told = match answer {
             Answer::Passed => None,
-            Answer::Warned(why) => Some(Told::Warned(cut(why))),
-            Answer::Failed(why) => Some(Told::Failed(cut(why))),
-            Answer::Errored(why) => Some(Told::Errored(cut(why))),
+            Answer::Warned(why) => Some(ProbeTrouble::Warned(cut(why))),
+            Answer::Failed(why) => Some(ProbeTrouble::Failed(cut(why))),
+            Answer::Errored(why) => Some(ProbeTrouble::Errored(cut(why))),
         };
         let told = told.filter(|_| verdict.is_some() || self.telling.may(Instant::now()));
         if verdict.is_none() && told.is_none() {
@@ -200,7 +200,7 @@ impl Watched {
             pod_uid: self.pod_uid.clone(),
             container: self.probe.container.clone(),
             attempt: self.probe.attempt,
-            news: News::Probed(Probed { kind: self.probe.kind, verdict, told }),
+            event: ContainerEvent::Probed(Probed { kind: self.probe.kind, verdict, told }),
         });
     }
 }

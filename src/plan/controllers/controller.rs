@@ -125,7 +125,7 @@ impl Controller<'_> {
             plan.push(Action::Put(self.released(object)));
         }
         let namespace = self.meta.namespace.as_deref().unwrap_or_default();
-        for orphan in view.others.orphans(kind, namespace) {
+        for orphan in view.lookup.orphans(kind, namespace) {
             if wanted(&orphan) && self.adopts(&orphan) {
                 let adopted = self.adopted(orphan);
                 plan.push(Action::Put(adopted.clone()));
@@ -256,7 +256,7 @@ pub fn free_name(owner: &ObjectMeta, base: &str, nth: u64, view: &View) -> Strin
     loop {
         let name = format!("{base}{}", seed.suffix());
         let namespace = owner.namespace.as_deref().unwrap_or_default();
-        if view.others.get(&Key::new(Kind::Pod, namespace, &name)).is_none() {
+        if view.lookup.get(&Key::new(Kind::Pod, namespace, &name)).is_none() {
             return name;
         }
     }

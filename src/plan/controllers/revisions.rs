@@ -112,7 +112,7 @@ impl Revisions {
             let hash = hash::of(template, collisions);
             let name = format!("{base}-{hash}");
             let key = Key::new(Kind::ControllerRevision, namespace, &name);
-            if view.others.get(&key).is_none() || self.collisions >= COLLISIONS_MAX {
+            if view.lookup.get(&key).is_none() || self.collisions >= COLLISIONS_MAX {
                 break (hash, name);
             }
             // Another template has this hash, or someone else this name.

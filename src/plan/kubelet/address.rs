@@ -3,7 +3,7 @@
 //! Pods share the host's network, and all of 127/8 leads to the host itself without anybody's
 //! leave. So every pod has an address of its own there: programs that listen on it do not collide.
 
-use super::standing::has_ended;
+use super::availability::has_ended;
 use crate::scheduler::queue::is_bound;
 use cronlet_api::settings::Settings;
 use k8s_openapi::api::core::v1::{Pod, PodIP};

@@ -1,6 +1,6 @@
 //! A pod's conditions, with the kubelet's reasons and messages, in its order.
 
-use super::crew::{Crew, Role};
+use super::containers::{Containers, Role};
 use super::phase::Phase;
 use cronlet_api::time::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
@@ -34,11 +34,11 @@ pub struct Phases {
     pub next: Phase,
 }
 
-/// All conditions of a bound pod. `statuses` stand in the order of `crew.members`; `now` is in
-/// whole seconds.
+/// All conditions of a bound pod. `statuses` stand in the order of `containers.members`; `now` is
+/// in whole seconds.
 pub fn conditions(
     pod: &Pod,
-    crew: &Crew,
+    containers: &Containers,
     statuses: &[ContainerStatus],
     phases: Phases,
     now: Timestamp,
@@ -48,12 +48,12 @@ pub fn conditions(
     let mut all: Vec<PodCondition> =
         old.iter().filter(|condition| !OWN.contains(&&*condition.type_)).cloned().collect();
     let phase = phases.next;
-    let containers = containers_ready(crew, statuses, phase);
+    let all_ready = containers_ready(containers, statuses, phase);
     let findings = [
         ready_to_start(statuses, phases.now),
-        initialized(crew, statuses, phase),
-        ready(pod, &all, &containers, phase),
-        containers,
+        initialized(containers, statuses, phase),
+        ready(pod, &all, &all_ready, phase),
+        all_ready,
         Finding::yes(),
     ];
     for (type_, finding) in OWN.into_iter().zip(findings) {
@@ -107,29 +107,33 @@ fn ready_to_start(statuses: &[ContainerStatus], phase: Phase) -> Finding {
     Finding { status: begun && !phase.is_terminal(), ..Finding::yes() }
 }
 
-fn initialized(crew: &Crew, statuses: &[ContainerStatus], phase: Phase) -> Finding {
+fn initialized(containers: &Containers, statuses: &[ContainerStatus], phase: Phase) -> Finding {
     if phase == Phase::Succeeded {
         return Finding { reason: "PodCompleted", ..Finding::yes() };
     }
-    let pairs = crew.members.iter().zip(statuses);
+    let pairs = containers.members.iter().zip(statuses);
     let incomplete = pairs.filter(|(member, status)| match member.role {
         Role::Init => !status.ready,
         Role::Sidecar => status.started != Some(true),
         Role::Main => false,
     });
     let names: Vec<&str> = incomplete.map(|(_, status)| status.name.as_str()).collect();
-    if names.is_empty() || crew.mains_begun() {
+    if names.is_empty() || containers.mains_begun() {
         return Finding::yes();
     }
     let message = format!("containers with incomplete status: [{}]", names.join(" "));
     Finding::no("ContainersNotInitialized", message)
 }
 
-fn containers_ready(crew: &Crew, statuses: &[ContainerStatus], phase: Phase) -> Finding {
+fn containers_ready(
+    containers: &Containers,
+    statuses: &[ContainerStatus],
+    phase: Phase,
+) -> Finding {
     if let Some(finding) = over(phase) {
         return finding;
     }
-    let pairs = crew.members.iter().zip(statuses);
+    let pairs = containers.members.iter().zip(statuses);
     let unready = pairs.filter(|(member, status)| member.role != Role::Init && !status.ready);
     let names: Vec<&str> = unready.map(|(_, status)| status.name.as_str()).collect();
     if names.is_empty() {

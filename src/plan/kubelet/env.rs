@@ -1,8 +1,8 @@
 //! A container's environment: the host's basics, the image's, `envFrom`, `env`, with references
 //! resolved and `$(VAR)` expanded, as the kubelet does it.
 
+use super::downward_api;
 use super::expand::expand;
-use super::fields;
 use super::launch::{Problem, Sources};
 use k8s_openapi::api::core::v1::{
     ConfigMapKeySelector, Container, EnvFromSource, EnvVarSource, SecretKeySelector,
@@ -134,11 +134,11 @@ fn value(
     sources: &Sources,
 ) -> Result<Option<String>, Problem> {
     if let Some(selector) = &from.field_ref {
-        return fields::field(sources.pod, sources.view.settings, selector).map(Some);
+        return downward_api::field(sources.pod, sources.view.settings, selector).map(Some);
     }
     if let Some(selector) = &from.resource_field_ref {
         let settings = sources.view.settings;
-        return fields::resource(sources.spec, container, settings, selector).map(Some);
+        return downward_api::resource(sources.spec, container, settings, selector).map(Some);
     }
     if let Some(selector) = &from.config_map_key_ref {
         return config_map_key(selector, sources);

@@ -1,14 +1,14 @@
 //! A pod's events, in the kubelet's words. Each goes with the one change that it tells of, so that
 //! none is told twice.
 
-use super::crew::{Crew, Member, Role};
+use super::containers::{ContainerView, Containers, Role};
 use super::launch::Problem;
 use super::lifecycle::{Ending, Failed, Steps, Stop, Why};
-use super::probe::{ProbeKind, Probed, Told};
+use super::probe::{ProbeKind, ProbeTrouble, Probed};
 use super::restart;
 use super::status::{self, Problems};
-use crate::order::{News, PodObserved, Report};
-use crate::plan::{Note, Plan, Severity, View};
+use crate::order::{ContainerEvent, PodObserved, Report};
+use crate::plan::{EventDraft, Plan, Severity, View};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
 /// A new status, and what it waits for.
@@ -18,10 +18,10 @@ pub struct Shown<'a> {
 }
 
 /// What the change to a new status tells of.
-pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut Plan) {
+pub fn of_change(containers: &Containers, new: &Shown, ending: bool, view: &View, plan: &mut Plan) {
     let all = new.status.init_container_statuses.iter().flatten();
     let statuses = all.chain(new.status.container_statuses.iter().flatten());
-    for (member, status) in crew.members.iter().zip(statuses) {
+    for (member, status) in containers.members.iter().zip(statuses) {
         let told = |plan: &mut Plan, severity, reason, message: String| {
             plan.event_at(&member.field_path(), severity, reason, message);
         };
@@ -37,8 +37,8 @@ pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut
             );
             told(plan, Severity::Warning, "LeftInBackground", message);
         }
-        if !ending && backs_off(crew, member, status, view) {
-            let (name, pod) = (&member.container.name, status::full_name(crew.pod));
+        if !ending && backs_off(containers, member, status, view) {
+            let (name, pod) = (&member.container.name, status::full_name(containers.pod));
             let message = format!("Back-off restarting failed container {name} in pod {pod}");
             told(plan, Severity::Warning, "BackOff", message);
         }
@@ -63,7 +63,7 @@ pub fn of_change(crew: &Crew, new: &Shown, ending: bool, view: &View, plan: &mut
 }
 
 /// How the start of a container went.
-fn of_start(member: &Member, plan: &mut Plan) {
+fn of_start(member: &ContainerView, plan: &mut Plan) {
     let at = member.field_path();
     match member.start_failure() {
         Some(("RunContainerError", message)) => {
@@ -87,22 +87,27 @@ fn of_start(member: &Member, plan: &mut Plan) {
 
 /// Does the change come of a look at a container that waits for its restart? The look that ends the
 /// wait is none.
-fn backs_off(crew: &Crew, member: &Member, status: &ContainerStatus, view: &View) -> bool {
+fn backs_off(
+    containers: &Containers,
+    member: &ContainerView,
+    status: &ContainerStatus,
+    view: &View,
+) -> bool {
     let Some(exit) = member.exit() else { return false };
     let is_change = member.shown.is_none_or(|shown| shown.state != status.state);
     let waits = view.elapsed(exit.finished_at) < restart::wait(member);
-    is_change && waits && crew.restarts(member)
+    is_change && waits && containers.restarts(member)
 }
 
 /// Does the status show an attempt that ran which it did not show before?
-fn is_new_container(member: &Member, status: &ContainerStatus) -> bool {
+fn is_new_container(member: &ContainerView, status: &ContainerStatus) -> bool {
     let before = member.shown.and_then(|shown| shown.container_id.as_deref());
     let id = status.container_id.as_deref();
     id.is_some() && id != before
 }
 
 /// The processes that an attempt left in the background, where the status shows its end first.
-fn left_behind(member: &Member, status: &ContainerStatus) -> Option<u32> {
+fn left_behind(member: &ContainerView, status: &ContainerStatus) -> Option<u32> {
     let exit = member.exit().filter(|exit| exit.left > 0)?;
     let shows = |status: &ContainerStatus| {
         let states = [&status.state, &status.last_state].into_iter().flatten();
@@ -113,7 +118,7 @@ fn left_behind(member: &Member, status: &ContainerStatus) -> Option<u32> {
 }
 
 /// The reason why a container waits, where the status did not show it with the same message before.
-fn new_waiting_reason<'s>(member: &Member, status: &'s ContainerStatus) -> Option<&'s str> {
+fn new_waiting_reason<'s>(member: &ContainerView, status: &'s ContainerStatus) -> Option<&'s str> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     let before = member.shown.and_then(|shown| shown.state.as_ref()?.waiting.as_ref());
     (before != Some(waiting)).then_some(waiting.reason.as_deref()).flatten()
@@ -124,19 +129,19 @@ fn waiting_message(status: &ContainerStatus) -> Option<&str> {
 }
 
 /// What is told when containers are asked to stop.
-pub fn of_steps(crew: &Crew, steps: &Steps, ending: Option<&Ending>, plan: &mut Plan) {
+pub fn of_steps(containers: &Containers, steps: &Steps, ending: Option<&Ending>, plan: &mut Plan) {
     let late = ending.is_some_and(|ending| ending.why == Why::Deadline);
-    if late && crew.members.iter().all(|member| member.stopping.is_none()) {
+    if late && containers.members.iter().all(|member| member.stopping.is_none()) {
         plan.event(Severity::Normal, "DeadlineExceeded", status::DEADLINE_MESSAGE);
     }
     for stop in steps.stops.iter().filter(|stop| stop.member.stopping.is_none()) {
-        if let Some(message) = stop_message(crew, stop) {
+        if let Some(message) = stop_message(containers, stop) {
             plan.event_at(&stop.member.field_path(), Severity::Normal, "Killing", message);
         }
     }
 }
 
-fn stop_message(crew: &Crew, stop: &Stop) -> Option<String> {
+fn stop_message(containers: &Containers, stop: &Stop) -> Option<String> {
     let (container, name) = (stop.member.container, &stop.member.container.name);
     let kind = match stop.failed {
         None => return Some(format!("Stopping container {name}")),
@@ -147,13 +152,13 @@ fn stop_message(crew: &Crew, stop: &Stop) -> Option<String> {
     if stop.member.role == Role::Sidecar {
         return Some(format!("Init container {name} failed {kind} probe"));
     }
-    let again = restart::after_kill(container, crew.spec);
+    let again = restart::after_kill(container, containers.spec);
     let more = if again { ", will be restarted" } else { "" };
     Some(format!("Container {name} failed {kind} probe{more}"))
 }
 
 /// Names that are no names of environment variables.
-pub fn of_warnings(member: &Member, warnings: Vec<String>, plan: &mut Plan) {
+pub fn of_warnings(member: &ContainerView, warnings: Vec<String>, plan: &mut Plan) {
     for warning in warnings {
         let reason = "InvalidEnvironmentVariableNames";
         plan.event_at(&member.field_path(), Severity::Warning, reason, warning);
@@ -162,27 +167,32 @@ pub fn of_warnings(member: &Member, warnings: Vec<String>, plan: &mut Plan) {
 
 /// May a report tell of something that leaves no trace in a status?
 pub fn may_be_of_report(report: &Report) -> bool {
-    matches!(report.news, News::PreStopFailed(_) | News::Probed(_) | News::NotRefreshed { .. })
+    matches!(
+        report.event,
+        ContainerEvent::PreStopFailed(_)
+            | ContainerEvent::Probed(_)
+            | ContainerEvent::NotRefreshed { .. }
+    )
 }
 
 /// What a report tells of that leaves no trace in a status.
-pub fn of_report(pod: &Pod, observed: &PodObserved, report: &Report) -> Option<Note> {
-    if let News::NotRefreshed { volume, message, .. } = &report.news {
+pub fn of_report(pod: &Pod, observed: &PodObserved, report: &Report) -> Option<EventDraft> {
+    if let ContainerEvent::NotRefreshed { volume, message, .. } = &report.event {
         let problem = Problem::mount(volume, message);
         let (reason, message) = (problem.event, problem.message);
         let field_path = String::new();
-        return Some(Note { severity: Severity::Warning, reason, message, field_path });
+        return Some(EventDraft { severity: Severity::Warning, reason, message, field_path });
     }
-    let (reason, message) = match &report.news {
-        News::PreStopFailed(_) => ("FailedPreStopHook", "PreStopHook failed".to_owned()),
-        // What is said of a container that has ended meanwhile is no news.
-        News::Probed(probed) if observed.is_running(report) => probed_words(probed)?,
+    let (reason, message) = match &report.event {
+        ContainerEvent::PreStopFailed(_) => ("FailedPreStopHook", "PreStopHook failed".to_owned()),
+        // A report about a container that has ended since changes nothing.
+        ContainerEvent::Probed(probed) if observed.is_running(report) => probed_words(probed)?,
         _ => return None,
     };
     let init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
     let is_init = init.into_iter().any(|container| container.name == report.container);
     let field = if is_init { "initContainers" } else { "containers" };
-    Some(Note {
+    Some(EventDraft {
         severity: Severity::Warning,
         reason,
         message,
@@ -194,9 +204,11 @@ fn probed_words(probed: &Probed) -> Option<(&'static str, String)> {
     let kind: ProbeKind = probed.kind;
     let told = probed.told.as_ref()?;
     Some(match told {
-        Told::Failed(why) => ("Unhealthy", format!("{} probe failed: {why}", kind.name())),
-        Told::Warned(why) => ("ProbeWarning", format!("{} probe warning: {why}", kind.name())),
-        Told::Errored(why) => {
+        ProbeTrouble::Failed(why) => ("Unhealthy", format!("{} probe failed: {why}", kind.name())),
+        ProbeTrouble::Warned(why) => {
+            ("ProbeWarning", format!("{} probe warning: {why}", kind.name()))
+        }
+        ProbeTrouble::Errored(why) => {
             let kind = kind.name();
             ("Unhealthy", format!("{kind} probe errored and resulted in unknown state: {why}"))
         }

@@ -59,7 +59,7 @@ impl Sources<'_> {
     }
 
     fn object(&self, kind: Kind, name: &str) -> Option<Object> {
-        self.view.others.get(&Key::new(kind, self.namespace(), name))
+        self.view.lookup.get(&Key::new(kind, self.namespace(), name))
     }
 
     /// `None` where it is optional and not there.

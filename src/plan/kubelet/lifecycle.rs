@@ -1,6 +1,6 @@
 //! The order in which a pod's containers start and stop.
 
-use super::crew::{Crew, Member, Role, State};
+use super::containers::{ContainerView, Containers, Role, State};
 use super::probe::{self, ProbeKind};
 use super::{ports, restart};
 use crate::order::HookState;
@@ -36,8 +36,13 @@ pub struct Ending {
 
 impl Ending {
     /// `started` is the pod's `status.startTime`.
-    pub fn of(pod: &Pod, crew: &Crew, started: Timestamp, view: &View) -> Option<Ending> {
-        let grace_seconds = grace_seconds(crew.spec);
+    pub fn of(
+        pod: &Pod,
+        containers: &Containers,
+        started: Timestamp,
+        view: &View,
+    ) -> Option<Ending> {
+        let grace_seconds = grace_seconds(containers.spec);
         if let Some(at) = &pod.metadata.deletion_timestamp {
             let grace_seconds =
                 pod.metadata.deletion_grace_period_seconds.unwrap_or(grace_seconds).max(0);
@@ -45,13 +50,14 @@ impl Ending {
             let begun = at.0.checked_sub(grace).unwrap_or(Timestamp::MIN);
             return Some(Ending { why: Why::Deleted, begun, grace_seconds });
         }
-        let natural = natural(crew);
+        let natural = natural(containers);
         if let Some((_, ended)) = natural
-            && deadline(crew.spec, started, view).is_none_or(|deadline| ended < deadline)
+            && deadline(containers.spec, started, view).is_none_or(|deadline| ended < deadline)
         {
             return natural.map(|(why, begun)| Ending { why, begun, grace_seconds });
         }
-        let begun = deadline(crew.spec, started, view).filter(|deadline| *deadline <= view.now)?;
+        let begun =
+            deadline(containers.spec, started, view).filter(|deadline| *deadline <= view.now)?;
         Some(Ending { why: Why::Deadline, begun, grace_seconds })
     }
 
@@ -67,12 +73,13 @@ fn grace_seconds(spec: &PodSpec) -> i64 {
 }
 
 /// The end that the containers came to by themselves, and when.
-fn natural(crew: &Crew) -> Option<(Why, Timestamp)> {
-    if let Some(exit) = crew.failed_init() {
+fn natural(containers: &Containers) -> Option<(Why, Timestamp)> {
+    if let Some(exit) = containers.failed_init() {
         return Some((Why::InitFailed, exit.finished_at));
     }
-    let last = crew.mains().filter_map(Member::exit).map(|exit| exit.finished_at).max()?;
-    crew.mains_done().then_some((Why::Done, last))
+    let last =
+        containers.mains().filter_map(ContainerView::exit).map(|exit| exit.finished_at).max()?;
+    containers.mains_done().then_some((Why::Done, last))
 }
 
 /// When `activeDeadlineSeconds` are over, on the wall clock.
@@ -85,7 +92,7 @@ pub fn deadline(spec: &PodSpec, started: Timestamp, view: &View) -> Option<Times
 #[derive(Debug, Default)]
 pub struct Steps<'c, 'a> {
     /// Members and the attempt to start.
-    pub starts: Vec<(&'c Member<'a>, u32)>,
+    pub starts: Vec<(&'c ContainerView<'a>, u32)>,
     pub stops: Vec<Stop<'c, 'a>>,
     pub wakes: Vec<Timestamp>,
 }
@@ -93,7 +100,7 @@ pub struct Steps<'c, 'a> {
 /// A member to stop.
 #[derive(Debug)]
 pub struct Stop<'c, 'a> {
-    pub member: &'c Member<'a>,
+    pub member: &'c ContainerView<'a>,
     pub grace_seconds: i64,
     /// What it failed, if that is why.
     pub failed: Option<Failed>,
@@ -107,16 +114,16 @@ pub enum Failed {
 }
 
 /// What to start in a pod that goes on.
-pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
+pub fn going_on<'c, 'a>(containers: &'c Containers<'a>, view: &View) -> Steps<'c, 'a> {
     let mut steps = Steps::default();
-    if view.quiet {
+    if view.stopping {
         return steps;
     }
-    crew.members.iter().for_each(|member| steps.kill_failed(member, crew.spec));
-    let begun = crew.mains_begun();
+    containers.members.iter().for_each(|member| steps.kill_failed(member, containers.spec));
+    let begun = containers.mains_begun();
     let mut ordered_later = begun;
-    let mut openers: Vec<(&Member, bool)> = Vec::new();
-    for member in crew.openers().rev() {
+    let mut openers: Vec<(&ContainerView, bool)> = Vec::new();
+    for member in containers.openers().rev() {
         openers.push((member, ordered_later));
         ordered_later |= !matches!(member.state, State::New);
     }
@@ -126,28 +133,33 @@ pub fn going_on<'c, 'a>(crew: &'c Crew<'a>, view: &View) -> Steps<'c, 'a> {
             Role::Init if begun => continue,
             Role::Init if member.completed() => continue,
             Role::Sidecar if member.has_started() => continue,
-            _ => steps.advance(member, crew.pod, view),
+            _ => steps.advance(member, containers.pod, view),
         }
         // A sidecar that restarts holds up nothing that came after it before.
         if !(later && member.role == Role::Sidecar && member.has_begun()) {
             return steps;
         }
     }
-    for main in crew.mains().filter(|main| main.exit().is_none() || crew.restarts(main)) {
-        steps.advance(main, crew.pod, view);
+    for main in containers.mains().filter(|main| main.exit().is_none() || containers.restarts(main))
+    {
+        steps.advance(main, containers.pod, view);
     }
     steps
 }
 
 /// What to stop in a pod that ends: mains first, then the others one by one from the last.
-pub fn ending<'c, 'a>(crew: &'c Crew<'a>, ending: &Ending, view: &View) -> Steps<'c, 'a> {
+pub fn ending<'c, 'a>(
+    containers: &'c Containers<'a>,
+    ending: &Ending,
+    view: &View,
+) -> Steps<'c, 'a> {
     let mut steps = Steps::default();
     let at_once = ending.grace_seconds == 0;
-    let mains: Vec<&Member> = crew.mains().filter(|main| main.is_active()).collect();
+    let mains: Vec<&ContainerView> = containers.mains().filter(|main| main.is_active()).collect();
     for main in &mains {
         steps.stop(main, ending, view);
     }
-    for member in crew.openers().rev().filter(|member| member.is_active()) {
+    for member in containers.openers().rev().filter(|member| member.is_active()) {
         if !at_once && !mains.is_empty() {
             break;
         }
@@ -161,7 +173,7 @@ pub fn ending<'c, 'a>(crew: &'c Crew<'a>, ending: &Ending, view: &View) -> Steps
 
 impl<'c, 'a> Steps<'c, 'a> {
     /// Starts a member that does not run, or says when.
-    fn advance(&mut self, member: &'c Member<'a>, pod: &Pod, view: &View) {
+    fn advance(&mut self, member: &'c ContainerView<'a>, pod: &Pod, view: &View) {
         let (attempt, since, wait) = match &member.state {
             State::Starting | State::Running { .. } => return,
             State::New => return self.starts.push((member, member.attempt)),
@@ -183,7 +195,7 @@ impl<'c, 'a> Steps<'c, 'a> {
     }
 
     /// Asks a member to stop, unless it was asked to stop as soon or sooner.
-    fn stop(&mut self, member: &'c Member<'a>, ending: &Ending, view: &View) {
+    fn stop(&mut self, member: &'c ContainerView<'a>, ending: &Ending, view: &View) {
         if member.stopping.is_none_or(|asked| ending.grace_seconds < asked) {
             let grace_seconds = ending.left_seconds(view);
             self.stops.push(Stop { member, grace_seconds, failed: None });
@@ -191,7 +203,7 @@ impl<'c, 'a> Steps<'c, 'a> {
     }
 
     /// Stops a member that failed its startup or liveness probe, or its postStart hook.
-    fn kill_failed(&mut self, member: &'c Member<'a>, spec: &PodSpec) {
+    fn kill_failed(&mut self, member: &'c ContainerView<'a>, spec: &PodSpec) {
         let hook = matches!(member.state, State::Running { post_start: HookState::Failed(_), .. });
         let (failed, own) = match probe::fatal(member) {
             Some(kind) => (Failed::Probe(kind), probe::grace_seconds(member.container, kind)),

@@ -4,7 +4,7 @@ pub mod plan;
 
 pub mod lifecycle;
 
-pub mod crew;
+pub mod containers;
 
 pub mod restart;
 
@@ -18,7 +18,7 @@ pub mod status;
 
 pub mod phase;
 
-pub mod standing;
+pub mod availability;
 
 pub mod tracking;
 
@@ -34,7 +34,7 @@ pub mod security;
 
 pub mod env;
 
-pub mod fields;
+pub mod downward_api;
 
 pub mod expand;
 

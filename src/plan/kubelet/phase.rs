@@ -1,6 +1,6 @@
 //! A pod's phase, from its containers' statuses, as the kubelet's `getPhase`.
 
-use super::crew::{Crew, Member, Role};
+use super::containers::{ContainerView, Containers, Role};
 use k8s_openapi::api::core::v1::ContainerStatus;
 
 /// `status.phase`
@@ -38,12 +38,12 @@ struct Count {
     restarting: usize,
 }
 
-/// The phase by the new statuses, which stand in the order of `crew.members`. `ended`: nothing
-/// starts any more.
-pub fn phase(crew: &Crew, statuses: &[ContainerStatus], ended: bool) -> Phase {
-    let all = || crew.members.iter().zip(statuses);
+/// The phase by the new statuses, which stand in the order of `containers.members`. `ended`:
+/// nothing starts any more.
+pub fn phase(containers: &Containers, statuses: &[ContainerStatus], ended: bool) -> Phase {
+    let all = || containers.members.iter().zip(statuses);
     let failed_init = all().any(|(member, status)| member.role == Role::Init && failed(status));
-    if failed_init && (ended || crew.failed_init().is_some()) {
+    if failed_init && (ended || containers.failed_init().is_some()) {
         return Phase::Failed;
     }
     let pending = |(member, status): (_, _)| {
@@ -54,7 +54,7 @@ pub fn phase(crew: &Crew, statuses: &[ContainerStatus], ended: bool) -> Phase {
     }
     let mut count = Count::default();
     for (member, status) in all() {
-        count.add(crew, member, status);
+        count.add(containers, member, status);
     }
     match count {
         Count { waiting: 1.., .. } => Phase::Pending,
@@ -67,7 +67,7 @@ pub fn phase(crew: &Crew, statuses: &[ContainerStatus], ended: bool) -> Phase {
 }
 
 impl Count {
-    fn add(&mut self, crew: &Crew, member: &Member, status: &ContainerStatus) {
+    fn add(&mut self, containers: &Containers, member: &ContainerView, status: &ContainerStatus) {
         let state = status.state.as_ref();
         let running = state.is_some_and(|state| state.running.is_some());
         if member.role != Role::Main {
@@ -79,7 +79,7 @@ impl Count {
         } else if let Some(ended) = state.and_then(|state| state.terminated.as_ref()) {
             self.stopped += 1;
             self.succeeded += usize::from(ended.exit_code == 0);
-            self.restarting += usize::from(crew.restarts(member));
+            self.restarting += usize::from(containers.restarts(member));
         } else if has_ended_before(status) {
             self.stopped += 1;
             self.restarting += 1;
@@ -101,14 +101,14 @@ fn failed(status: &ContainerStatus) -> bool {
     !running && ended.or(before).is_some_and(|ended| ended.exit_code != 0)
 }
 
-fn is_pending_init(member: &Member, status: &ContainerStatus) -> bool {
+fn is_pending_init(member: &ContainerView, status: &ContainerStatus) -> bool {
     let state = status.state.as_ref();
     let terminated = state.is_some_and(|state| state.terminated.is_some());
     let restarting = !terminated && state.is_none_or(|state| state.running.is_none());
     member.role == Role::Init && !terminated && !(restarting && has_ended_before(status))
 }
 
-fn is_pending_sidecar(member: &Member, status: &ContainerStatus) -> bool {
+fn is_pending_sidecar(member: &ContainerView, status: &ContainerStatus) -> bool {
     let state = status.state.as_ref();
     let ended = state.is_some_and(|state| state.terminated.is_some()) || has_ended_before(status);
     member.role == Role::Sidecar && !ended && status.started != Some(true)

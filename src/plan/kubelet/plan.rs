@@ -1,10 +1,10 @@
 //! A kubelet for one pod: what to start, what to stop and what to say, from what is known of its
 //! containers.
 
-use super::crew::{Crew, Member};
+use super::availability::has_ended;
+use super::containers::{ContainerView, Containers};
 use super::launch::{self, Launched};
 use super::lifecycle::{self, Ending, Steps};
-use super::standing::has_ended;
 use super::status::{self, Problems};
 use super::{events, ports, probe, restart, tracking, volumes};
 use crate::order::{Order, PodObserved};
@@ -86,23 +86,23 @@ fn uid(pod: &Pod) -> String {
 
 /// A bound pod that has not come to its end.
 fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &mut Plan) {
-    let crew = Crew::of(pod, spec, observed, view.now);
+    let containers = Containers::of(pod, spec, observed, view.now);
     let old = pod.status.as_ref();
     let started = old.and_then(|old| old.start_time.as_ref()).map_or(view.now, |at| at.0);
-    let ending = Ending::of(pod, &crew, started, view);
+    let ending = Ending::of(pod, &containers, started, view);
     let steps = match &ending {
-        Some(ending) => lifecycle::ending(&crew, ending, view),
-        None => lifecycle::going_on(&crew, view),
+        Some(ending) => lifecycle::ending(&containers, ending, view),
+        None => lifecycle::going_on(&containers, view),
     };
     steps.wakes.iter().for_each(|wake| plan.wake(*wake));
     if ending.is_none() {
         lifecycle::deadline(spec, started, view).into_iter().for_each(|at| plan.wake(at));
     }
     let resolved = resolve(pod, &steps, view);
-    let status = status::status(pod, &crew, &resolved.problems, ending.as_ref(), view);
+    let status = status::status(pod, &containers, &resolved.problems, ending.as_ref(), view);
     if pod.status.as_ref() != Some(&status) {
         let shown = events::Shown { status: &status, problems: &resolved.problems };
-        events::of_change(&crew, &shown, ending.is_some(), view, plan);
+        events::of_change(&containers, &shown, ending.is_some(), view, plan);
         let (metadata, spec) = (pod.metadata.clone(), pod.spec.clone());
         plan.push(Action::Put(Object::from(Pod { metadata, spec, status: Some(status) })));
         plan.wake(view.now);
@@ -113,7 +113,7 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
         events::of_warnings(member, launched.warnings, plan);
         plan.push(Action::Order(Order::Start(Box::new(launched.launch))));
     }
-    events::of_steps(&crew, &steps, ending.as_ref(), plan);
+    events::of_steps(&containers, &steps, ending.as_ref(), plan);
     for stop in &steps.stops {
         plan.push(Action::Order(Order::Stop {
             pod_uid: uid(pod),
@@ -122,15 +122,15 @@ fn live(pod: &Pod, spec: &PodSpec, observed: &PodObserved, view: &View, plan: &m
             grace_seconds: stop.grace_seconds,
         }));
     }
-    watch(pod, observed, probe::wanted(pod, &crew, ending.is_some(), view.settings), plan);
+    watch(pod, observed, probe::wanted(pod, &containers, ending.is_some(), view.settings), plan);
     if ending.is_none() {
-        refresh(&crew, observed, view, plan);
+        refresh(&containers, observed, view, plan);
     }
 }
 
 /// Brings mounted files up to date, as the kubelet does; what failed is tried again after a pause.
-fn refresh(crew: &Crew, observed: &PodObserved, view: &View, plan: &mut Plan) {
-    let volumes = volumes::changed_files(crew, observed, view);
+fn refresh(containers: &Containers, observed: &PodObserved, view: &View, plan: &mut Plan) {
+    let volumes = volumes::changed_files(containers, observed, view);
     if volumes.is_empty() {
         return;
     }
@@ -138,8 +138,8 @@ fn refresh(crew: &Crew, observed: &PodObserved, view: &View, plan: &mut Plan) {
     if let Some(again_at) = again_at.filter(|at| *at > view.now) {
         return plan.wake(again_at);
     }
-    let fs_group = launch::fs_group(crew.spec);
-    plan.push(Action::Order(Order::Refresh { pod_uid: uid(crew.pod), fs_group, volumes }));
+    let fs_group = launch::fs_group(containers.spec);
+    plan.push(Action::Order(Order::Refresh { pod_uid: uid(containers.pod), fs_group, volumes }));
 }
 
 /// Tells the prober when other probes shall run than before.
@@ -151,7 +151,7 @@ fn watch(pod: &Pod, observed: &PodObserved, wanted: Vec<probe::Probe>, plan: &mu
 
 /// What became of the containers that are to start.
 struct Resolved<'c, 'a> {
-    launched: Vec<(&'c Member<'a>, Launched)>,
+    launched: Vec<(&'c ContainerView<'a>, Launched)>,
     problems: Problems<'a>,
     /// When to look again at what has a problem.
     wakes: Vec<Timestamp>,

@@ -3,13 +3,14 @@
 //! address waits for the pod that has it.
 
 use super::address;
+use super::availability::has_ended;
 use super::probe::{self, ProbeKind};
-use super::standing::has_ended;
 use crate::order::Contested;
 use crate::plan::View;
 use crate::scheduler::queue::is_bound;
 use cronlet_api::kind::{Key, Kind, Object};
-use cronlet_api::pod::{PORT_IN_USE, zero};
+use cronlet_api::omitempty;
+use cronlet_api::pod::PORT_IN_USE;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, ContainerStatus, Pod};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,7 +143,8 @@ fn claims(pod: &Pod) -> Claims {
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_deref());
     let main = status.and_then(|status| status.container_statuses.as_deref());
-    let containers = zero::items(&spec.init_containers).iter().map(|container| (container, init));
+    let containers =
+        omitempty::items(&spec.init_containers).iter().map(|container| (container, init));
     for (container, shown) in containers.chain(spec.containers.iter().map(|c| (c, main))) {
         let mut shown = shown.unwrap_or_default().iter();
         let Some(shown) = shown.find(|shown| shown.name == container.name) else { continue };
@@ -215,12 +217,12 @@ impl Blocked {
 /// another pod has, too, is no reason for the older one to go.
 pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Option<Blocked> {
     let own = key(pod);
-    let is_older = |holder: &Key| match view.others.get(holder) {
+    let is_older = |holder: &Key| match view.lookup.get(holder) {
         Some(Object::Pod(holder)) => is_older(&holder),
         _ => false,
     };
     if !is_bound(pod) {
-        let holders = view.others.host_port_holders(pod);
+        let holders = view.lookup.host_port_holders(pod);
         let (port, holder) =
             holders.first().filter(|_| holders.iter().all(|(_, h)| is_older(h)))?;
         let (pod, holder) = (own.name.to_string(), holder.name.to_string());
@@ -234,7 +236,7 @@ pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Optio
     let ports = containers
         .flat_map(|container| declared(container).into_iter().map(move |port| (container, port)));
     ports.into_iter().find_map(|(container, port)| {
-        let mut holders = view.others.port_holders(port, &own).into_iter();
+        let mut holders = view.lookup.port_holders(port, &own).into_iter();
         let holder = holders.find(is_older)?;
         let (pod, holder) = (own.name.to_string(), holder.name.to_string());
         let is_listed = listed(container).any(|one| one == port);
@@ -244,11 +246,11 @@ pub fn blocked(pod: &Pod, view: &View, is_older: impl Fn(&Pod) -> bool) -> Optio
 
 fn host_ports(pod: &Pod) -> Vec<(Port, String)> {
     let containers = pod.spec.iter().flat_map(|spec| {
-        let sidecars = zero::items(&spec.init_containers).iter();
+        let sidecars = omitempty::items(&spec.init_containers).iter();
         let sidecars = sidecars.filter(|one| one.restart_policy.as_deref() == Some("Always"));
         spec.containers.iter().chain(sidecars)
     });
-    let ports = containers.flat_map(|container| zero::items(&container.ports));
+    let ports = containers.flat_map(|container| omitempty::items(&container.ports));
     let of = |port: &ContainerPort| {
         let number = port.host_port.filter(|number| *number != 0)?;
         Some((port_of(port, number)?, port.host_ip.clone().unwrap_or_default()))
@@ -270,7 +272,7 @@ fn port_of(port: &ContainerPort, number: i32) -> Option<Port> {
 pub fn contested(pod: &Pod, container: &Container, localhost: bool, view: &View) -> Vec<Contested> {
     let own = key(pod);
     let contested = |port: Port| {
-        let holders = view.others.port_holders(port, &own);
+        let holders = view.lookup.port_holders(port, &own);
         let pods: Vec<String> =
             holders.iter().map(|key| format!("{}/{}", key.namespace, key.name)).collect();
         let address = address::of(pod, view.settings);

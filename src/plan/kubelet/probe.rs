@@ -5,7 +5,7 @@
 //! before the daemon's last start is read from the status.
 
 use super::address;
-use super::crew::{Crew, Member, Role};
+use super::containers::{ContainerView, Containers, Role};
 use crate::order::{Address, Handler, HttpGet};
 use cronlet_api::settings::Settings;
 use cronlet_api::time::Timestamp;
@@ -83,11 +83,11 @@ pub struct Probed {
     /// The thresholds were met.
     pub verdict: Option<bool>,
     /// What its event shall say.
-    pub told: Option<Told>,
+    pub told: Option<ProbeTrouble>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum ProbeTrouble {
     Failed(String),
     /// It passed, but somewhat oddly.
     Warned(String),
@@ -105,7 +105,7 @@ pub fn of(container: &Container, kind: ProbeKind) -> Option<&core::Probe> {
 }
 
 /// The probe whose failure says that the container has to go.
-pub fn fatal(member: &Member) -> Option<ProbeKind> {
+pub fn fatal(member: &ContainerView) -> Option<ProbeKind> {
     let verdicts = member.verdicts;
     let failed = [(ProbeKind::Startup, verdicts.startup), (ProbeKind::Liveness, verdicts.liveness)];
     failed.into_iter().find(|(_, verdict)| *verdict == Some(false)).map(|(kind, _)| kind)
@@ -117,9 +117,9 @@ pub fn grace_seconds(container: &Container, kind: ProbeKind) -> Option<i64> {
 }
 
 /// The probes that shall run now. `ending`: what runs is to end, so nothing has to be killed.
-pub fn wanted(pod: &Pod, crew: &Crew, ending: bool, settings: &Settings) -> Vec<Probe> {
+pub fn wanted(pod: &Pod, containers: &Containers, ending: bool, settings: &Settings) -> Vec<Probe> {
     let mut probes = Vec::new();
-    for member in crew.members.iter().filter(|member| member.role != Role::Init) {
+    for member in containers.members.iter().filter(|member| member.role != Role::Init) {
         let Some(started_at) = member.hooked_at() else { continue };
         for kind in ProbeKind::ALL {
             let asked = match kind {
@@ -138,7 +138,7 @@ pub fn wanted(pod: &Pod, crew: &Crew, ending: bool, settings: &Settings) -> Vec<
 }
 
 fn resolve(
-    member: &Member,
+    member: &ContainerView,
     kind: ProbeKind,
     probe: &core::Probe,
     host: impl Fn() -> String,

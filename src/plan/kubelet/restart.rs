@@ -1,6 +1,6 @@
 //! Whether a container that ended runs again, and how long it waits before.
 
-use super::crew::Member;
+use super::containers::ContainerView;
 use super::probe;
 use cronlet_api::time::SignedDuration;
 use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, PodSpec};
@@ -36,7 +36,7 @@ pub fn after_kill(container: &Container, spec: &PodSpec) -> bool {
 /// The kubelet kills and restarts in one go what fails its probes, so it weighs the end before
 /// that one: a container that was killed runs again at once, unless the one before ended too
 /// shortly before.
-pub fn wait(member: &Member) -> SignedDuration {
+pub fn wait(member: &ContainerView) -> SignedDuration {
     if probe::fatal(member).is_none() {
         return backoff(member.streak);
     }

@@ -2,7 +2,7 @@
 
 use super::launch::Problem;
 use crate::order::{Confinement, Filter};
-use cronlet_api::pod::zero::{flag, items};
+use cronlet_api::omitempty::{flag, items};
 use k8s_openapi::api::core::v1::{Capabilities, Container, PodSpec, SeccompProfile};
 
 /// Linux's capabilities by number.

@@ -1,13 +1,13 @@
 //! A pod's status, from what is known of its containers.
 
-use super::crew::{Crew, Member, Role, State, lost};
+use super::containers::{ContainerView, Containers, Role, State, lost};
 use super::launch::Problem;
 use super::lifecycle::{Ending, Why};
 use super::phase::{Phase, phase};
 use super::{address, conditions, restart};
 use crate::order::{Exit, HookState};
 use crate::plan::View;
-use cronlet_api::pod::totals;
+use cronlet_api::pod::resources;
 use cronlet_api::time::Timestamp;
 use k8s_openapi::api::core::v1::{
     ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
@@ -23,7 +23,7 @@ pub type Problems<'a> = BTreeMap<&'a str, Problem>;
 pub fn fresh(spec: &PodSpec) -> PodStatus {
     PodStatus {
         phase: Some(Phase::Pending.name().to_owned()),
-        qos_class: Some(totals::quality_of_service(spec).to_owned()),
+        qos_class: Some(resources::quality_of_service(spec).to_owned()),
         ..PodStatus::default()
     }
 }
@@ -38,34 +38,35 @@ pub fn seconds(at: Timestamp) -> Timestamp {
 /// The whole status of a bound pod.
 pub fn status(
     pod: &Pod,
-    crew: &Crew,
+    containers: &Containers,
     problems: &Problems,
     ending: Option<&Ending>,
     view: &View,
 ) -> PodStatus {
     let now = seconds(view.now);
-    let over = ending.is_some() && !crew.any_active();
-    let look = Look { crew, problems, ending: ending.is_some(), is_again: false, view };
+    let over = ending.is_some() && !containers.any_active();
+    let look = Look { containers, problems, ending: ending.is_some(), is_again: false, view };
     let mut statuses = look.statuses();
     // What is new of one makes the kubelet look at all of them.
-    if crew.members.iter().zip(&statuses).any(|(member, status)| member.shown != Some(status)) {
+    if containers.members.iter().zip(&statuses).any(|(member, status)| member.shown != Some(status))
+    {
         statuses = Look { is_again: true, ..look }.statuses();
     }
     if over && ending.is_some_and(|ending| ending.why != Why::InitFailed) {
-        terminate_unstarted(crew, &mut statuses, now);
+        terminate_unstarted(containers, &mut statuses, now);
     }
     let old = pod.status.as_ref();
-    let phase = pod_phase(crew, &statuses, old, ending, over);
+    let phase = pod_phase(containers, &statuses, old, ending, over);
     let is_late = ending.is_some_and(|ending| ending.why == Why::Deadline);
     let late = over && is_late;
     // The conditions of a pod past its deadline speak of its end before its containers have ended.
     let phases =
         conditions::Phases { now: phase, next: if is_late { Phase::Failed } else { phase } };
-    let conditions = conditions::conditions(pod, crew, &statuses, phases, now);
+    let conditions = conditions::conditions(pod, containers, &statuses, phases, now);
     let started = statuses.iter().any(|status| status.container_id.is_some());
     let has_address = started || address::own(pod).is_some();
     let ip = has_address.then(|| address::of(pod, view.settings));
-    let mains = statuses.split_off(statuses.len() - crew.spec.containers.len());
+    let mains = statuses.split_off(statuses.len() - containers.spec.containers.len());
     PodStatus {
         conditions: Some(conditions),
         container_statuses: Some(mains),
@@ -77,9 +78,9 @@ pub fn status(
         phase: Some(phase.name().to_owned()),
         pod_ips: ip.clone().map(|ip| vec![PodIP { ip }]),
         pod_ip: ip,
-        qos_class: Some(qos_class(crew.spec, old)),
+        qos_class: Some(qos_class(containers.spec, old)),
         reason: late.then(|| "DeadlineExceeded".to_owned()),
-        resources: Some(crew.spec.resources.clone().unwrap_or_default()),
+        resources: Some(containers.spec.resources.clone().unwrap_or_default()),
         start_time: Some(start_time(pod).unwrap_or(Time(now))),
         ..PodStatus::default()
     }
@@ -94,12 +95,12 @@ fn start_time(pod: &Pod) -> Option<Time> {
 
 fn qos_class(spec: &PodSpec, old: Option<&PodStatus>) -> String {
     old.and_then(|old| old.qos_class.clone())
-        .unwrap_or_else(|| totals::quality_of_service(spec).to_owned())
+        .unwrap_or_else(|| resources::quality_of_service(spec).to_owned())
 }
 
 /// A pod is at its end only when nothing of it runs; until then it keeps the phase that it had.
 fn pod_phase(
-    crew: &Crew,
+    containers: &Containers,
     statuses: &[ContainerStatus],
     old: Option<&PodStatus>,
     ending: Option<&Ending>,
@@ -108,7 +109,7 @@ fn pod_phase(
     if over && ending.is_some_and(|ending| ending.why == Why::Deadline) {
         return Phase::Failed;
     }
-    let natural = phase(crew, statuses, over);
+    let natural = phase(containers, statuses, over);
     match (natural.is_terminal(), over) {
         (true, true) | (false, false) => return natural,
         // Nothing starts any more, and something has not run.
@@ -122,15 +123,15 @@ fn pod_phase(
 }
 
 /// In a pod at its end, a main container that never ran counts as failed, if its turn had come.
-fn terminate_unstarted(crew: &Crew, statuses: &mut [ContainerStatus], now: Timestamp) {
-    let waiting_init = crew.openers().any(|opener| match opener.role {
+fn terminate_unstarted(containers: &Containers, statuses: &mut [ContainerStatus], now: Timestamp) {
+    let waiting_init = containers.openers().any(|opener| match opener.role {
         Role::Init => !opener.completed(),
         _ => !opener.has_begun(),
     });
-    if waiting_init && !crew.mains_begun() {
+    if waiting_init && !containers.mains_begun() {
         return;
     }
-    for (member, status) in crew.members.iter().zip(statuses) {
+    for (member, status) in containers.members.iter().zip(statuses) {
         let state = status.state.get_or_insert_default();
         if member.role == Role::Main && state.terminated.is_none() {
             // The kubelet gives no times here, for there are none.
@@ -146,7 +147,7 @@ fn terminate_unstarted(crew: &Crew, statuses: &mut [ContainerStatus], now: Times
 
 /// One look at a pod's containers.
 struct Look<'l, 'a> {
-    crew: &'l Crew<'a>,
+    containers: &'l Containers<'a>,
     problems: &'l Problems<'a>,
     /// Nothing starts any more.
     ending: bool,
@@ -157,19 +158,19 @@ struct Look<'l, 'a> {
 
 impl Look<'_, '_> {
     fn statuses(&self) -> Vec<ContainerStatus> {
-        self.crew.members.iter().map(|member| self.container(member)).collect()
+        self.containers.members.iter().map(|member| self.container(member)).collect()
     }
 
-    fn container(&self, member: &Member) -> ContainerStatus {
-        let crew = self.crew;
+    fn container(&self, member: &ContainerView) -> ContainerStatus {
+        let containers = self.containers;
         let problem = self.problems.get(member.container.name.as_str());
         match &member.state {
-            State::New => blank(crew, member, problem),
+            State::New => blank(containers, member, problem),
             // The kubelet does not look at a pod until the hook is through, and the container with
             // it where the hook fails.
             State::Starting
             | State::Running { post_start: HookState::Running | HookState::Failed(_), .. } => {
-                member.shown.cloned().unwrap_or_else(|| blank(crew, member, None))
+                member.shown.cloned().unwrap_or_else(|| blank(containers, member, None))
             }
             State::Running { id, started_at, post_start: HookState::Done, .. } => {
                 let started_at = Some(Time(seconds(*started_at)));
@@ -202,21 +203,21 @@ impl Look<'_, '_> {
 
     /// A container that has ended: first as it ended, then, when the kubelet looks again while or
     /// after it has waited for its restart, as `CrashLoopBackOff`.
-    fn exited(&self, member: &Member, exit: &Exit) -> ContainerStatus {
+    fn exited(&self, member: &ContainerView, exit: &Exit) -> ContainerStatus {
         let id = Some(exit.id.as_str());
         let again = |state| Sketch { id, last: Some(exit), ..Sketch::of(member, state) }.finish();
-        let (wait, killed) = (restart::wait(member), self.crew.killed_to_restart(member));
+        let (wait, killed) = (restart::wait(member), self.containers.killed_to_restart(member));
         if killed && !self.ending && wait.is_zero() {
             // As the kubelet, which kills and restarts in one go.
             return member.shown.cloned().unwrap_or_else(|| again(ContainerState::default()));
         }
-        if !self.ending && self.crew.restarts(member) {
+        if !self.ending && self.containers.restarts(member) {
             if !wait.is_zero() && (killed || self.is_second(member, exit)) {
                 let message = format!(
                     "back-off {} restarting failed container={} pod={}",
                     go_duration(wait.as_secs()),
                     member.container.name,
-                    full_name(self.crew.pod)
+                    full_name(self.containers.pod)
                 );
                 return again(waiting(CRASH_LOOP, Some(&message)));
             }
@@ -231,7 +232,7 @@ impl Look<'_, '_> {
     }
 
     /// Is this not the first look at how the attempt ended?
-    fn is_second(&self, member: &Member, exit: &Exit) -> bool {
+    fn is_second(&self, member: &ContainerView, exit: &Exit) -> bool {
         let is_late = || {
             let look = restart::second_look(restart::wait(member));
             self.view.elapsed(exit.finished_at) >= look
@@ -244,8 +245,12 @@ impl Look<'_, '_> {
 }
 
 /// A container that has not run yet.
-fn blank(crew: &Crew, member: &Member, problem: Option<&Problem>) -> ContainerStatus {
-    let initializing = crew.openers().next().is_some();
+fn blank(
+    containers: &Containers,
+    member: &ContainerView,
+    problem: Option<&Problem>,
+) -> ContainerStatus {
+    let initializing = containers.openers().next().is_some();
     let reason = if initializing { "PodInitializing" } else { "ContainerCreating" };
     let state = match problem {
         Some(problem) => waiting(problem.reason, Some(&problem.message)),
@@ -256,7 +261,7 @@ fn blank(crew: &Crew, member: &Member, problem: Option<&Problem>) -> ContainerSt
 
 /// What the status says of a container whose attempt ended like this, if it shows that already: the
 /// reason of its end or why it waits.
-fn shown_end<'m>(member: &Member<'m>, exit: &Exit) -> Option<&'m str> {
+fn shown_end<'m>(member: &ContainerView<'m>, exit: &Exit) -> Option<&'m str> {
     let shown = member.shown?;
     let is_this =
         |ended: &ContainerStateTerminated| ended.container_id.as_deref() == Some(&exit.id);
@@ -306,7 +311,7 @@ fn terminated(exit: &Exit) -> ContainerStateTerminated {
 
 /// What differs between the statuses of containers.
 struct Sketch<'m, 'a> {
-    member: &'m Member<'a>,
+    member: &'m ContainerView<'a>,
     state: ContainerState,
     id: Option<&'m str>,
     last: Option<&'m Exit>,
@@ -315,7 +320,7 @@ struct Sketch<'m, 'a> {
 }
 
 impl<'m, 'a> Sketch<'m, 'a> {
-    fn of(member: &'m Member<'a>, state: ContainerState) -> Sketch<'m, 'a> {
+    fn of(member: &'m ContainerView<'a>, state: ContainerState) -> Sketch<'m, 'a> {
         Sketch { member, state, id: None, last: None, ready: false, started: false }
     }
 
@@ -343,7 +348,7 @@ impl<'m, 'a> Sketch<'m, 'a> {
     }
 }
 
-fn volume_mounts(member: &Member) -> Option<Vec<VolumeMountStatus>> {
+fn volume_mounts(member: &ContainerView) -> Option<Vec<VolumeMountStatus>> {
     let mounts = member.container.volume_mounts.as_deref().filter(|mounts| !mounts.is_empty())?;
     let status = |mount: &k8s_openapi::api::core::v1::VolumeMount| VolumeMountStatus {
         mount_path: mount.mount_path.clone(),

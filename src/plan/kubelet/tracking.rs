@@ -43,7 +43,7 @@ pub fn is_left(pod: &Pod, view: &View) -> bool {
     let Some(owner) = owners.find(|owner| owner.controller == Some(true)) else { return true };
     is_job(owner) && {
         let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-        let job = view.others.get(&Key::new(Kind::Job, namespace, &owner.name));
+        let job = view.lookup.get(&Key::new(Kind::Job, namespace, &owner.name));
         job.is_none_or(|job| job.uid() != owner.uid)
     }
 }

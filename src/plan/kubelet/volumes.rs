@@ -1,12 +1,12 @@
 //! The mounts of a container: its `volumeMounts` and what each volume holds.
 
-use super::crew::{Crew, State};
+use super::containers::{Containers, State};
+use super::downward_api;
 use super::env::Resolved;
 use super::expand::{expand, unknown};
-use super::fields;
 use super::launch::{Problem, Sources};
 use crate::order::{File, GroupChange, Mount, MountSource, PodObserved, VolumeFiles, hash_of};
-use crate::plan::{Others, View};
+use crate::plan::{Lookup, View};
 use crate::scheduler::fit;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::quantity::Quantity;
@@ -38,12 +38,17 @@ pub fn mounts(
 
 /// The files of volumes that running containers see and that differ from what was last ordered. A
 /// volume whose sources are missing keeps what it has; a mount of a part of one never changes.
-pub fn changed_files(crew: &Crew, observed: &PodObserved, view: &View) -> Vec<VolumeFiles> {
-    let sources = Sources { pod: crew.pod, spec: crew.spec, view };
+pub fn changed_files(
+    containers: &Containers,
+    observed: &PodObserved,
+    view: &View,
+) -> Vec<VolumeFiles> {
+    let sources = Sources { pod: containers.pod, spec: containers.spec, view };
     let mut changed: Vec<VolumeFiles> = Vec::new();
-    for member in crew.members.iter().filter(|one| matches!(one.state, State::Running { .. })) {
+    for member in containers.members.iter().filter(|one| matches!(one.state, State::Running { .. }))
+    {
         for mount in member.container.volume_mounts.iter().flatten().filter(|one| is_whole(one)) {
-            let volumes = crew.spec.volumes.iter().flatten();
+            let volumes = containers.spec.volumes.iter().flatten();
             let Some(volume) = volumes.into_iter().find(|volume| volume.name == mount.name) else {
                 continue;
             };
@@ -199,7 +204,7 @@ fn claim(
     sources: &Sources,
 ) -> Result<MountSource, Problem> {
     let key = Key::new(Kind::PersistentVolumeClaim, sources.namespace(), name);
-    let Some(Object::PersistentVolumeClaim(claim)) = sources.view.others.get(&key) else {
+    let Some(Object::PersistentVolumeClaim(claim)) = sources.view.lookup.get(&key) else {
         let why = format!("persistentvolumeclaim {name:?} not found");
         return Err(Problem::mount(volume, &why));
     };
@@ -213,7 +218,7 @@ fn claim(
         let why = format!("volume {named} has volumeMode Block, but is specified in volumeMounts");
         return Err(Problem::mount(volume, &why));
     }
-    if let Some(found) = volume_of(&claim, sources.view.others) {
+    if let Some(found) = volume_of(&claim, sources.view.lookup) {
         return of_volume(&found, volume, group_change);
     }
     let size = spec.and_then(persistent_volume_claim::check::size);
@@ -268,10 +273,10 @@ pub fn is_for_one_pod(claim: &PersistentVolumeClaim) -> bool {
 /// The PersistentVolume of a claim; a folder of its own is none.
 pub fn volume_of(
     claim: &PersistentVolumeClaim,
-    others: &dyn Others,
+    lookup: &dyn Lookup,
 ) -> Option<Arc<PersistentVolume>> {
     let name = claim.spec.as_ref()?.volume_name.as_deref()?;
-    let found = others.get(&Key::new(Kind::PersistentVolume, "", name))?;
+    let found = lookup.get(&Key::new(Kind::PersistentVolume, "", name))?;
     let Object::PersistentVolume(volume) = found else { return None };
     let bound = volume.spec.as_ref()?.claim_ref.as_ref()?.uid.as_ref()?;
     (Some(bound) == claim.metadata.uid.as_ref()).then_some(volume)
@@ -412,9 +417,9 @@ impl Files<'_> {
         for item in items.unwrap_or_default() {
             let settings = sources.view.settings;
             let value = match (&item.field_ref, &item.resource_field_ref) {
-                (Some(selector), _) => fields::field(sources.pod, settings, selector),
+                (Some(selector), _) => downward_api::field(sources.pod, settings, selector),
                 (None, Some(selector)) => {
-                    fields::resource(sources.spec, container, settings, selector)
+                    downward_api::resource(sources.spec, container, settings, selector)
                 }
                 (None, None) => Ok(String::new()),
             };

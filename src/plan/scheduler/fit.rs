@@ -1,6 +1,6 @@
 //! Whether a pod's wishes about nodes fit a node: its name, labels and taints, and what it has.
 
-use cronlet_api::pod::totals;
+use cronlet_api::pod::resources;
 use k8s_openapi::api::core::v1::{
     Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration,
 };
@@ -23,12 +23,12 @@ pub fn obstacles(pod: &PodSpec, node: &Node) -> Vec<String> {
     if !is_wanted(pod, node) {
         return vec!["node(s) didn't match Pod's node affinity/selector".to_owned()];
     }
-    let asked = totals::of_pod(pod, totals::requests);
+    let asked = resources::of_pod(pod, resources::requests);
     if asked.is_empty() {
         return Vec::new();
     }
     let has = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
-    let has = totals::amounts(has);
+    let has = resources::amounts(has);
     let is_lacking = |name: &String, amount| has.get(name).is_some_and(|has| amount > has);
     let lacking = asked.iter().filter(|(name, amount)| is_lacking(name, *amount));
     lacking.map(|(name, _)| format!("Insufficient {name}")).collect()

@@ -1,11 +1,11 @@
 //! Who runs when: pods are bound to this host at once, but for the pods of Jobs over `limits.runs`,
 //! which wait in the order of their slots.
 
+use crate::kubelet::availability::has_ended;
 use crate::kubelet::ports::Ports;
-use crate::kubelet::standing::has_ended;
 use crate::kubelet::status::{fresh, seconds};
 use crate::kubelet::{conditions, volumes};
-use crate::plan::{Action, Note, Others, Plan, Severity};
+use crate::plan::{Action, EventDraft, Lookup, Plan, Severity};
 use crate::scheduler::fit;
 use cronlet_api::kind::{Key, Kind, Map, Object};
 use cronlet_api::settings::Settings;
@@ -83,7 +83,7 @@ pub fn held(pod: &Pod, host: &Host, ports: &Ports) -> Option<Held> {
 /// Resources that a pod is compared with.
 pub struct Host<'a> {
     pub node: &'a Node,
-    pub others: &'a dyn Others,
+    pub lookup: &'a dyn Lookup,
     pub settings: &'a Settings,
     pub now: Timestamp,
 }
@@ -208,7 +208,7 @@ pub fn bind(pending: &[Pending], taken: &Taken, host: &Host, ports: &mut Ports) 
 #[derive(Debug, Clone)]
 pub struct Decision {
     pub pod: Pod,
-    pub event: Option<Note>,
+    pub event: Option<EventDraft>,
 }
 
 impl Decision {
@@ -253,7 +253,7 @@ fn assign(pod: &Pod, settings: &Settings, now: Timestamp) -> Decision {
     set_condition(&mut bound, scheduled);
     let meta = &pod.metadata;
     let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
-    let event = Note {
+    let event = EventDraft {
         severity: Severity::Normal,
         reason: "Scheduled",
         message: format!(
@@ -294,7 +294,7 @@ fn lacks_volume(pod: &Pod, host: &Host, taken: &BTreeSet<Key>) -> Option<String>
 
 fn obstacle(pod: &Pod, key: &Key, host: &Host, taken: &BTreeSet<Key>) -> Option<String> {
     let name = &key.name;
-    let Some(Object::PersistentVolumeClaim(claim)) = host.others.get(key) else {
+    let Some(Object::PersistentVolumeClaim(claim)) = host.lookup.get(key) else {
         return Some(format!("persistentvolumeclaim \"{name}\" not found"));
     };
     if claim.metadata.deletion_timestamp.is_some() {
@@ -305,7 +305,7 @@ fn obstacle(pod: &Pod, key: &Key, host: &Host, taken: &BTreeSet<Key>) -> Option<
     }
     let is_used = || {
         let own = pod.metadata.name.as_deref().unwrap_or_default();
-        let mut others = host.others.claim_users(key).into_iter();
+        let mut others = host.lookup.claim_users(key).into_iter();
         taken.contains(key) || others.any(|user| *user.name != *own && is_placed(&user, host))
     };
     if volumes::is_for_one_pod(&claim) && is_used() {
@@ -313,13 +313,13 @@ fn obstacle(pod: &Pod, key: &Key, host: &Host, taken: &BTreeSet<Key>) -> Option<
                    ReadWriteOncePod access mode";
         return Some(why.to_owned());
     }
-    let volume = volumes::volume_of(&claim, host.others);
+    let volume = volumes::volume_of(&claim, host.lookup);
     let is_near = volume.is_none_or(|volume| volumes::is_reached(&volume, host.node));
     (!is_near).then(|| "1 node(s) didn't match PersistentVolume's node affinity".to_owned())
 }
 
 fn is_placed(pod: &Key, host: &Host) -> bool {
-    matches!(host.others.get(pod), Some(Object::Pod(pod)) if is_bound(&pod) && !has_ended(&pod))
+    matches!(host.lookup.get(pod), Some(Object::Pod(pod)) if is_bound(&pod) && !has_ended(&pod))
 }
 
 fn taken_port(pod: &Pod, ports: &Ports) -> Option<String> {
@@ -334,7 +334,7 @@ fn taken_port(pod: &Pod, ports: &Ports) -> Option<String> {
 /// As the scheduler, which says so in an event too.
 fn unschedulable(pod: &Pod, message: String, now: Timestamp) -> Option<Decision> {
     let mut decision = wait(pod, "Unschedulable", message.clone(), now)?;
-    decision.event = Some(Note {
+    decision.event = Some(EventDraft {
         severity: Severity::Warning,
         reason: "FailedScheduling",
         message,

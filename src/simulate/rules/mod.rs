@@ -25,7 +25,7 @@ pub(super) mod writes;
 
 use cronlet_api::kind::Object;
 use cronlet_api::time::Timestamp;
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,14 +53,14 @@ impl Member {
     pub(crate) fn of(pod: &Pod, before: Option<&Member>, now: i64) -> Member {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         let before = before.filter(|one| one.uid == uid);
-        let is_ready = standing::is_ready(pod);
+        let is_ready = availability::is_ready(pod);
         let since = |at: Option<i64>| is_ready.then(|| at.unwrap_or(now));
         let command = pod.spec.iter().flat_map(|spec| &spec.containers).next();
         let command = command.and_then(|container| container.command.as_ref());
         Member {
             uid,
-            is_active: standing::is_active(pod),
-            is_going: standing::is_going(pod),
+            is_active: availability::is_active(pod),
+            is_going: availability::is_going(pod),
             ready_at: since(before.and_then(|one| one.ready_at)),
             known_at: since(before.and_then(|one| one.known_at)),
             version: command.and_then(|words| words.last().cloned()).unwrap_or_default(),

@@ -4,7 +4,7 @@
 
 use super::deployment::Allowed;
 use cronlet_api::kind::{Key, Kind, Object};
-use cronlet_engine::Told;
+use cronlet_engine::LoggedEvent;
 use cronlet_engine::store::{ChangeVerb, Gone, Reader};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ impl Proportions {
         &self,
         before: &Deployment,
         after: &Deployment,
-        notes: &[Told],
+        notes: &[LoggedEvent],
     ) -> Result<(), String> {
         let name = after.metadata.name.as_deref().unwrap_or_default();
         let (Some(old), Some(spec)) = (&before.spec, &after.spec) else { return Ok(()) };

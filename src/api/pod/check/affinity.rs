@@ -1,7 +1,7 @@
 //! The rules of `affinity`, to nodes and to other pods.
 
 use crate::check::{Causes, Path};
-use crate::pod::zero::items;
+use crate::omitempty::items;
 use crate::{names, selector};
 use k8s_openapi::api::core::v1::{
     NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,

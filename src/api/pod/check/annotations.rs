@@ -4,7 +4,7 @@
 use super::{containers, scheduling};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::text;
+use crate::omitempty::text;
 use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::totals::is_sidecar;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
+use crate::pod::resources::is_sidecar;
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer, PodSpec};
 use std::collections::BTreeSet;
 

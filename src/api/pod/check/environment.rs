@@ -3,7 +3,7 @@
 use super::{Scope, references, required};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource, FileKeySelector};
 
 /// What `fieldRef` of a variable may name; labels and annotations only one by one.

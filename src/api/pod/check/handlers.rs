@@ -5,7 +5,7 @@ use super::one_of::OneOf;
 use super::{Scope, required, supported};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{HTTPGetAction, LifecycleHandler, Probe, SleepAction};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 

@@ -53,8 +53,8 @@ pub use crate::pod::check::volumes::check_host_path;
 pub use crate::pod::check::volumes::claim::{check as claim, check_access_modes, check_class};
 pub use crate::pod::check::volumes::disks::check_nfs;
 
-use super::zero::{items, text};
 use crate::check::{Causes, Path};
+use crate::omitempty::{items, text};
 use crate::selector;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -3,7 +3,7 @@
 use super::{Scope, required, supported};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{flag, items, text};
+use crate::omitempty::{flag, items, text};
 use k8s_openapi::api::core::v1::{Container, VolumeDevice, VolumeMount};
 use std::collections::BTreeSet;
 

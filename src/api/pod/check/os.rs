@@ -2,7 +2,7 @@
 
 use super::containers;
 use crate::check::{Causes, Path};
-use crate::pod::zero::{flag, items};
+use crate::omitempty::{flag, items};
 use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec, SecurityContext};
 
 pub(super) fn check(spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {

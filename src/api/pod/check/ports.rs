@@ -3,7 +3,7 @@
 use super::required_and_supported;
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{Container, ContainerPort};
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@
 use super::required;
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::text;
+use crate::omitempty::text;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{ObjectFieldSelector, ResourceFieldSelector};
 

@@ -3,8 +3,8 @@
 use super::{Scope, supported};
 use crate::check::{Causes, Path, Reason};
 use crate::names;
-use crate::pod::totals::{self, Amounts};
-use crate::pod::zero::{ResourceList, items, text};
+use crate::omitempty::{ResourceList, items, text};
+use crate::pod::resources::{self, Amounts};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{ResourceClaim, ResourceRequirements};
 use std::collections::BTreeSet;
@@ -71,8 +71,8 @@ fn check_lists(
     at: &Path<'_>,
     causes: &mut Causes,
 ) {
-    let limits = totals::amounts(resources.limits.as_ref());
-    let requests = totals::amounts(resources.requests.as_ref());
+    let limits = resources::amounts(resources.limits.as_ref());
+    let requests = resources::amounts(resources.requests.as_ref());
     for (field, list) in [("limits", &limits), ("requests", &requests)] {
         let list_at = at.child(field);
         for (name, amount) in list {
@@ -196,16 +196,16 @@ fn check_containers_fit(
     causes: &mut Causes,
 ) {
     let (requests_at, limits_at) = (at.child("requests"), at.child("limits"));
-    let requests = totals::amounts(resources.requests.as_ref());
-    for (name, sum) in totals::of_containers(scope.spec, totals::requests) {
+    let requests = resources::amounts(resources.requests.as_ref());
+    for (name, sum) in resources::of_containers(scope.spec, resources::requests) {
         if let Some(request) = requests.get(&name).filter(|request| sum > **request) {
             let why =
                 format!("must be greater than or equal to aggregate container requests of {sum}");
             causes.invalid(&requests_at.key(&name), request.to_string(), why);
         }
     }
-    let limits = totals::amounts(resources.limits.as_ref());
-    for (name, sum) in totals::of_containers(scope.spec, totals::limits) {
+    let limits = resources::amounts(resources.limits.as_ref());
+    for (name, sum) in resources::of_containers(scope.spec, resources::limits) {
         let limit = limits.get(&name).filter(|limit| name.starts_with(HUGE_PAGES) && sum > **limit);
         if let Some(limit) = limit {
             let why =
@@ -215,8 +215,8 @@ fn check_containers_fit(
     }
     let containers_at = at.child("containers");
     for (i, container) in scope.spec.containers.iter().enumerate() {
-        let of_container = container.resources.as_ref().and_then(totals::limits);
-        for (name, limit) in totals::amounts(of_container) {
+        let of_container = container.resources.as_ref().and_then(resources::limits);
+        for (name, limit) in resources::amounts(of_container) {
             let Some(pod_limit) = limits.get(&name).filter(|pod_limit| limit > **pod_limit) else {
                 continue;
             };

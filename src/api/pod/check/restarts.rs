@@ -2,7 +2,7 @@
 
 use super::{Scope, supported};
 use crate::check::{Causes, Path};
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{Container, ContainerRestartRule};
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use super::{affinity, required_and_supported, supported};
 use crate::check::{Causes, Path};
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use crate::{names, selector};
 use k8s_openapi::api::core::v1::{PodSpec, Toleration, TopologySpreadConstraint};
 use std::collections::BTreeSet;

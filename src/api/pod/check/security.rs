@@ -3,7 +3,7 @@
 use super::{Scope, containers, profiles, supported, windows};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{flag, items};
+use crate::omitempty::{flag, items};
 use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec, SecurityContext, Sysctl};
 use std::collections::BTreeSet;
 

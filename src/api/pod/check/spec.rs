@@ -6,7 +6,7 @@ use super::{
 };
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{flag, items, text};
+use crate::omitempty::{flag, items, text};
 use k8s_openapi::api::core::v1::{PodResourceClaim, PodSpec};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::{annotations, scheduling, whole_pod};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{Affinity, Container, NodeAffinity, Pod, PodSpec, Toleration};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 use super::containers;
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::flag;
+use crate::omitempty::flag;
 use k8s_openapi::api::core::v1::{PodSpec, WindowsSecurityContextOptions};
 
 const CREDENTIAL_LENGTH_MAX: usize = 64 * 1024;

@@ -5,7 +5,7 @@
 //! says that it has no effect): manifests name classes that a cluster has, and a pod that is
 //! refused for that would never run here. The two built-in priority classes are known.
 
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use crate::refused::Refused;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, Toleration};
 

@@ -1,8 +1,8 @@
 //! The older way to name a container's AppArmor profile, an annotation, becomes the field when a
 //! Pod is made.
 
+use crate::omitempty::items_mut;
 use crate::pod::check::APP_ARMOR;
-use crate::pod::zero::items_mut;
 use k8s_openapi::api::core::v1::{AppArmorProfile, Pod};
 
 const PATH_LENGTH_MAX: usize = 4095;

@@ -3,7 +3,7 @@
 
 use super::image::pull_policy;
 use super::resources;
-use crate::pod::zero::{default_to, items_mut, text};
+use crate::omitempty::{default_to, items_mut, text};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, GRPCAction, HTTPGetAction, ObjectFieldSelector, Probe,

@@ -20,8 +20,8 @@ pub use crate::pod::defaults::admission::refusal;
 pub use crate::pod::defaults::resources::round;
 pub use crate::pod::defaults::volumes::claim;
 
-use super::totals;
-use super::zero::{default_to, flag, items, items_mut};
+use super::resources::quality_of_service;
+use crate::omitempty::{default_to, flag, items, items_mut};
 use k8s_openapi::api::core::v1::{
     Container, Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec,
 };
@@ -98,7 +98,7 @@ fn first_status(spec: &PodSpec) -> PodStatus {
     });
     PodStatus {
         phase: Some("Pending".into()),
-        qos_class: Some(totals::quality_of_service(spec).into()),
+        qos_class: Some(quality_of_service(spec).into()),
         conditions: gated,
         ..Default::default()
     }

@@ -4,7 +4,7 @@
 //! `runAsNonRoot: false` or `optional: false` are pointers there and stay. Named here are the
 //! fields that vanish.
 
-use crate::pod::zero::{items_mut, omit_zero, omit_zeros};
+use crate::omitempty::{items_mut, omit_zero, omit_zeros};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, EnvVar, HTTPGetAction, LifecycleHandler, NodeSelectorTerm,
     PodAffinityTerm, PodDNSConfig, PodSecurityContext, PodSpec, Probe, SELinuxOptions,

@@ -1,7 +1,7 @@
 //! The defaults of `resources`: canonical amounts in thousandths, and requests that follow limits.
 
-use crate::pod::totals::{self, Amounts};
-use crate::pod::zero::{ResourceList, omit_zero, omit_zeros};
+use crate::omitempty::{ResourceList, omit_zero, omit_zeros};
+use crate::pod::resources::{self, Amounts};
 use crate::quantity::{MILLI, Quantity};
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Written;
@@ -37,8 +37,8 @@ pub(super) fn default_requests(container: &mut Container) {
 
 /// `spec.resources` of a Pod: what is missing there follows from its containers and its own limits.
 pub(super) fn default_for_pod(spec: &mut PodSpec) {
-    let container_limits = totals::of_containers(spec, totals::limits);
-    let container_requests = totals::of_containers(spec, totals::requests);
+    let container_limits = resources::of_containers(spec, resources::limits);
+    let container_requests = resources::of_containers(spec, resources::requests);
     let Some(resources) = &mut spec.resources else { return };
     default_pod_huge_pages(resources, container_limits);
     let Some(limits) = resources.limits.as_ref().filter(|limits| !limits.is_empty()) else {

@@ -2,7 +2,7 @@
 
 use super::image::pull_policy;
 use super::{containers, omit, resources, volumes};
-use crate::pod::zero::{default_to, items_mut, text};
+use crate::omitempty::{default_to, items_mut, text};
 use k8s_openapi::api::core::v1::{EphemeralContainer, PodAffinityTerm, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::image::pull_policy;
 use super::{containers, resources};
-use crate::pod::zero::{default_to, items_mut, text};
+use crate::omitempty::{default_to, items_mut, text};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{
     AzureDiskVolumeSource, DownwardAPIVolumeFile, EmptyDirVolumeSource, EphemeralVolumeSource,

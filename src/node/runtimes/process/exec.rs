@@ -1,6 +1,6 @@
 //! Programs that run in containers for their probes: the keeper's list of who waits for which.
 
-use super::keeper::{Inbox, Told};
+use super::shim_manager::{Inbox, Message};
 use super::wire::ToShim;
 use crate::probes::exec::{Exec, Ran, Run};
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ pub struct ExecDoor {
 
 impl Exec for ExecDoor {
     fn run(&self, run: Run) {
-        self.inbox.tell(Told::Exec(run));
+        self.inbox.send(Message::Exec(run));
     }
 }
 

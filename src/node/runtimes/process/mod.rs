@@ -1,10 +1,11 @@
 //! Host programs as containers: `ProcessRuntime`, the daemon's door to its shims.
 //!
 //! ```text
-//!   engine --order--> Keeper (a thread) --NewShim, socket--> zygote --fork--> shim --fork--> exec
-//!          <-report--        ^------------- records of what happened ----------'
+//! engine --order--> ShimManager, a thread --NewShim, socket--> zygote --fork--> shim --fork-->
+//! exec
+//!        <-report--            ^------------- records of what happened ----------'
 //! ```
-//! - **Keeper**: one thread of the daemon with the sockets of all shims. It never blocks the
+//! - **ShimManager**: one thread of the daemon with the sockets of all shims. It never blocks the
 //!   engine.
 //! - **Zygote**: forks shims without exec. Its pages are shared by all of them, and a start costs a
 //!   fork.
@@ -18,22 +19,22 @@
 //!   <container>.<attempt>.log      the output, in the CRI format; older pieces .log.1 ... .log.4
 //!   volumes/    emptyDir and files
 //! ```
-//! An attempt that is in the records is never begun again, only told again: orders may be repeated
-//! at will.
+//! An attempt that is in the records is never begun again, only reported again: orders may be
+//! repeated at will.
 
 mod exec;
 
 mod journal;
 
-mod keeper;
+mod shim_manager;
 
-mod ledger;
+mod journal_retention;
 
-mod place;
+mod paths;
 
 mod records;
 
-mod settle;
+mod recover_orphan;
 
 mod shim;
 
@@ -48,15 +49,15 @@ mod wire;
 mod zygote;
 
 pub use crate::runtimes::process::exec::ExecDoor;
-pub use crate::runtimes::process::place::{log_files, log_path};
+pub use crate::runtimes::process::paths::{log_files, log_path};
 pub use crate::runtimes::process::usage::of_pods as usage_of_pods;
 pub use crate::runtimes::process::zygote::{COMMAND as ZYGOTE_COMMAND, zygote_main};
 
 use crate::runtimes::process::journal::{Between, Segment};
-use crate::runtimes::process::keeper::{Inbox, Keeper, Told};
-use crate::runtimes::process::ledger::Ledger;
-use crate::runtimes::process::place::Place;
-use crate::runtimes::process::records::{Past, Record};
+use crate::runtimes::process::journal_retention::JournalRetention;
+use crate::runtimes::process::paths::Place;
+use crate::runtimes::process::records::{PodHistory, Record};
+use crate::runtimes::process::shim_manager::{Inbox, Message, ShimManager};
 use crate::runtimes::process::shims::Shims;
 use crate::runtimes::process::zygote::Birthright;
 use cronlet_api::time::Timestamp;
@@ -93,7 +94,7 @@ pub enum Error {
     #[error("the shims' zygote cannot be started")]
     Zygote(#[source] io::Error),
     #[error("the pod {uid} cannot be taken back")]
-    Pod { uid: String, source: settle::Error },
+    Pod { uid: String, source: recover_orphan::Error },
 }
 
 /// Runs containers as host programs.
@@ -114,11 +115,11 @@ impl ProcessRuntime {
         reports: impl Fn(Report) + Send + 'static,
         options: Options,
     ) -> Result<ProcessRuntime, Error> {
-        let pods = place::pods(state_dir);
+        let pods = paths::pods(state_dir);
         let state = |source| Error::State { path: state_dir.to_owned(), source };
-        place::make_private(&pods).map_err(state)?;
-        place::make_private(&place::journal(state_dir)).map_err(state)?;
-        wait_for_shims(&place::journal(state_dir)).map_err(state)?;
+        paths::make_private(&pods).map_err(state)?;
+        paths::make_private(&paths::journal(state_dir)).map_err(state)?;
+        wait_for_shims(&paths::journal(state_dir)).map_err(state)?;
         let state_dir = state_dir.canonicalize().map_err(state)?;
         let layout = if options.cgroups { Layout::prepare() } else { Layout::default() };
         let mut cannot = layout.cannot();
@@ -127,12 +128,12 @@ impl ProcessRuntime {
         }
         let inbox = Arc::new(Inbox::new().map_err(|e| Error::Zygote(e.into()))?);
         let (copy, reports) = (inbox.clone(), Box::new(reports));
-        let ledger = Ledger::new(&state_dir).map_err(state)?;
-        let segment = ledger.current();
+        let retention = JournalRetention::new(&state_dir).map_err(state)?;
+        let segment = retention.current();
         let birthright = Birthright { descriptors_max: raise_descriptor_limit() };
         let shims = Shims::new(state_dir.clone(), options.program, birthright);
         let shims = shims.map_err(Error::Zygote)?;
-        let keeper = Keeper::new(copy, state_dir.clone(), shims, layout, ledger, reports)
+        let keeper = ShimManager::new(copy, state_dir.clone(), shims, layout, retention, reports)
             .map_err(Error::Zygote)?;
         let keeper = std::thread::Builder::new()
             .name("shims".into())
@@ -152,25 +153,28 @@ impl ProcessRuntime {
     }
 
     /// What is known of the pod, and the way to its shim, if one lives.
-    fn recover_pod(&self, uid: &str) -> Result<(Past, Option<OwnedFd>), settle::Error> {
+    fn recover_pod(
+        &self,
+        uid: &str,
+    ) -> Result<(PodHistory, Option<OwnedFd>), recover_orphan::Error> {
         let place = Place::new(&self.state_dir, uid);
-        match settle::join(&place, self.segment) {
-            Err(settle::Error::Held) => {}
+        match recover_orphan::join(&place, self.segment) {
+            Err(recover_orphan::Error::Held) => {}
             joined => return joined,
         }
         // Its socket was removed, so no daemon will ever hear of it again.
         tracing::warn!(pod_uid = uid, "the pod's shim cannot be reached: the pod is ended");
         let unreachable = strangers::of_pods(&self.state_dir, |pod| pod == Some(uid))?;
         strangers::end(&unreachable, UNREACHABLE_FOR, |_| {});
-        settle::join(&place, self.segment)
+        recover_orphan::join(&place, self.segment)
     }
 
     /// Removes the sockets of shims that were killed while they listened.
     fn remove_sockets(&self) -> io::Result<()> {
-        for entry in std::fs::read_dir(place::journal(&self.state_dir))? {
+        for entry in std::fs::read_dir(paths::journal(&self.state_dir))? {
             let name = entry?.file_name();
             let uid = name.to_str().and_then(|name| name.strip_suffix(".sock"));
-            let Some(uid) = uid.filter(|uid| place::is_plain(uid)) else { continue };
+            let Some(uid) = uid.filter(|uid| paths::is_plain(uid)) else { continue };
             let place = Place::new(&self.state_dir, uid);
             // Who holds the lock listens, or has just been connected to and removes it.
             if journal::lock(&place)?.is_some() {
@@ -183,8 +187,8 @@ impl ProcessRuntime {
     /// The pods in the journal that were not removed, and where their first line is.
     fn on_record(&self) -> io::Result<BTreeMap<String, Segment>> {
         let mut pods: BTreeMap<String, (Segment, bool)> = BTreeMap::new();
-        journal::read(&place::journal(&self.state_dir), |segment, uid, json| {
-            if place::is_plain(uid) {
+        journal::read(&paths::journal(&self.state_dir), |segment, uid, json| {
+            if paths::is_plain(uid) {
                 let (_, cleaned) = pods.entry(uid.to_owned()).or_insert((segment, false));
                 *cleaned = matches!(serde_json::from_slice(json), Ok(Record::Cleaned));
             }
@@ -193,11 +197,11 @@ impl ProcessRuntime {
         Ok(live.map(|(uid, (first, _))| (uid, first)).collect())
     }
 
-    fn adopt(&self, uid: &str, socket: OwnedFd, past: &Past) {
+    fn adopt(&self, uid: &str, socket: OwnedFd, past: &PodHistory) {
         let runs = |state: &ContainerState| !matches!(state, ContainerState::Exited(_));
         let live = past.observed.containers.iter().filter(|(_, seen)| runs(&seen.state));
         let live: BTreeSet<String> = live.map(|(name, _)| name.clone()).collect();
-        self.inbox.tell(Told::Adopt { pod_uid: uid.to_owned(), socket, live });
+        self.inbox.send(Message::Adopt { pod_uid: uid.to_owned(), socket, live });
     }
 }
 
@@ -229,7 +233,7 @@ impl Runtime for ProcessRuntime {
             let (past, socket) =
                 self.recover_pod(&uid).map_err(|source| Error::Pod { uid: uid.clone(), source })?;
             let restarted = past.restarted();
-            self.inbox.tell(Told::Recovered { pod_uid: uid.clone(), first, restarted });
+            self.inbox.send(Message::Recovered { pod_uid: uid.clone(), first, restarted });
             if let Some(socket) = socket {
                 self.adopt(&uid, socket, &past);
             }
@@ -237,9 +241,9 @@ impl Runtime for ProcessRuntime {
         }
         self.remove_sockets().map_err(state)?;
         // All that is left of the others is their logs.
-        for entry in std::fs::read_dir(place::pods(&self.state_dir)).map_err(state)? {
+        for entry in std::fs::read_dir(paths::pods(&self.state_dir)).map_err(state)? {
             let name = entry.map_err(state)?.file_name();
-            if let Some(uid) = name.to_str().filter(|name| place::is_plain(name)) {
+            if let Some(uid) = name.to_str().filter(|name| paths::is_plain(name)) {
                 found.entry(uid.to_owned()).or_default();
             }
         }
@@ -247,7 +251,7 @@ impl Runtime for ProcessRuntime {
     }
 
     fn order(&mut self, order: Order) {
-        self.inbox.tell(Told::Order(order));
+        self.inbox.send(Message::Order(order));
     }
 
     fn committed(&mut self, reports: usize) {
@@ -255,18 +259,18 @@ impl Runtime for ProcessRuntime {
     }
 
     fn expect(&mut self, pods: usize) {
-        self.inbox.tell(Told::Expect(pods));
+        self.inbox.send(Message::Expect(pods));
     }
 
     fn not_before(&mut self, at: Timestamp) {
-        self.inbox.tell(Told::NotBefore(at));
+        self.inbox.send(Message::NotBefore(at));
     }
 }
 
 impl Drop for ProcessRuntime {
     /// Leaves the pods running.
     fn drop(&mut self) {
-        self.inbox.tell(Told::Quit);
+        self.inbox.send(Message::Quit);
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.join();
         }

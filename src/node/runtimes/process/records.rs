@@ -2,11 +2,11 @@
 //! No secret is in them.
 
 use super::journal::{self, Segment};
-use super::place::Place;
+use super::paths::Place;
 use cronlet_api::time::Timestamp;
 use cronlet_host::process::boot_id;
 use cronlet_plan::order::{
-    ContainerObserved, ContainerState, Exit, HookState, News, PodObserved, Report,
+    ContainerEvent, ContainerObserved, ContainerState, Exit, HookState, PodObserved, Report,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,28 +92,30 @@ impl Record {
     /// What the engine shall hear of it.
     pub(super) fn report(&self, pod_uid: &str) -> Option<Report> {
         let (container, attempt) = self.about()?;
-        let news = match self {
-            Record::Started { id, pid, post_start, at, .. } => News::Started {
+        let event = match self {
+            Record::Started { id, pid, post_start, at, .. } => ContainerEvent::Started {
                 id: id.clone(),
                 pid: pid.unsigned_abs(),
                 at: *at,
                 post_start: if *post_start { HookState::Running } else { HookState::Done },
             },
-            Record::PostStart { error, .. } => News::PostStart(error.clone().map_or(Ok(()), Err)),
-            Record::Failed { reason, message, at, .. } => {
-                News::Failed { reason: reason.clone(), message: message.clone(), at: *at }
+            Record::PostStart { error, .. } => {
+                ContainerEvent::PostStart(error.clone().map_or(Ok(()), Err))
             }
-            Record::Exited { exit, .. } => News::Exited(exit.clone()),
+            Record::Failed { reason, message, at, .. } => {
+                ContainerEvent::Failed { reason: reason.clone(), message: message.clone(), at: *at }
+            }
+            Record::Exited { exit, .. } => ContainerEvent::Exited(exit.clone()),
             _ => return None,
         };
         let (pod_uid, container) = (pod_uid.to_owned(), container.to_owned());
-        Some(Report { pod_uid, container, attempt, news })
+        Some(Report { pod_uid, container, attempt, event })
     }
 }
 
 /// All that the records of a pod say, folded.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct PodHistory {
     /// The boot that the last shim lived under.
     pub boot: String,
     pub observed: PodObserved,
@@ -123,9 +125,9 @@ pub(super) struct Past {
     latest: BTreeMap<String, Vec<Record>>,
 }
 
-impl Past {
-    pub(super) fn read(place: &Place) -> io::Result<Past> {
-        let mut past = Past::default();
+impl PodHistory {
+    pub(super) fn read(place: &Place) -> io::Result<PodHistory> {
+        let mut past = PodHistory::default();
         journal::read(&place.journal, |_, uid, json| {
             if uid == place.uid {
                 past.add_line(json);
@@ -144,7 +146,7 @@ impl Past {
     pub(super) fn add(&mut self, record: Record) {
         match &record {
             Record::Shim { boot, .. } => self.boot.clone_from(boot),
-            Record::Cleaned => *self = Past { cleaned: true, ..Past::default() },
+            Record::Cleaned => *self = PodHistory { cleaned: true, ..PodHistory::default() },
             _ => {}
         }
         let Some((container, attempt)) = record.about() else { return };
@@ -171,7 +173,7 @@ impl Past {
             }
             _ => {
                 if let Some(report) = record.report("") {
-                    self.observed.reported(&report);
+                    self.observed.apply_report(&report);
                 }
             }
         }
@@ -287,7 +289,7 @@ pub(super) struct Records {
     file: File,
     /// What this shim has written to that segment.
     bytes: u64,
-    pub past: Past,
+    pub past: PodHistory,
 }
 
 /// A crash loop of years must not fill the disk: who has written so much into a segment is given a
@@ -297,7 +299,7 @@ const BYTES_MAX: u64 = 256 << 10;
 impl Records {
     /// `fresh`: nothing is on record of the pod.
     pub(super) fn open(place: &Place, segment: Segment, fresh: bool) -> io::Result<Records> {
-        let past = if fresh { Past::default() } else { Past::read(place)? };
+        let past = if fresh { PodHistory::default() } else { PodHistory::read(place)? };
         let file = journal::open(&place.journal, segment)?;
         let mut records = Records { place: place.clone(), file, bytes: 0, past };
         let pid = rustix::process::getpid().as_raw_pid();
@@ -377,10 +379,10 @@ mod tests {
         assert!(records.is_full());
         records.move_to(2).expect("move");
         assert!(!records.is_full());
-        let both = Past::read(&place).expect("read");
+        let both = PodHistory::read(&place).expect("read");
         assert_eq!(both.observed, records.past.observed);
         journal::remove(&place.journal, 1).expect("removed");
-        let past = Past::read(&place).expect("read");
+        let past = PodHistory::read(&place).expect("read");
         assert_eq!(past.observed, records.past.observed);
         let seen = &past.observed.containers["main"];
         assert_eq!((seen.attempt, seen.streak), (1999, 2000));
@@ -397,10 +399,10 @@ mod tests {
         records.append(intent(0), false).expect("append");
         let torn = &journal::line("uid", &exited(0))[..20];
         journal::open(&place.journal, 1).expect("open").write_all(torn).expect("write");
-        assert_eq!(Past::read(&place).expect("read").unsettled().len(), 1);
+        assert_eq!(PodHistory::read(&place).expect("read").unsettled().len(), 1);
         records.append(exited(0), true).expect("append");
-        assert!(Past::read(&place).expect("read").unsettled().is_empty());
+        assert!(PodHistory::read(&place).expect("read").unsettled().is_empty());
         let other = Place { uid: "other".into(), ..place };
-        assert_eq!(Past::read(&other).expect("read").observed, PodObserved::default());
+        assert_eq!(PodHistory::read(&other).expect("read").observed, PodObserved::default());
     }
 }

@@ -1,7 +1,7 @@
 //! The shims that the daemon has, and the zygote that makes them: who has which pod, and who is
 //! free for the next.
 
-use super::place::Place;
+use super::paths::Place;
 use super::wire::{self, Frames, FromShim, NewPod, NewShim, NoShim, ToShim};
 use super::zygote::{Birthright, COMMAND};
 use cronlet_host::sockets;

@@ -7,7 +7,7 @@
 
 use super::records::Record;
 use super::zygote::COMMAND;
-use super::{journal, place};
+use super::{journal, paths};
 use cronlet_host::{process, signals};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
@@ -57,7 +57,7 @@ pub fn of_pods(
 /// The pod that each shim was last given, by the shim's pid. Earlier boots' are among them.
 fn pods_by_shim(state: &Path) -> io::Result<HashMap<i32, String>> {
     let mut pods = HashMap::new();
-    journal::read(&place::journal(state), |_, uid, json| {
+    journal::read(&paths::journal(state), |_, uid, json| {
         if let Ok(Record::Shim { pid, .. }) = serde_json::from_slice(json) {
             pods.insert(pid, uid.to_owned());
         }

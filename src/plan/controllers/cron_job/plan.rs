@@ -178,7 +178,7 @@ impl<'a> Sync<'a> {
     /// `--cascade=orphan`.
     fn is_elsewhere(&self, name: &str, uid: Option<&str>) -> bool {
         let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
-        let found = self.view.others.get(&Key::new(Kind::Job, namespace, name));
+        let found = self.view.lookup.get(&Key::new(Kind::Job, namespace, name));
         found.is_some_and(|job| Some(job.uid()) == uid)
     }
 
@@ -203,7 +203,7 @@ impl<'a> Sync<'a> {
         {
             self.plan.wake(at);
         }
-        let Some(latest) = missed.latest.filter(|_| !self.view.quiet) else { return };
+        let Some(latest) = missed.latest.filter(|_| !self.view.stopping) else { return };
         match self.catch_up_at(&timing, floor) {
             Some(at) => self.plan.wake(at),
             None => self.decide(&timing, floor, latest, missed.count),
@@ -219,7 +219,7 @@ impl<'a> Sync<'a> {
         }
         if due > self.view.now {
             self.plan.wake(due);
-        } else if !self.view.quiet {
+        } else if !self.view.stopping {
             self.decide(timing, self.floor(timing), booted_at, 1);
         }
     }
@@ -352,7 +352,7 @@ impl<'a> Sync<'a> {
     fn obstacle(&self, job: &Job) -> Option<Obstacle> {
         let namespace = self.cron_job.metadata.namespace.as_deref().unwrap_or_default();
         let key = Key::new(Kind::Job, namespace, jobs::name(job));
-        if self.view.others.get(&key).is_some() {
+        if self.view.lookup.get(&key).is_some() {
             // Ours would have settled the slot, so it is someone else's.
             let why = format!("jobs.batch {:?} already exists", jobs::name(job));
             return Some(Obstacle { why, note: "another Job has the name of its Job" });

@@ -24,7 +24,7 @@ pub fn trigger(
 ) -> Result<(String, Vec<Action>), String> {
     let mut plan = Plan::default();
     let namespace = cron_job.metadata.namespace.as_deref().unwrap_or_default();
-    let is_taken = |name: &str| view.others.get(&Key::new(Kind::Job, namespace, name)).is_some();
+    let is_taken = |name: &str| view.lookup.get(&Key::new(Kind::Job, namespace, name)).is_some();
     let name = free_name(&jobs::manual_base(cron_job), view.now, is_taken)?;
     let job = jobs::triggered(cron_job, name.clone(), force);
     if let Some(why) = jobs::refusal(cron_job, &job) {

@@ -7,8 +7,8 @@ use crate::controllers::controller::{Controller, Refusals, TRY_AGAIN_MAX, admitt
 use crate::controllers::endings::Endings;
 use crate::controllers::node::host;
 use crate::controllers::revisions::{POD_REVISION, Revisions};
+use crate::kubelet::availability::{self, Availability};
 use crate::kubelet::ports::{self, Blocked};
-use crate::kubelet::standing::{self, Availability};
 use crate::kubelet::status::seconds;
 use crate::plan::{Action, Plan, Severity, View};
 use crate::scheduler::fit;
@@ -35,7 +35,7 @@ pub fn plan(set: &DaemonSet, view: &View) -> Plan {
     let labels = present.metadata.labels.as_ref();
     let hash = labels.and_then(|labels| labels.get(POD_REVISION)).cloned().unwrap_or_default();
     let name = &view.settings.node_name;
-    let node = match view.others.get(&Key::new(Kind::Node, "", name)) {
+    let node = match view.lookup.get(&Key::new(Kind::Node, "", name)) {
         Some(Object::Node(node)) => node,
         _ => Arc::new(host::node(None, view.settings, view.now)),
     };
@@ -45,7 +45,7 @@ pub fn plan(set: &DaemonSet, view: &View) -> Plan {
     let pods = on_node(found);
     let mut sync = Sync { set, spec, controller, view, plan, refusals, endings, node, hash, pods };
     let counted = sync.status(history.collisions);
-    if set.metadata.deletion_timestamp.is_some() || view.quiet {
+    if set.metadata.deletion_timestamp.is_some() || view.stopping {
         sync.refusals.keep();
     } else if !sync.manage() {
         sync.roll();
@@ -62,7 +62,7 @@ fn on_node(found: Vec<Object>) -> Vec<Arc<Pod>> {
         _ => None,
     };
     let mut pods: Vec<Arc<Pod>> = found.into_iter().filter_map(pod).collect();
-    pods.retain(|pod| !(standing::has_ended(pod) && standing::is_going(pod)));
+    pods.retain(|pod| !(availability::has_ended(pod) && availability::is_going(pod)));
     pods.sort_by_key(|pod| {
         let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
         (created, pod.metadata.name.clone())
@@ -104,7 +104,7 @@ impl Sync<'_> {
     fn manage(&mut self) -> bool {
         let (shall_run, may_stay) = self.fits();
         let staying: Vec<Arc<Pod>> =
-            self.pods.iter().filter(|pod| !standing::is_going(pod)).cloned().collect();
+            self.pods.iter().filter(|pod| !availability::is_going(pod)).cloned().collect();
         if !may_stay {
             return self.delete_all(&staying);
         }
@@ -112,7 +112,7 @@ impl Sync<'_> {
             return self.create();
         }
         let (ended, running): (Vec<_>, Vec<_>) =
-            staying.into_iter().partition(|pod| standing::has_ended(pod));
+            staying.into_iter().partition(|pod| availability::has_ended(pod));
         let mut surplus: Vec<Arc<Pod>> =
             ended.into_iter().filter(|pod| self.is_to_be_replaced(pod)).collect();
         surplus.extend(self.surplus(&running));
@@ -127,7 +127,7 @@ impl Sync<'_> {
         }
         let (name, namespace) = (name(pod), pod.metadata.namespace.as_deref().unwrap_or_default());
         let on = format!("daemon pod {namespace}/{name} on node {}", self.node_name());
-        if standing::phase(pod) == "Succeeded" {
+        if availability::phase(pod) == "Succeeded" {
             let message = format!("Found succeeded {on}, will try to delete it");
             self.plan.event(Severity::Normal, "SucceededDaemonPod", message);
             return true;
@@ -151,7 +151,7 @@ impl Sync<'_> {
             !is_oldest(&new) && !is_oldest(&old)
         });
         if let (Some(new), Some(old)) = (new.first(), old.first())
-            && (!standing::is_ready(old) || self.is_available(new))
+            && (!availability::is_ready(old) || self.is_available(new))
         {
             surplus.push(old.clone());
         }
@@ -166,7 +166,7 @@ impl Sync<'_> {
             return;
         }
         let staying: Vec<Arc<Pod>> =
-            self.pods.iter().filter(|pod| !standing::is_going(pod)).cloned().collect();
+            self.pods.iter().filter(|pod| !availability::is_going(pod)).cloned().collect();
         let (new, old): (Vec<_>, Vec<_>) = staying.into_iter().partition(|pod| self.is_new(pod));
         match (new.as_slice(), old.as_slice()) {
             // One node: one pod may be unavailable, or one more may be made.
@@ -200,7 +200,7 @@ impl Sync<'_> {
             self.pods.iter().any(is_holder) && !self.is_new(holder)
         };
         let mut waiting =
-            self.pods.iter().filter(|pod| self.is_new(pod) && !standing::is_going(pod));
+            self.pods.iter().filter(|pod| self.is_new(pod) && !availability::is_going(pod));
         waiting.find_map(|pod| ports::blocked(pod, self.view, is_older))
     }
 
@@ -256,7 +256,7 @@ impl Sync<'_> {
     }
 
     fn availability(&self, pod: &Pod) -> Availability {
-        standing::availability(pod, self.spec.min_ready_seconds.unwrap_or(0), self.view)
+        availability::availability(pod, self.spec.min_ready_seconds.unwrap_or(0), self.view)
     }
 
     fn is_available(&self, pod: &Pod) -> bool {
@@ -291,7 +291,7 @@ impl Sync<'_> {
             desired_number_scheduled: i32::from(shall_run),
             current_number_scheduled: i32::from(counted.is_some()),
             number_misscheduled: i32::from(!shall_run && pod.is_some()),
-            number_ready: i32::from(counted.is_some_and(|pod| standing::is_ready(pod))),
+            number_ready: i32::from(counted.is_some_and(|pod| availability::is_ready(pod))),
             number_available: nonzero(is_available),
             number_unavailable: nonzero(shall_run && !is_available),
             updated_number_scheduled: nonzero(counted.is_some_and(|pod| self.is_new(pod))),

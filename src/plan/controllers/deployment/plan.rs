@@ -81,7 +81,7 @@ impl<'a> Sync<'a> {
 
     /// `syncDeployment`
     fn run(&mut self) {
-        if self.deployment.metadata.deletion_timestamp.is_some() || self.view.quiet {
+        if self.deployment.metadata.deletion_timestamp.is_some() || self.view.stopping {
             return self.follow();
         }
         self.note_pause();

@@ -54,7 +54,7 @@ impl Sync<'_> {
         let hash = hash::of(&self.spec.template, collisions);
         let name = format!("{}-{hash}", self.metadata.name.as_deref().unwrap_or_default());
         let namespace = self.metadata.namespace.as_deref().unwrap_or_default();
-        if self.view.others.get(&Key::new(Kind::ReplicaSet, namespace, &name)).is_some() {
+        if self.view.lookup.get(&Key::new(Kind::ReplicaSet, namespace, &name)).is_some() {
             // Another template has this hash, or someone else this name: the next plan, which
             // follows at once, tries another.
             self.status.collision_count = Some(collisions.unwrap_or(0).saturating_add(1));

@@ -246,7 +246,7 @@ impl<'a> Sync<'a> {
         }
         let waits = pods::replaces_only_failed(self.spec);
         let missing = want - self.active_now() - if waits { self.terminating() } else { 0 };
-        if self.view.quiet {
+        if self.view.stopping {
             self.refusals.keep();
         } else if missing > 0 {
             self.start(usize::try_from(missing).unwrap_or(0).min(PODS_PER_PLAN_MAX));

@@ -1,6 +1,6 @@
 //! What a Job asks of its pods: which are active, failed, counted; when they ended; which go first.
 
-use crate::kubelet::standing::{ready_condition, ready_since, restarts_max};
+use crate::kubelet::availability::{ready_condition, ready_since, restarts_max};
 use crate::plan::View;
 use cronlet_api::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::JobSpec;
@@ -10,7 +10,7 @@ use std::cmp::{Ordering, Reverse};
 /// A pod that is tracked is not yet counted; one that was has lost the finalizer.
 pub use crate::kubelet::tracking::{is_tracked, removed as counted};
 
-pub use crate::kubelet::standing::{has_ended, is_active, is_ready, is_terminating, phase};
+pub use crate::kubelet::availability::{has_ended, is_active, is_ready, is_terminating, phase};
 
 /// Label and annotation of an Indexed Job's pods.
 pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";

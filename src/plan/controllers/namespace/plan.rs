@@ -14,7 +14,7 @@ pub fn plan(namespace: &Namespace, view: &View) -> Plan {
         return plan;
     }
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    let pods = view.others.list(Kind::Pod, name);
+    let pods = view.lookup.list(Kind::Pod, name);
     let inside = if pods.is_empty() { rest(name, view) } else { pods };
     let mut after = namespace.clone();
     let status = after.status.get_or_insert_default();
@@ -38,7 +38,7 @@ fn rest(name: &str, view: &View) -> Vec<Object> {
     // Events are left to their hour: those of the deletion itself are still being said.
     let is_inside = |kind: &&Kind| !kind.info().is_cluster_scoped && **kind != Kind::Event;
     let kinds = Kind::ALL.iter().filter(is_inside);
-    kinds.flat_map(|kind| view.others.list(*kind, name)).collect()
+    kinds.flat_map(|kind| view.lookup.list(*kind, name)).collect()
 }
 
 fn stays_for_now(object: &Object) -> bool {

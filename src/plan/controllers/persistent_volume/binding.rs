@@ -27,7 +27,7 @@ pub fn claim_key(volume: &PersistentVolume) -> Option<Key> {
 
 /// Returns the volume of that name.
 pub fn volume(name: &str, view: &View) -> Option<Arc<PersistentVolume>> {
-    match view.others.get(&Key::new(Kind::PersistentVolume, "", name)) {
+    match view.lookup.get(&Key::new(Kind::PersistentVolume, "", name)) {
         Some(Object::PersistentVolume(volume)) => Some(volume),
         _ => None,
     }
@@ -76,7 +76,7 @@ pub fn best(
     any: bool,
     view: &View,
 ) -> Option<Arc<PersistentVolume>> {
-    let all = view.others.list(Kind::PersistentVolume, "").into_iter();
+    let all = view.lookup.list(Kind::PersistentVolume, "").into_iter();
     let volumes = all.filter_map(|object| match object {
         Object::PersistentVolume(volume) => Some(volume),
         _ => None,

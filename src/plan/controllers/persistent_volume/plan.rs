@@ -70,7 +70,7 @@ fn standing(volume: &PersistentVolume, view: &View) -> Standing {
 }
 
 fn claim(volume: &PersistentVolume, view: &View) -> Option<Arc<PersistentVolumeClaim>> {
-    match view.others.get(&binding::claim_key(volume)?) {
+    match view.lookup.get(&binding::claim_key(volume)?) {
         Some(Object::PersistentVolumeClaim(claim)) => Some(claim),
         _ => None,
     }

@@ -242,7 +242,7 @@ fn released(
     let namespace = claim.metadata.namespace.as_deref().unwrap_or_default();
     let holds = |pod: &Pod| uses(pod, name) && !is_through_with_its_own(pod, claim);
     let is_user = |object: &Object| matches!(object, Object::Pod(pod) if holds(pod));
-    if view.others.list(Kind::Pod, namespace).iter().any(is_user) {
+    if view.lookup.list(Kind::Pod, namespace).iter().any(is_user) {
         return None;
     }
     let mut next = claim.clone();

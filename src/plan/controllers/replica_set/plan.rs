@@ -10,8 +10,8 @@ use crate::controllers::controller::{
 };
 use crate::controllers::endings::Endings;
 use crate::controllers::job::pods::finished_at;
+use crate::kubelet::availability::{self, Usefulness};
 use crate::kubelet::ports::{self, Blocked};
-use crate::kubelet::standing::{self, Usefulness};
 use crate::plan::{Action, Plan, Severity, View};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::time::Timestamp;
@@ -34,9 +34,10 @@ pub fn plan(set: &ReplicaSet, view: &View) -> Plan {
         Object::Pod(pod) => wanted(pod),
         _ => false,
     };
-    let active = controller.claim(Kind::Pod, view, &mut plan, |pod| is(pod, standing::is_active));
+    let active =
+        controller.claim(Kind::Pod, view, &mut plan, |pod| is(pod, availability::is_active));
     let mut terminating = controller.claimed(Kind::Pod, view);
-    terminating.retain(|pod| is(pod, standing::is_terminating));
+    terminating.retain(|pod| is(pod, availability::is_terminating));
     let refusals = Refusals::of(&set.metadata, TRY_AGAIN_MAX);
     let mut endings = endings(set, spec, view);
     endings.count(ends(view), view);
@@ -55,7 +56,7 @@ fn endings(set: &ReplicaSet, spec: &ReplicaSetSpec, view: &View) -> Endings {
 /// Returns when its pods ended that nobody asked to.
 fn ends(view: &View) -> impl Iterator<Item = Timestamp> {
     view.owned.iter().filter_map(|object| match object {
-        Object::Pod(pod) if standing::has_ended(pod) && !standing::is_going(pod) => {
+        Object::Pod(pod) if availability::has_ended(pod) && !availability::is_going(pod) => {
             Some(finished_at(pod))
         }
         _ => None,
@@ -85,7 +86,7 @@ struct Sync<'a> {
 impl Sync<'_> {
     /// Makes pods, or asks some to go (`manageReplicas`).
     fn manage(&mut self) -> Failure {
-        if self.set.metadata.deletion_timestamp.is_some() || self.view.quiet {
+        if self.set.metadata.deletion_timestamp.is_some() || self.view.stopping {
             self.refusals.keep();
             return Failure::Unknown;
         }
@@ -160,7 +161,7 @@ impl Sync<'_> {
             let namespace = holder.metadata.namespace.as_deref().unwrap_or_default();
             let key = Key::new(Kind::ReplicaSet, namespace, &set.name);
             let is_other = Some(&set.uid) != self.set.metadata.uid.as_ref();
-            let of_deployment = self.view.others.get(&key).is_some_and(|object| {
+            let of_deployment = self.view.lookup.get(&key).is_some_and(|object| {
                 owner(object.meta()).is_some_and(|owner| owner.uid == deployment.uid)
             });
             is_other && of_deployment

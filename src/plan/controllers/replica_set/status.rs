@@ -1,8 +1,8 @@
 //! `status` of a ReplicaSet: counts of its pods, and the conditions `ReplicaFailure` and
 //! `PortInUse`, which is cronlet's own.
 
+use crate::kubelet::availability::{self, Availability};
 use crate::kubelet::ports::Blocked;
-use crate::kubelet::standing::{self, Availability};
 use crate::plan::View;
 use cronlet_api::pod::PORT_IN_USE;
 use cronlet_api::selector;
@@ -56,7 +56,7 @@ impl Counts {
             let labels = pod.metadata.labels.clone().unwrap_or_default();
             counts.fully_labeled += i32::from(selector::matches(&wanted, &labels));
             let availability =
-                standing::availability(pod, spec.min_ready_seconds.unwrap_or(0), view);
+                availability::availability(pod, spec.min_ready_seconds.unwrap_or(0), view);
             counts.ready += i32::from(availability != Availability::Unready);
             counts.available += i32::from(availability == Availability::Available);
             if let Availability::From(at) = availability {

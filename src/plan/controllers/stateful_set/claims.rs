@@ -63,7 +63,7 @@ pub fn present(claim: &PersistentVolumeClaim, view: &View) -> Option<Arc<Persist
         namespace.unwrap_or_default(),
         name.unwrap_or_default(),
     );
-    match view.others.get(&key) {
+    match view.lookup.get(&key) {
         Some(Object::PersistentVolumeClaim(claim)) => Some(claim),
         _ => None,
     }

@@ -9,7 +9,7 @@ use crate::controllers::controller::{
 };
 use crate::controllers::endings::Endings;
 use crate::controllers::revisions::{self, HASH, Revisions};
-use crate::kubelet::standing::{self, Availability};
+use crate::kubelet::availability::{self, Availability};
 use crate::plan::{Action, Plan, Severity, View};
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::template::{Round, scaled};
@@ -59,7 +59,7 @@ pub fn plan(set: &StatefulSet, view: &View) -> Plan {
     };
     sync.sort(found);
     sync.count(history.collisions);
-    if set.metadata.deletion_timestamp.is_some() || view.quiet {
+    if set.metadata.deletion_timestamp.is_some() || view.stopping {
         sync.refusals.keep();
     } else {
         sync.manage();
@@ -172,21 +172,21 @@ impl Sync<'_> {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             return self.create(pods::start(self.spec) + index);
         };
-        if standing::has_ended(&pod) {
-            if !standing::is_going(&pod) && self.endings.replace(self.view, &mut self.plan) {
+        if availability::has_ended(&pod) {
+            if !availability::is_going(&pod) && self.endings.replace(self.view, &mut self.plan) {
                 self.delete(&pod);
             }
             // The next plan makes it anew, when it is gone.
             return Step::Wait;
         }
         let ordinal = self.ordinal(&pod);
-        if standing::phase(&pod) == "Pending" && self.claim(ordinal).is_err() {
+        if availability::phase(&pod) == "Pending" && self.claim(ordinal).is_err() {
             self.refusals.is_try(self.view, &mut self.plan);
             return Step::Failed;
         }
         let is_available =
             pods::availability(&pod, self.spec, self.view) == Availability::Available;
-        if self.is_ordered() && (standing::is_going(&pod) || !is_available) {
+        if self.is_ordered() && (availability::is_going(&pod) || !is_available) {
             return Step::Wait;
         }
         self.mend(&pod, ordinal);
@@ -201,7 +201,7 @@ impl Sync<'_> {
             pods::new(&self.controller, self.spec, &template, name(&revision), ordinal, self.view);
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
         let object = Object::from(pod);
-        let refused = match self.view.others.get(&object.key()) {
+        let refused = match self.view.lookup.get(&object.key()) {
             // One of an older set of this name, which looks here when it is gone.
             Some(other) if other.is_going() && self.is_of_namesake(&other) => return Step::Failed,
             Some(_) => Some(format!("pods {pod_name:?} already exists and is not of this set")),
@@ -294,7 +294,7 @@ impl Sync<'_> {
 
     /// One of the pods that shall not be (`processCondemned`).
     fn condemn(&mut self, pod: &Arc<Pod>) -> Step {
-        if standing::is_going(pod) {
+        if availability::is_going(pod) {
             return Step::Wait;
         }
         // The lowest of those that are not well goes first: the others wait for it.
@@ -337,7 +337,7 @@ impl Sync<'_> {
                 return;
             }
             let old = self.replicas[index].clone().filter(|pod| {
-                pods::revision(pod) != name(&self.update) && !standing::is_going(pod)
+                pods::revision(pod) != name(&self.update) && !availability::is_going(pod)
             });
             if let Some(pod) = old {
                 self.delete(&pod);

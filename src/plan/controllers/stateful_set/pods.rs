@@ -3,7 +3,7 @@
 use super::claims;
 use crate::controllers::controller::Controller;
 use crate::controllers::revisions::POD_REVISION;
-use crate::kubelet::standing::{self, Availability};
+use crate::kubelet::availability::{self, Availability};
 use crate::plan::View;
 use k8s_openapi::api::apps::v1::StatefulSetSpec;
 use k8s_openapi::api::core::v1::{Pod, PodTemplateSpec};
@@ -30,12 +30,12 @@ pub fn revision(pod: &Pod) -> &str {
 }
 
 pub fn is_running_and_ready(pod: &Pod) -> bool {
-    standing::phase(pod) == "Running" && standing::is_ready(pod)
+    availability::phase(pod) == "Running" && availability::is_ready(pod)
 }
 
 /// Running, ready, and not going.
 pub fn is_healthy(pod: &Pod) -> bool {
-    is_running_and_ready(pod) && !standing::is_going(pod)
+    is_running_and_ready(pod) && !availability::is_going(pod)
 }
 
 /// Running, and ready for long enough.
@@ -43,7 +43,7 @@ pub fn availability(pod: &Pod, spec: &StatefulSetSpec, view: &View) -> Availabil
     if !is_running_and_ready(pod) {
         return Availability::Unready;
     }
-    standing::availability(pod, spec.min_ready_seconds.unwrap_or(0), view)
+    availability::availability(pod, spec.min_ready_seconds.unwrap_or(0), view)
 }
 
 /// A new pod of the set, of the template of a revision (`newVersionedStatefulSetPod`).

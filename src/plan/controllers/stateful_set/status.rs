@@ -1,7 +1,7 @@
 //! `status` of a StatefulSet: counts of its pods, by readiness and by revision.
 
 use super::pods;
-use crate::kubelet::standing::{self, Availability};
+use crate::kubelet::availability::{self, Availability};
 use crate::plan::View;
 use cronlet_api::time::Timestamp;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
@@ -32,7 +32,7 @@ pub fn counted(
         i32::try_from(count).unwrap_or(i32::MAX)
     };
     let of = |revision: &str| {
-        let count = count(&|pod| !standing::is_going(pod) && pods::revision(pod) == revision);
+        let count = count(&|pod| !availability::is_going(pod) && pods::revision(pod) == revision);
         nonzero(count)
     };
     let before = set.status.clone().unwrap_or_default();

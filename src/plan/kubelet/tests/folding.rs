@@ -1,16 +1,18 @@
 //! What orders and reports leave in what is observed.
 
-use crate::order::{ContainerState, Exit, HookState, Launch, News, Order, PodObserved, Report};
+use crate::order::{
+    ContainerEvent, ContainerState, Exit, HookState, Launch, Order, PodObserved, Report,
+};
 use cronlet_api::time::{SignedDuration, Timestamp};
 
-fn report(observed: &mut PodObserved, attempt: u32, news: News) -> bool {
+fn report(observed: &mut PodObserved, attempt: u32, event: ContainerEvent) -> bool {
     let (pod_uid, container) = ("u".to_owned(), "main".to_owned());
-    observed.reported(&Report { pod_uid, container, attempt, news })
+    observed.apply_report(&Report { pod_uid, container, attempt, event })
 }
 
-fn exit(ran_seconds: i64) -> News {
+fn exit(ran_seconds: i64) -> ContainerEvent {
     let started_at = Timestamp::UNIX_EPOCH;
-    News::Exited(Exit {
+    ContainerEvent::Exited(Exit {
         id: "cronlet://1".into(),
         code: 1,
         signal: None,
@@ -22,9 +24,9 @@ fn exit(ran_seconds: i64) -> News {
     })
 }
 
-fn started() -> News {
+fn started() -> ContainerEvent {
     let (id, at) = ("cronlet://1".to_owned(), Timestamp::UNIX_EPOCH);
-    News::Started { id, pid: 7, at, post_start: HookState::Done }
+    ContainerEvent::Started { id, pid: 7, at, post_start: HookState::Done }
 }
 
 fn start(attempt: u32) -> Order {
@@ -42,7 +44,7 @@ fn streaks_count_until_ten_minutes_of_running() {
     let mut observed = PodObserved::default();
     let mut streaks = Vec::new();
     for (attempt, ran_seconds) in [1, 1, 600, 601, 1].into_iter().enumerate() {
-        observed.ordered(&start(attempt as u32));
+        observed.apply_order(&start(attempt as u32));
         assert!(report(&mut observed, attempt as u32, exit(ran_seconds)));
         streaks.push(observed.containers["main"].streak);
     }
@@ -53,35 +55,35 @@ fn streaks_count_until_ten_minutes_of_running() {
 #[test]
 fn old_and_repeated_reports_are_no_news() {
     let mut observed = PodObserved::default();
-    observed.ordered(&start(0));
+    observed.apply_order(&start(0));
     assert!(report(&mut observed, 0, started()));
     assert!(!report(&mut observed, 0, started()));
     assert!(report(&mut observed, 0, exit(1)));
     assert!(!report(&mut observed, 0, exit(1)), "an end is an end");
     assert!(!report(&mut observed, 0, started()), "an end is an end");
-    observed.ordered(&start(1));
+    observed.apply_order(&start(1));
     assert!(!report(&mut observed, 0, exit(1)), "the attempt before");
     assert_eq!(observed.containers["main"].state, ContainerState::Starting);
     assert_eq!(observed.containers["main"].streak, 1);
-    assert!(report(&mut observed, 0, News::Cleaned) && observed.cleaned);
-    assert!(!report(&mut observed, 0, News::Cleaned));
+    assert!(report(&mut observed, 0, ContainerEvent::Cleaned) && observed.cleaned);
+    assert!(!report(&mut observed, 0, ContainerEvent::Cleaned));
 }
 
 #[test]
 fn failures_count_until_another_attempt() {
     let mut observed = PodObserved::default();
-    let failed = || News::Failed {
+    let failed = || ContainerEvent::Failed {
         reason: "RunContainerError".into(),
         message: String::new(),
         at: Timestamp::UNIX_EPOCH,
     };
     for _ in 0..3 {
-        observed.ordered(&start(0));
+        observed.apply_order(&start(0));
         report(&mut observed, 0, failed());
     }
     assert_eq!(observed.containers["main"].failures, 3);
     report(&mut observed, 0, exit(1));
-    observed.ordered(&start(1));
+    observed.apply_order(&start(1));
     assert_eq!(observed.containers["main"].failures, 0);
 }
 
@@ -94,31 +96,31 @@ fn the_shortest_grace_counts() {
         attempt,
         grace_seconds,
     };
-    observed.ordered(&start(0));
+    observed.apply_order(&start(0));
     let mut seen = Vec::new();
     for order in [stop(1, 1), stop(0, 30), stop(0, 5), stop(0, 9)] {
-        observed.ordered(&order);
+        observed.apply_order(&order);
         seen.push(observed.containers["main"].stopping);
     }
     assert_eq!(seen, [None, Some(30), Some(5), Some(5)]);
     report(&mut observed, 0, exit(1));
-    observed.ordered(&start(1));
+    observed.apply_order(&start(1));
     assert_eq!(observed.containers["main"].stopping, None);
 }
 
 #[test]
 fn a_start_that_failed_is_counted_once_however_often_it_is_told() {
     let mut observed = PodObserved::default();
-    let failed = |second| News::Failed {
+    let failed = |second| ContainerEvent::Failed {
         reason: "RunContainerError".into(),
         message: String::new(),
         at: Timestamp::from_second(second).expect("in range"),
     };
-    observed.ordered(&start(0));
+    observed.apply_order(&start(0));
     assert!(report(&mut observed, 0, failed(10)));
     assert!(!report(&mut observed, 0, failed(10)));
     assert_eq!(observed.containers["main"].failures, 1);
-    observed.ordered(&start(0));
+    observed.apply_order(&start(0));
     assert!(report(&mut observed, 0, failed(20)));
     assert_eq!(observed.containers["main"].failures, 2);
 }

@@ -1,7 +1,7 @@
 //! What a container is started with: command, environment, user, limits, mounts, and why it is not.
 
 use crate::kubelet::launch::{Launched, Problem, launch};
-use crate::plan::{Others, View};
+use crate::plan::{Lookup, View};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::settings::{ImageProgram, Settings};
 use cronlet_api::time::{ClockSteps, Timestamp};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// A ConfigMap `cm`, a Secret `s`.
 struct Shelf;
 
-impl Others for Shelf {
+impl Lookup for Shelf {
     fn get(&self, key: &Key) -> Option<Object> {
         let object = match (key.kind, &*key.name) {
             (Kind::ConfigMap, "cm") => json!({
@@ -62,8 +62,8 @@ fn pod(spec: &Value) -> Pod {
 
 fn launched(spec: &Value, settings: &Settings) -> Result<Launched, Problem> {
     let steps = ClockSteps::default();
-    let (now, others, quiet) = (Timestamp::UNIX_EPOCH, &Shelf, false);
-    let view = View { now, steps: &steps, settings, owned: &[], others, quiet };
+    let (now, lookup, stopping) = (Timestamp::UNIX_EPOCH, &Shelf, false);
+    let view = View { now, steps: &steps, settings, owned: &[], lookup, stopping };
     let pod = pod(spec);
     launch(&pod, &pod.spec.as_ref().expect("a spec").containers[0], 0, &view)
 }

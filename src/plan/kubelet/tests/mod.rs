@@ -8,10 +8,10 @@
 //! `#` restarts, `<` the last exit code). `probe` names all probes that shall run.
 
 use super::ports::Ports;
-use super::probe::{Probe, ProbeKind, Probed, Told};
+use super::probe::{Probe, ProbeKind, ProbeTrouble, Probed};
 use super::{plan, status};
-use crate::order::{Exit, HookState, News, Order, PodObserved, Report};
-use crate::plan::{Action, Others, Plan, View};
+use crate::order::{ContainerEvent, Exit, HookState, Order, PodObserved, Report};
+use crate::plan::{Action, Lookup, Plan, View};
 use crate::scheduler::queue;
 use cronlet_api::kind::{Key, Object};
 use cronlet_api::settings::Settings;
@@ -42,7 +42,7 @@ mod whatever;
 
 struct Nothing;
 
-impl Others for Nothing {
+impl Lookup for Nothing {
     fn get(&self, _: &Key) -> Option<Object> {
         None
     }
@@ -62,7 +62,7 @@ pub struct World {
     now: Timestamp,
     settings: Settings,
     steps: ClockSteps,
-    quiet: bool,
+    stopping: bool,
     answer: Vec<String>,
 }
 
@@ -80,7 +80,7 @@ impl World {
             now: Timestamp::from_second(START).expect("in range"),
             settings: Settings::default(),
             steps: ClockSteps::default(),
-            quiet: false,
+            stopping: false,
             answer: Vec::new(),
         }
     }
@@ -101,8 +101,10 @@ impl World {
             ["bind"] => self.bind(),
             ["started", name] => self.started(name, HookState::Done),
             ["hooked", name] => self.started(name, HookState::Running),
-            ["hook-done", name] => self.report(name, News::PostStart(Ok(()))),
-            ["hook-failed", name] => self.report(name, News::PostStart(Err("exit 1".into()))),
+            ["hook-done", name] => self.report(name, ContainerEvent::PostStart(Ok(()))),
+            ["hook-failed", name] => {
+                self.report(name, ContainerEvent::PostStart(Err("exit 1".into())))
+            }
             ["exit", name, "0"] => self.exit(name, 0, "Completed"),
             ["exit", name, code] => self.exit(name, code.parse().expect("a code"), "Error"),
             ["exit", name, code, "leaving", left] => {
@@ -112,13 +114,13 @@ impl World {
             ["unstartable", name] => self.exit(name, 128, "StartError"),
             ["failed", name, reason] => {
                 let (reason, message) = (reason.to_owned(), "cannot".to_owned());
-                self.report(name, News::Failed { reason, message, at: self.now });
+                self.report(name, ContainerEvent::Failed { reason, message, at: self.now });
             }
             ["delete", grace] => self.delete(grace.parse().expect("seconds")),
-            ["quiet"] => self.quiet = true,
+            ["stopping"] => self.stopping = true,
             ["passes", name, kind] => self.probed(name, kind, true),
             ["fails", name, kind] => self.probed(name, kind, false),
-            ["cleaned"] => self.report("", News::Cleaned),
+            ["cleaned"] => self.report("", ContainerEvent::Cleaned),
             ["forget-last"] => {
                 self.observed.containers.values_mut().for_each(|seen| seen.last = None);
             }
@@ -137,24 +139,24 @@ impl World {
         let node = Node::default();
         let mut ports = Ports::default();
         let (settings, now) = (&self.settings, self.now);
-        let host = queue::Host { node: &node, others: &Nothing, settings, now };
+        let host = queue::Host { node: &node, lookup: &Nothing, settings, now };
         for decision in queue::bind(&pending, &queue::Taken::default(), &host, &mut ports) {
             self.carry_out(decision.into_plan());
         }
     }
 
-    fn report(&mut self, name: &str, news: News) {
+    fn report(&mut self, name: &str, event: ContainerEvent) {
         let attempt = self.observed.containers.get(name).map_or(0, |seen| seen.attempt);
         let (pod_uid, container) = ("u".to_owned(), name.to_owned());
-        self.observed.reported(&Report { pod_uid, container, attempt, news });
+        self.observed.apply_report(&Report { pod_uid, container, attempt, event });
     }
 
     /// A probe came to its verdict.
     fn probed(&mut self, name: &str, kind: &str, passed: bool) {
         let of_kind = |one: &ProbeKind| one.name().eq_ignore_ascii_case(kind);
         let kind = ProbeKind::ALL.into_iter().find(of_kind).expect("a kind");
-        let told = (!passed).then(|| Told::Failed("no".into()));
-        self.report(name, News::Probed(Probed { kind, verdict: Some(passed), told }));
+        let told = (!passed).then(|| ProbeTrouble::Failed("no".into()));
+        self.report(name, ContainerEvent::Probed(Probed { kind, verdict: Some(passed), told }));
     }
 
     fn id(&self, name: &str) -> String {
@@ -162,7 +164,10 @@ impl World {
     }
 
     fn started(&mut self, name: &str, post_start: HookState) {
-        self.report(name, News::Started { id: self.id(name), pid: 1, at: self.now, post_start });
+        self.report(
+            name,
+            ContainerEvent::Started { id: self.id(name), pid: 1, at: self.now, post_start },
+        );
     }
 
     fn exit(&mut self, name: &str, code: i32, reason: &str) {
@@ -180,7 +185,7 @@ impl World {
         let finished_at = self.now;
         let signal = None;
         let exit = Exit { id, code, signal, left, reason, message, started_at, finished_at };
-        self.report(name, News::Exited(exit));
+        self.report(name, ContainerEvent::Exited(exit));
     }
 
     fn delete(&mut self, grace_seconds: i64) {
@@ -195,8 +200,8 @@ impl World {
             steps: &self.steps,
             settings: &self.settings,
             owned: &[],
-            others: &Nothing,
-            quiet: self.quiet,
+            lookup: &Nothing,
+            stopping: self.stopping,
         };
         plan::plan(&self.pod, &self.observed, &view)
     }
@@ -246,7 +251,7 @@ impl World {
                     format!("{}{{{name}}} {}", note.reason, note.message)
                 }
                 Action::Order(order) => {
-                    self.observed.ordered(&order);
+                    self.observed.apply_order(&order);
                     match order {
                         Order::Start(launch) => {
                             format!("start {}#{}", launch.container, launch.attempt)

@@ -295,6 +295,6 @@ fn probes_go_with_their_containers() {
     let handler = Handler::Exec(vec!["ask".into(), "readiness".into()]);
     let ordered = world.observed.probing.as_ref().expect("it was ordered");
     assert_eq!(ordered[0].handler, handler);
-    world.observed.ordered(&Order::Clean { pod_uid: "u".into() });
+    world.observed.apply_order(&Order::Clean { pod_uid: "u".into() });
     assert!(world.observed.probing.is_none());
 }

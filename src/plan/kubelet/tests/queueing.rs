@@ -32,7 +32,7 @@ fn decide_on(node: &Node, pods: &[Pod], running: u32, runs: Option<u32>) -> Vec<
         pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
     let settings = Settings { limits: Limits { runs, ..Limits::default() }, ..Settings::default() };
     let now = Timestamp::from_second(1000).expect("in range");
-    let host = Host { node, others: &Nothing, settings: &settings, now };
+    let host = Host { node, lookup: &Nothing, settings: &settings, now };
     let mut taken = Taken::default();
     taken.runs = running;
     bind(&pending, &taken, &host, &mut Ports::default())
@@ -101,7 +101,7 @@ fn a_pod_waits_for_a_node_that_fits() {
     let waiting = [told.pod.clone()];
     assert!(decide_on(&node, &waiting, 0, None).is_empty(), "it is told once");
     let (settings, now) = (&Settings::default(), Timestamp::UNIX_EPOCH);
-    let host = Host { node: &node, others: &Nothing, settings, now };
+    let host = Host { node: &node, lookup: &Nothing, settings, now };
     let held = held(&waiting[0], &host, &Ports::default());
     assert_eq!(held, Some(Held::Change), "those behind it need not wait");
     node.metadata.labels = Some([("disk".to_owned(), "ssd".to_owned())].into());
@@ -160,7 +160,7 @@ fn pods_that_want_one_host_port_are_parted() {
             pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
         let now = Timestamp::from_second(1000).expect("in range");
         let (node, settings) = (Node::default(), Settings::default());
-        let host = Host { node: &node, others: &Nothing, settings: &settings, now };
+        let host = Host { node: &node, lookup: &Nothing, settings: &settings, now };
         let decisions = bind(&pending, &Taken::default(), &host, &mut ports);
         let bound: Vec<bool> = decisions.iter().map(|decision| is_bound(&decision.pod)).collect();
         // Of two that come together one waits for the other.
@@ -236,7 +236,7 @@ fn no_more_pods_are_bound_than_the_node_takes() {
             pods.iter().map(|pod| Pending { pod, slot: slot(pod, None) }).collect();
         let now = Timestamp::from_second(1000).expect("in range");
         let settings = Settings::default();
-        let host = Host { node: &node, others: &Nothing, settings: &settings, now };
+        let host = Host { node: &node, lookup: &Nothing, settings: &settings, now };
         let decisions = bind(&pending, &taken, &host, &mut Ports::default());
         let (yes, no): (Vec<_>, Vec<_>) = decisions.iter().partition(|one| is_bound(&one.pod));
         let names: Vec<&str> =

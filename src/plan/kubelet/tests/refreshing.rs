@@ -2,8 +2,8 @@
 
 use super::{Order, PodObserved, Report};
 use crate::kubelet::{plan, status};
-use crate::order::{HookState, News};
-use crate::plan::{Action, Others, View};
+use crate::order::{ContainerEvent, HookState};
+use crate::plan::{Action, Lookup, View};
 use crate::scheduler::queue;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::settings::Settings;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 struct Maps(BTreeMap<String, Value>);
 
-impl Others for Maps {
+impl Lookup for Maps {
     fn get(&self, key: &Key) -> Option<Object> {
         let data = self.0.get(&*key.name).filter(|_| key.kind == Kind::ConfigMap)?;
         let json = json!({"metadata": {"name": &*key.name}, "data": data});
@@ -58,13 +58,13 @@ impl World {
         assert!(queue::is_bound(&world.pod));
         assert_eq!(world.refreshed(), None, "nothing runs yet");
         let (id, post_start) = ("cronlet://1".to_owned(), HookState::Done);
-        world.report("main", News::Started { id, pid: 1, at: now, post_start });
+        world.report("main", ContainerEvent::Started { id, pid: 1, at: now, post_start });
         world
     }
 
-    fn report(&mut self, container: &str, news: News) {
+    fn report(&mut self, container: &str, event: ContainerEvent) {
         let (pod_uid, container) = ("u".to_owned(), container.to_owned());
-        self.observed.reported(&Report { pod_uid, container, attempt: 0, news });
+        self.observed.apply_report(&Report { pod_uid, container, attempt: 0, event });
     }
 
     /// Plans and carries out until nothing is left to do: the files that were ordered last.
@@ -77,14 +77,14 @@ impl World {
                 steps: &ClockSteps::default(),
                 settings: &settings,
                 owned: &[],
-                others: &self.maps,
-                quiet: false,
+                lookup: &self.maps,
+                stopping: false,
             };
             for action in plan::plan(&self.pod, &self.observed, &view).actions {
                 match action {
                     Action::Put(Object::Pod(pod)) => self.pod = (*pod).clone(),
                     Action::Order(order) => {
-                        self.observed.ordered(&order);
+                        self.observed.apply_order(&order);
                         if let Order::Refresh { mut volumes, .. } = order {
                             let files = volumes.remove(0).files.into_iter();
                             let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -161,7 +161,7 @@ fn a_daemon_that_was_away_catches_up_and_a_failure_is_tried_again() {
     world.observed.files.clear();
     assert_eq!(world.refreshed(), files(&[("a", "1")]));
     let (volume, message, at) = ("v".to_owned(), "no room".to_owned(), world.now);
-    world.report("", News::NotRefreshed { volume, message, at });
+    world.report("", ContainerEvent::NotRefreshed { volume, message, at });
     assert_eq!(world.refreshed(), None, "not at once");
     world.now += SignedDuration::from_secs(10);
     assert_eq!(world.refreshed(), files(&[("a", "1")]));

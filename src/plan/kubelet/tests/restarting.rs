@@ -242,7 +242,7 @@ fn never_on_one_container_of_an_always_pod() {
 fn a_service_that_stops_starts_nothing_more() {
     check(
         staged("Always"),
-        "0 bind\n1 started first\n2 quiet\n3 exit first 0\n30 look\n31 delete 0\n32 cleaned",
+        "0 bind\n1 started first\n2 stopping\n3 exit first 0\n30 look\n31 delete 0\n32 cleaned",
         "-- 0 bind
          Pending S
          Scheduled{} Successfully assigned default/p to localhost
@@ -252,7 +252,7 @@ fn a_service_that_stops_starts_nothing_more() {
          Created{first} Container created
          Started{first} Container started
          Pending PircS first:run side:wait(init) main:wait(init)
-         -- 2 quiet
+         -- 2 stopping
          -- 3 exit first 0
          Pending PircS first:end(0 Completed)* side:wait(init) main:wait(init)
          -- 30 look

@@ -2,7 +2,7 @@
 
 use super::{World, simple};
 use crate::kubelet::events;
-use crate::order::{News, Report};
+use crate::order::{ContainerEvent, Report};
 use cronlet_api::time::{ClockStep, SignedDuration};
 use k8s_openapi::api::core::v1::PodCondition;
 use serde_json::{Value, json};
@@ -220,17 +220,18 @@ fn a_step_of_the_clock_neither_ends_a_wait_nor_a_pod() {
 #[test]
 fn a_failed_pre_stop_hook_is_told() {
     let world = play(simple("Always"), &["0 bind", "1 started main"]);
-    let report = |news| Report { pod_uid: "u".into(), container: "main".into(), attempt: 0, news };
+    let report =
+        |event| Report { pod_uid: "u".into(), container: "main".into(), attempt: 0, event };
     let note = events::of_report(
         &world.pod,
         &world.observed,
-        &report(News::PreStopFailed("exit 1".into())),
+        &report(ContainerEvent::PreStopFailed("exit 1".into())),
     );
     let note = note.expect("an event");
     assert_eq!((note.reason, &*note.message), ("FailedPreStopHook", "PreStopHook failed"));
     assert_eq!(note.field_path, "spec.containers{main}");
     assert_eq!(
-        events::of_report(&world.pod, &world.observed, &report(News::PostStart(Ok(())))),
+        events::of_report(&world.pod, &world.observed, &report(ContainerEvent::PostStart(Ok(())))),
         None
     );
 }

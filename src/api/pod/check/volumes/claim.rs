@@ -2,7 +2,7 @@
 
 use super::super::{required, supported};
 use crate::check::{Causes, Path};
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use crate::quantity::Quantity;
 use crate::{names, selector};
 use k8s_openapi::api::core::v1::{

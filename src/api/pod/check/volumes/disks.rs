@@ -5,7 +5,7 @@ use super::super::one_of::OneOf;
 use super::super::{required, supported};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{flag, items, text};
+use crate::omitempty::{flag, items, text};
 use k8s_openapi::api::core::v1::{
     AzureDiskVolumeSource, FCVolumeSource, FlexVolumeSource, FlockerVolumeSource,
     ISCSIVolumeSource, LocalObjectReference, NFSVolumeSource, QuobyteVolumeSource,

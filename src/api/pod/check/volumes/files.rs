@@ -3,7 +3,7 @@
 use super::super::{references, required};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, KeyToPath,
     SecretVolumeSource,

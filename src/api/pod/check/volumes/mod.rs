@@ -12,7 +12,7 @@ use super::one_of::OneOf;
 use super::{Scope, containers, required, required_and_supported, supported};
 use crate::check::{Causes, Path};
 use crate::names;
-use crate::pod::zero::{items, text};
+use crate::omitempty::{items, text};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{
     CSIVolumeSource, EmptyDirVolumeSource, EphemeralVolumeSource, HostPathVolumeSource,

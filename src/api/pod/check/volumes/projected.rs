@@ -3,7 +3,7 @@
 use super::super::required;
 use super::files;
 use crate::check::{Causes, Path};
-use crate::pod::zero::items;
+use crate::omitempty::items;
 use crate::{names, selector};
 use k8s_openapi::api::core::v1::{
     ClusterTrustBundleProjection, ProjectedVolumeSource, ServiceAccountTokenProjection,

@@ -14,7 +14,7 @@ use super::message::Message;
 use super::spawn::{Refusal, words};
 use super::view::{self, Show};
 use super::working_dir::{self, WorkingDir};
-use crate::runtimes::process::place::{self, Place};
+use crate::runtimes::process::paths::{self, Place};
 use crate::volumes::{self, claim, empty_dir, fs_group, host_path, sub_path};
 use cronlet_host::mounts;
 use cronlet_plan::order::{GroupChange, Launch, Mount, MountSource, VolumeFiles};
@@ -84,7 +84,7 @@ impl Space {
             && at == MESSAGE_PATH
             && working_dir.is_none();
         if !plain {
-            let made = place::make_private(&place.folder);
+            let made = paths::make_private(&place.folder);
             made.map_err(|e| Refusal::run(format!("making the pod's folder: {}", words(e))))?;
         }
         if !is_root && !plain {
@@ -137,7 +137,7 @@ impl Space {
         mount: &Mount,
         fs_group: Option<u32>,
     ) -> Result<PathBuf, Refusal> {
-        if !place::is_plain(&mount.volume) {
+        if !paths::is_plain(&mount.volume) {
             return Err(Refusal::config(format!("volume {:?} has no plain name", mount.volume)));
         }
         let folder = place.folder.join("volumes").join(&mount.volume);
@@ -146,7 +146,7 @@ impl Space {
                 self.give_group(mount, path, fs_group.zip(*group_change))?;
                 return Ok(path.into());
             }
-            MountSource::Claim { volume, size_bytes_max } if place::is_plain(volume) => {
+            MountSource::Claim { volume, size_bytes_max } if paths::is_plain(volume) => {
                 let folder = place.claim(volume);
                 claim::make(&folder, fs_group, *size_bytes_max).map_err(|e| about(mount, &e))?;
                 return Ok(folder);
@@ -200,7 +200,7 @@ impl Space {
         let folder = place.folder.join("volumes").join(&volume.volume);
         let is_made = match volume.secret {
             true => self.tmpfs.contains(&volume.volume),
-            false => place::is_plain(&volume.volume) && folder.is_dir(),
+            false => paths::is_plain(&volume.volume) && folder.is_dir(),
         };
         if is_made { volumes::files::write(&folder, &volume.files, fs_group) } else { Ok(()) }
     }

@@ -3,7 +3,7 @@
 use super::container::{Container, Stream};
 use super::hook::{self, HookRun, Occasion};
 use super::log::Log;
-use super::spawn::{self, Birth, Program, Refusal, words};
+use super::spawn::{self, ChildSetup, Program, Refusal, words};
 use super::{Shim, files};
 use crate::probes::http;
 use crate::runtimes::process::records::Record;
@@ -12,7 +12,8 @@ use cronlet_api::pod::{PORT_IN_USE, log};
 use cronlet_api::time::Timestamp;
 use cronlet_host::cgroups::{Cgroup, Limits, POD_SUFFIX};
 use cronlet_host::process::{self, Forked};
-use cronlet_host::{birth, signals, sockets};
+use cronlet_host::spawn::{reap_child, spawn_child, spawn_child_in};
+use cronlet_host::{signals, sockets};
 use cronlet_plan::kubelet::ports::{self, Protocol};
 use cronlet_plan::order::{Contested, Exit, Hook, HttpGet, Launch, ResourceLimits};
 use rustix::fd::{AsFd, OwnedFd};
@@ -70,8 +71,9 @@ impl Shim {
         let cgroup = self.make_cgroup(&launch)?;
         self.note_intent(&launch, id, &cgroup)?;
         let ends = Ends { output: out_end, errors: err_end, not_before: self.not_before };
-        let born = Program::new(&launch, &launch.argv)
-            .and_then(|mut program| bear(&launch, &mut program, &cgroup, &ends, || files.enter()));
+        let born = Program::new(&launch, &launch.argv).and_then(|mut program| {
+            spawn_attempt(&launch, &mut program, &cgroup, &ends, || files.enter())
+        });
         let started_at = Timestamp::now();
         let message = files.into_message();
         if let Some(message) = &message {
@@ -130,8 +132,8 @@ impl Shim {
     fn drop_old_attempt(&self, launch: &Launch) {
         let Some(old) = launch.attempt.checked_sub(ATTEMPTS_KEPT) else { return };
         let log = self.place.log(&launch.container, old);
-        for number in 1..crate::runtimes::process::place::LOG_FILES_MAX {
-            let _ = std::fs::remove_file(crate::runtimes::process::place::rotated(&log, number));
+        for number in 1..crate::runtimes::process::paths::LOG_FILES_MAX {
+            let _ = std::fs::remove_file(crate::runtimes::process::paths::rotated(&log, number));
         }
         let _ = std::fs::remove_file(log);
         let _ = std::fs::remove_file(self.place.message(&launch.container, old));
@@ -237,7 +239,8 @@ pub(super) fn exec_in(container: &Container, argv: &[String]) -> Result<(Pid, Ow
     let ends = Ends { output: output_end, errors: errors_end, not_before };
     let (launch, target) = (&container.launch, container.pid);
     let mut program = Program::new(launch, argv)?;
-    let pid = bear(launch, &mut program, &container.cgroup, &ends, || files::join(target))?;
+    let pid =
+        spawn_attempt(launch, &mut program, &container.cgroup, &ends, || files::join(target))?;
     Ok((pid, output))
 }
 
@@ -249,7 +252,7 @@ struct Ends {
 }
 
 /// Gives the process once it has become the program.
-fn bear(
+fn spawn_attempt(
     launch: &Launch,
     program: &mut Program,
     cgroup: &Cgroup,
@@ -261,12 +264,12 @@ fn bear(
     let mut become_it = |born_inside: bool| {
         let (output, errors) = (ends.output.as_fd(), ends.errors.as_fd());
         let not_before = ends.not_before;
-        let birth = Birth { cgroup, born_inside, output, errors, shim, not_before };
-        refusal = Some(spawn::become_program(launch, program, &birth, &enter));
+        let setup = ChildSetup { cgroup, born_inside, output, errors, shim, not_before };
+        refusal = Some(spawn::become_program(launch, program, &setup, &enter));
     };
     let born = match &cgroup.open() {
-        Some(folder) => bear_inside(folder, &mut become_it),
-        None => birth::bear(&mut || become_it(false)),
+        Some(folder) => spawn_attempt_inside(folder, &mut become_it),
+        None => spawn_child(&mut || become_it(false)),
     };
     let pid = born.map_err(|error| {
         let words = words(error);
@@ -275,7 +278,7 @@ fn bear(
     match refusal {
         None => Ok(pid),
         Some(refusal) => {
-            birth::bury(pid);
+            reap_child(pid);
             Err(refusal)
         }
     }
@@ -283,10 +286,10 @@ fn bear(
 
 /// The child is told whether it was born in the cgroup. Where that is not possible (before Linux
 /// 5.7) it joins by itself.
-fn bear_inside(folder: &OwnedFd, become_it: &mut dyn FnMut(bool)) -> std::io::Result<Pid> {
-    match birth::bear_in(folder.as_fd(), &mut || become_it(true)) {
+fn spawn_attempt_inside(folder: &OwnedFd, become_it: &mut dyn FnMut(bool)) -> std::io::Result<Pid> {
+    match spawn_child_in(folder.as_fd(), &mut || become_it(true)) {
         Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => {
-            birth::bear(&mut || become_it(false))
+            spawn_child(&mut || become_it(false))
         }
         born => born,
     }

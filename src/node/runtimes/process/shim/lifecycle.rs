@@ -5,7 +5,7 @@ use super::hook::{Occasion, exit_code};
 use super::message::{self, Message};
 use super::spawn::Refusal;
 use super::{Shim, launch, log, strays};
-use crate::runtimes::process::place::Place;
+use crate::runtimes::process::paths::Place;
 use crate::runtimes::process::records::Record;
 use crate::runtimes::process::wire::FromShim;
 use cronlet_host::process;

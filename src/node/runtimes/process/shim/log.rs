@@ -2,7 +2,7 @@
 //!
 //! A disk that is full loses lines, and the log says how many as soon as there is room again.
 
-use crate::runtimes::process::place::{self, LOG_FILES_MAX};
+use crate::runtimes::process::paths::{self, LOG_FILES_MAX};
 use cronlet_api::pod::log::{Entry, LINE_BYTES_MAX, Stream};
 use cronlet_api::time::Timestamp;
 use std::fs::{File, OpenOptions};
@@ -34,7 +34,7 @@ impl Log {
         let file = options.open(&self.path).or_else(|error| match self.path.parent() {
             // The pod's folder is made with the first file in it.
             Some(folder) if error.kind() == io::ErrorKind::NotFound => {
-                place::make_private(folder).and_then(|()| options.open(&self.path))
+                paths::make_private(folder).and_then(|()| options.open(&self.path))
             }
             _ => Err(error),
         })?;
@@ -88,9 +88,9 @@ impl Log {
         for number in (1..LOG_FILES_MAX).rev() {
             let from = match number {
                 1 => self.path.clone(),
-                _ => place::rotated(&self.path, number - 1),
+                _ => paths::rotated(&self.path, number - 1),
             };
-            match std::fs::rename(from, place::rotated(&self.path, number)) {
+            match std::fs::rename(from, paths::rotated(&self.path, number)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -142,7 +142,7 @@ mod tests {
         }
         log.write(format!("{stamp}last\n").as_bytes());
         let sizes: Vec<u64> = (1..=LOG_FILES_MAX)
-            .map(|n| std::fs::metadata(place::rotated(&path, n)).map_or(0, |m| m.len()))
+            .map(|n| std::fs::metadata(paths::rotated(&path, n)).map_or(0, |m| m.len()))
             .collect();
         assert!(sizes[..4].iter().all(|n| *n > 9 << 20 && *n <= FILE_BYTES_MAX), "{sizes:?}");
         assert_eq!(sizes[4], 0);

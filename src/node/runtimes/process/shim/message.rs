@@ -4,7 +4,7 @@
 //! mounted must have a name, which goes as soon as the container has the file.
 
 use super::spawn::{Refusal, words};
-use crate::runtimes::process::place::{self, Place};
+use crate::runtimes::process::paths::{self, Place};
 use cronlet_host::mounts;
 use cronlet_plan::order::Launch;
 use rustix::fd::{AsFd, OwnedFd};
@@ -93,7 +93,7 @@ pub(super) fn memory_file(launch: &Launch, ending: &str) -> Result<(OwnedFd, Pat
 }
 
 fn in_folder(place: &Place, launch: &Launch) -> io::Result<OwnedFd> {
-    place::make_private(&place.folder)?;
+    paths::make_private(&place.folder)?;
     let path = place.message(&launch.container, launch.attempt);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?)

@@ -41,7 +41,7 @@ mod view;
 mod working_dir;
 
 use super::journal::{Between, Segment};
-use super::place::Place;
+use super::paths::Place;
 use super::records::{Record, Records};
 use super::strangers::SHIM_NAME;
 use super::wire::{FromShim, NewPod, ToShim};
@@ -111,7 +111,7 @@ const OUTPUT_BYTES_AT_ONCE: usize = 32 << 10;
 /// Lives the shim's life in a process just forked from the zygote, which has one thread: one pod
 /// after the other, as long as a daemon has pods for it.
 pub(super) fn main(state: &Path, daemon: OwnedFd) -> ! {
-    let journal = super::place::journal(state);
+    let journal = super::paths::journal(state);
     let Ok(between) = Between::open(&journal) else { process::exit_now(1) };
     let Ok(mut free) = Free::new(daemon) else { process::exit_now(1) };
     while let Some(new) = free.link.next_pod(&between) {

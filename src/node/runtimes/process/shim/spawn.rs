@@ -1,6 +1,6 @@
-//! What a child of the shim does to become a container's program: the way from its birth to exec.
+//! What a child of the shim does to become a container's program: the way from fork to exec.
 //!
-//! It works in the shim's memory (`host::birth`): what it allocates is freed before it executes.
+//! It works in the shim's memory (`host::spawn`): what it allocates is freed before it executes.
 
 use cronlet_api::time::Timestamp;
 use cronlet_host::cgroups::Cgroup;
@@ -44,7 +44,7 @@ impl Refusal {
 }
 
 /// What the child gets besides its launch.
-pub(crate) struct Birth<'a> {
+pub(crate) struct ChildSetup<'a> {
     pub cgroup: &'a Cgroup,
     /// It was born in the cgroup's version 2 folder.
     pub born_inside: bool,
@@ -151,10 +151,10 @@ fn c_strings(strings: impl Iterator<Item = String>) -> Result<Vec<CString>, Refu
 pub(crate) fn become_program(
     launch: &Launch,
     program: &mut Program,
-    birth: &Birth<'_>,
+    setup: &ChildSetup<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Refusal {
-    let prepared = prepare(launch, &program.filter, birth, enter);
+    let prepared = prepare(launch, &program.filter, setup, enter);
     match prepared.and_then(|()| program.live_as(launch)) {
         Ok(()) => program.execute(),
         Err(refusal) => refusal,
@@ -164,16 +164,16 @@ pub(crate) fn become_program(
 fn prepare(
     launch: &Launch,
     filter: &[BpfProgram],
-    birth: &Birth<'_>,
+    setup: &ChildSetup<'_>,
     enter: impl FnOnce() -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     signals::unblock_all();
     rustix::process::setsid().map_err(|e| Refusal::run(format!("setsid: {e}")))?;
-    let joined = birth.cgroup.join(birth.born_inside);
+    let joined = setup.cgroup.join(setup.born_inside);
     joined.map_err(|e| Refusal::run(format!("joining the cgroup: {e}")))?;
     enter()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    own_streams(launch, birth)?;
+    own_streams(launch, setup)?;
     let gains_none = give_up_capabilities(launch)? || launch.confinement.no_new_privileges;
     // What must not gain privileges is filtered last, when it needs fewest calls; else the right to
     // filter is lost with the identity.
@@ -184,13 +184,13 @@ fn prepare(
     let folder = launch.working_dir.as_deref().filter(|d| !d.is_empty()).unwrap_or("/");
     rustix::process::chdir(folder)
         .map_err(|e| Refusal::start(format!("chdir to cwd ({folder:?}): {}", words(e))))?;
-    stay_with(birth.shim)?;
-    open_streams(birth).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
+    stay_with(setup.shim)?;
+    open_streams(setup).map_err(|e| Refusal::run(format!("opening its streams: {}", words(e))))?;
     if gains_none {
         confine::gain_no_privileges().map_err(|e| confining("allowPrivilegeEscalation", e))?;
         install(filter)?;
     }
-    wait_until(birth.not_before);
+    wait_until(setup.not_before);
     Ok(())
 }
 
@@ -237,11 +237,11 @@ fn is_held_to_claims(launch: &Launch) -> bool {
 }
 
 /// Gives the pipes to the container's user, who may then open `/dev/stdout` and `/dev/stderr`.
-fn own_streams(launch: &Launch, birth: &Birth<'_>) -> Result<(), Refusal> {
+fn own_streams(launch: &Launch, setup: &ChildSetup<'_>) -> Result<(), Refusal> {
     let Some(user) = launch.user.filter(|_| rustix::process::geteuid().is_root()) else {
         return Ok(());
     };
-    for stream in [birth.output, birth.errors] {
+    for stream in [setup.output, setup.errors] {
         rustix::fs::fchown(stream, Some(Uid::from_raw(user)), None)
             .map_err(|e| Refusal::run(format!("giving it its streams: {}", words(e))))?;
     }
@@ -304,11 +304,11 @@ pub(crate) fn stay_with(shim: Pid) -> Result<(), Refusal> {
     }
 }
 
-fn open_streams(birth: &Birth<'_>) -> rustix::io::Result<()> {
+fn open_streams(setup: &ChildSetup<'_>) -> rustix::io::Result<()> {
     let nothing: OwnedFd = rustix::fs::open("/dev/null", OFlags::RDONLY, Mode::empty())?;
     rustix::stdio::dup2_stdin(&nothing)?;
-    rustix::stdio::dup2_stdout(birth.output)?;
-    rustix::stdio::dup2_stderr(birth.errors)?;
+    rustix::stdio::dup2_stdout(setup.output)?;
+    rustix::stdio::dup2_stderr(setup.errors)?;
     process::close_on_exec_from(3)
         .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::INVAL))
 }

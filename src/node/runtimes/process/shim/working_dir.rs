@@ -3,7 +3,7 @@
 
 use super::spawn::{Refusal, words};
 use super::view::Show;
-use crate::runtimes::process::place::Place;
+use crate::runtimes::process::paths::Place;
 use cronlet_host::paths;
 use cronlet_plan::order::{Launch, Mount};
 use std::os::unix::fs::DirBuilderExt;

@@ -6,13 +6,13 @@
 //! shim or, where it has none, here: so the journal stays short whatever lives long.
 
 use super::journal::{self, Segment};
-use super::place::Place;
-use super::records::Past;
+use super::paths::Place;
+use super::records::PodHistory;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-pub(super) struct Ledger {
+pub(super) struct JournalRetention {
     state_dir: PathBuf,
     journal: PathBuf,
     /// All segments, by how many pods have their first line in them; the last is the current one.
@@ -41,16 +41,16 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 10;
 const SEGMENTS_MAX: usize = 16;
 const PODS_PER_SEGMENT: usize = 50;
 
-impl Ledger {
+impl JournalRetention {
     /// Begins a new segment.
-    pub(super) fn new(state_dir: &Path) -> io::Result<Ledger> {
-        let journal = super::place::journal(state_dir);
+    pub(super) fn new(state_dir: &Path) -> io::Result<JournalRetention> {
+        let journal = super::paths::journal(state_dir);
         let segments = journal::segments(&journal)?;
         let mut segments: BTreeMap<Segment, usize> = segments.into_iter().map(|s| (s, 0)).collect();
         let next = segments.last_key_value().map_or(1, |(last, _)| last + 1);
         journal::open(&journal, next)?;
         segments.insert(next, 0);
-        Ok(Ledger {
+        Ok(JournalRetention {
             state_dir: state_dir.to_owned(),
             journal,
             segments,
@@ -201,7 +201,7 @@ impl Ledger {
     fn write_again(&mut self, uids: &[String], to: Segment) -> io::Result<()> {
         let mut file = journal::open(&self.journal, to)?;
         for uid in uids {
-            let past = Past::read(&Place::new(&self.state_dir, uid))?;
+            let past = PodHistory::read(&Place::new(&self.state_dir, uid))?;
             file.write_all(&past.told_again(uid))?;
             self.moved(uid, to);
         }
@@ -213,89 +213,89 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger() -> (tempfile::TempDir, Ledger) {
+    fn retention() -> (tempfile::TempDir, JournalRetention) {
         let folder = tempfile::tempdir().expect("tempdir");
-        std::fs::create_dir(super::super::place::journal(folder.path())).expect("a folder");
-        let ledger = Ledger::new(folder.path()).expect("a ledger");
-        (folder, ledger)
+        std::fs::create_dir(super::super::paths::journal(folder.path())).expect("a folder");
+        let retention = JournalRetention::new(folder.path()).expect("a retention");
+        (folder, retention)
     }
 
-    fn fill(ledger: &Ledger) {
-        let mut file = journal::open(&ledger.journal, ledger.current()).expect("open");
+    fn fill(retention: &JournalRetention) {
+        let mut file = journal::open(&retention.journal, retention.current()).expect("open");
         file.write_all(&vec![b'\n'; SEGMENT_BYTES_MAX as usize + 1]).expect("write");
     }
 
     #[test]
     fn segments_go_when_all_that_they_told_is_committed() {
-        let (_folder, mut ledger) = ledger();
-        assert!(ledger.taken("a") && ledger.taken("b"));
-        assert!(!ledger.taken("a"));
-        fill(&ledger);
-        ledger.tidy();
-        assert_eq!(ledger.current(), 2);
+        let (_folder, mut retention) = retention();
+        assert!(retention.taken("a") && retention.taken("b"));
+        assert!(!retention.taken("a"));
+        fill(&retention);
+        retention.tidy();
+        assert_eq!(retention.current(), 2);
         for uid in ["a", "b", "a"] {
-            ledger.reported(uid);
+            retention.reported(uid);
         }
-        let check = |ledger: &mut Ledger, want: &[Segment]| {
-            assert_eq!(ledger.tidy(), Vec::<String>::new());
-            assert_eq!(journal::segments(&ledger.journal).expect("segments"), want);
+        let check = |retention: &mut JournalRetention, want: &[Segment]| {
+            assert_eq!(retention.tidy(), Vec::<String>::new());
+            assert_eq!(journal::segments(&retention.journal).expect("segments"), want);
         };
-        ledger.committed(2);
-        ledger.left("a");
-        ledger.left("b");
-        check(&mut ledger, &[1, 2]);
-        ledger.committed(1);
-        check(&mut ledger, &[2]);
-        assert!(ledger.taken("b"), "nothing is on record of it any more");
+        retention.committed(2);
+        retention.left("a");
+        retention.left("b");
+        check(&mut retention, &[1, 2]);
+        retention.committed(1);
+        check(&mut retention, &[2]);
+        assert!(retention.taken("b"), "nothing is on record of it any more");
     }
 
     #[test]
     fn who_was_started_again_is_held_until_it_is_cleaned() {
-        let (_folder, mut ledger) = ledger();
-        ledger.taken("a");
-        ledger.restarted("a");
-        ledger.left("a");
-        ledger.committed(0);
-        assert!(!ledger.taken("a"));
-        ledger.left("a");
-        ledger.cleaned("a");
-        assert!(ledger.taken("a"));
+        let (_folder, mut retention) = retention();
+        retention.taken("a");
+        retention.restarted("a");
+        retention.left("a");
+        retention.committed(0);
+        assert!(!retention.taken("a"));
+        retention.left("a");
+        retention.cleaned("a");
+        assert!(retention.taken("a"));
     }
 
     #[test]
     fn who_lives_long_is_asked_to_move() {
-        let (_folder, mut ledger) = ledger();
-        ledger.committed(0);
-        ledger.taken("long");
-        ledger.taken("again");
-        ledger.restarted("again");
-        ledger.left("again");
+        let (_folder, mut retention) = retention();
+        retention.committed(0);
+        retention.taken("long");
+        retention.taken("again");
+        retention.restarted("again");
+        retention.left("again");
         let mut moved = Vec::new();
         for _ in 0..SEGMENTS_MAX + 1 {
-            fill(&ledger);
-            moved = ledger.tidy();
+            fill(&retention);
+            moved = retention.tidy();
         }
         assert_eq!(moved, ["long"]);
-        ledger.moved("long", ledger.current());
-        ledger.tidy();
-        assert_eq!(journal::segments(&ledger.journal).expect("segments").len(), 2);
+        retention.moved("long", retention.current());
+        retention.tidy();
+        assert_eq!(journal::segments(&retention.journal).expect("segments").len(), 2);
     }
 
     #[test]
     fn what_was_found_is_held_until_the_first_commit() {
-        let (folder, mut ledger) = ledger();
-        fill(&ledger);
-        ledger = Ledger::new(folder.path()).expect("a ledger");
-        ledger.tidy();
-        ledger.recover("a", 1, false);
-        ledger.tidy();
-        assert_eq!(journal::segments(&ledger.journal).expect("segments"), [1, 2]);
-        ledger.left("a");
-        assert!(!ledger.taken("a"));
-        ledger.left("a");
-        ledger.committed(0);
-        assert!(ledger.taken("a"));
-        ledger.tidy();
-        assert_eq!(journal::segments(&ledger.journal).expect("segments"), [2]);
+        let (folder, mut retention) = retention();
+        fill(&retention);
+        retention = JournalRetention::new(folder.path()).expect("a retention");
+        retention.tidy();
+        retention.recover("a", 1, false);
+        retention.tidy();
+        assert_eq!(journal::segments(&retention.journal).expect("segments"), [1, 2]);
+        retention.left("a");
+        assert!(!retention.taken("a"));
+        retention.left("a");
+        retention.committed(0);
+        assert!(retention.taken("a"));
+        retention.tidy();
+        assert_eq!(journal::segments(&retention.journal).expect("segments"), [2]);
     }
 }

@@ -6,8 +6,8 @@
 //! that got lost: `ContainerStatusUnknown`, exit code 137.
 
 use super::journal::{self, Segment};
-use super::place::Place;
-use super::records::{Past, Record, Records, Unsettled};
+use super::paths::Place;
+use super::records::{PodHistory, Record, Records, Unsettled};
 use cronlet_api::time::Timestamp;
 use cronlet_host::cgroups::Cgroup;
 use cronlet_host::{process, sockets};
@@ -28,10 +28,10 @@ pub enum Error {
 
 /// Removes the shim's socket, ends what the pod's records leave open, in that segment, and gives
 /// all that they say.
-pub(super) fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
+pub(super) fn settle(place: &Place, segment: Segment) -> Result<PodHistory, Error> {
     let _lock = journal::lock(place)?.ok_or(Error::Held)?;
     let _ = std::fs::remove_file(place.journal.join(place.socket()));
-    let past = Past::read(place)?;
+    let past = PodHistory::read(place)?;
     let open = past.unsettled();
     if open.is_empty() {
         return Ok(past);
@@ -64,12 +64,15 @@ pub(super) fn settle(place: &Place, segment: Segment) -> Result<Past, Error> {
 
 /// Connects to the pod's shim, or settles the pod if it has none: what the records say, and the way
 /// to the shim.
-pub(super) fn join(place: &Place, segment: Segment) -> Result<(Past, Option<OwnedFd>), Error> {
+pub(super) fn join(
+    place: &Place,
+    segment: Segment,
+) -> Result<(PodHistory, Option<OwnedFd>), Error> {
     for _ in 0..JOIN_TRIES_MAX {
         // Connected first: what happens after this is told to us, what happened before is in the
         // file.
         if let Ok(socket) = sockets::connect_in(&place.journal, &place.socket()) {
-            return Ok((Past::read(place)?, Some(socket)));
+            return Ok((PodHistory::read(place)?, Some(socket)));
         }
         match settle(place, segment) {
             // It is about to listen, or about to end.

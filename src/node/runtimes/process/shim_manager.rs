@@ -3,17 +3,17 @@
 
 use super::exec::Runs;
 use super::journal::{self, Segment};
-use super::ledger::Ledger;
-use super::place::Place;
-use super::records::{Past, Record};
-use super::settle::{self, settle};
+use super::journal_retention::JournalRetention;
+use super::paths::Place;
+use super::records::{PodHistory, Record};
+use super::recover_orphan::{self, settle};
 use super::shims::{Pending, Pod, Shims, TOKEN_INBOX, TOKEN_ZYGOTE};
 use super::wire::{FromShim, NewPod, NoShim, ToShim};
 use crate::probes::exec::Run;
 use crate::volumes::claim;
 use cronlet_api::time::Timestamp;
 use cronlet_host::cgroups::Layout;
-use cronlet_plan::order::{News, Order, Report};
+use cronlet_plan::order::{ContainerEvent, Order, Report};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What the keeper is told.
-pub(super) enum Told {
+/// A message to the shim manager.
+pub(super) enum Message {
     Order(Order),
     Exec(Run),
     /// A shim that was found alive, after a start of the daemon.
@@ -56,7 +56,7 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Waiting {
-    told: Vec<Told>,
+    messages: Vec<Message>,
     /// Reports that were committed; `None`: no commit since.
     committed: Option<usize>,
 }
@@ -67,8 +67,8 @@ impl Inbox {
         Ok(Inbox { waiting: Mutex::default(), wake: rustix::event::eventfd(0, flags)? })
     }
 
-    pub(super) fn tell(&self, told: Told) {
-        self.waiting().told.push(told);
+    pub(super) fn send(&self, message: Message) {
+        self.waiting().messages.push(message);
         // The counter cannot overflow: the keeper resets it, and each order adds one.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
@@ -78,9 +78,9 @@ impl Inbox {
         *self.waiting().committed.get_or_insert(0) += reports;
     }
 
-    fn take(&self) -> Vec<Told> {
+    fn take(&self) -> Vec<Message> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-        std::mem::take(&mut self.waiting().told)
+        std::mem::take(&mut self.waiting().messages)
     }
 
     fn take_committed(&self) -> Option<usize> {
@@ -92,13 +92,13 @@ impl Inbox {
     }
 }
 
-pub(super) struct Keeper {
+pub(super) struct ShimManager {
     inbox: Arc<Inbox>,
     state_dir: PathBuf,
     cgroups: Layout,
     reports: Box<dyn Fn(Report) + Send>,
     shims: Shims,
-    ledger: Ledger,
+    retention: JournalRetention,
     runs: Runs,
     /// When shims that are free beyond [`SPARE`] end.
     trim_at: Option<Instant>,
@@ -115,30 +115,30 @@ const SPARE_FOR: Duration = Duration::from_secs(2);
 /// No more than this are made before they are needed.
 const EXPECTED_MAX: usize = 1000;
 
-impl Keeper {
+impl ShimManager {
     pub(super) fn new(
         inbox: Arc<Inbox>,
         state_dir: PathBuf,
         shims: Shims,
         cgroups: Layout,
-        ledger: Ledger,
+        retention: JournalRetention,
         reports: Box<dyn Fn(Report) + Send>,
-    ) -> io::Result<Keeper> {
+    ) -> io::Result<ShimManager> {
         epoll::add(&shims.epoll, &inbox.wake, EventData::new_u64(TOKEN_INBOX), EventFlags::IN)?;
-        Ok(Keeper {
+        Ok(ShimManager {
             inbox,
             state_dir,
             cgroups,
             reports,
             shims,
-            ledger,
+            retention,
             runs: Runs::default(),
             trim_at: None,
             not_before: Timestamp::MIN,
         })
     }
 
-    /// Serves until it is told to quit.
+    /// Serves until it receives [`Message::Quit`].
     pub(super) fn run(mut self) {
         let mut events = Vec::with_capacity(256);
         self.keep_spare(SPARE);
@@ -170,10 +170,10 @@ impl Keeper {
     /// What can be done after what could not wait.
     fn tidy(&mut self) {
         if let Some(reports) = self.inbox.take_committed() {
-            self.ledger.committed(reports);
+            self.retention.committed(reports);
         }
-        let to_move = self.ledger.tidy();
-        let current = self.ledger.current();
+        let to_move = self.retention.tidy();
+        let current = self.retention.current();
         for uid in to_move {
             if let Some(token) = self.shims.of(&uid) {
                 self.shims.send(token, &ToShim::Move(current));
@@ -193,26 +193,26 @@ impl Keeper {
     fn keep_spare(&mut self, wanted: usize) {
         while self.shims.free_len() < wanted {
             if let Err(error) = self.shims.make() {
-                // Who needs one will be told why there is none.
+                // The start that needs one reports why there is none.
                 tracing::debug!(%error, "no spare shim");
                 return;
             }
         }
     }
 
-    /// False: told to quit.
+    /// False after [`Message::Quit`].
     fn take_orders(&mut self) -> bool {
-        for told in self.inbox.clone().take() {
-            match told {
-                Told::Quit => return false,
-                Told::Order(order) => self.pass(order),
-                Told::Exec(run) => self.exec(run),
-                Told::Adopt { pod_uid, socket, live } => self.adopt(&pod_uid, socket, live),
-                Told::Recovered { pod_uid, first, restarted } => {
-                    self.ledger.recover(&pod_uid, first, restarted);
+        for message in self.inbox.clone().take() {
+            match message {
+                Message::Quit => return false,
+                Message::Order(order) => self.pass(order),
+                Message::Exec(run) => self.exec(run),
+                Message::Adopt { pod_uid, socket, live } => self.adopt(&pod_uid, socket, live),
+                Message::Recovered { pod_uid, first, restarted } => {
+                    self.retention.recover(&pod_uid, first, restarted);
                 }
-                Told::NotBefore(at) => self.not_before = at,
-                Told::Expect(pods) => {
+                Message::NotBefore(at) => self.not_before = at,
+                Message::Expect(pods) => {
                     self.keep_spare(pods.min(EXPECTED_MAX) + SPARE);
                     self.trim_at = Some(Instant::now() + SPARE_FOR);
                 }
@@ -222,10 +222,10 @@ impl Keeper {
     }
 
     fn adopt(&mut self, uid: &str, socket: OwnedFd, live: BTreeSet<String>) {
-        self.ledger.taken(uid);
+        self.retention.taken(uid);
         let pod = Pod { place: Place::new(&self.state_dir, uid), pending: Vec::new(), live };
         if let Err(error) = self.shims.adopt(pod, socket) {
-            self.ledger.left(uid);
+            self.retention.left(uid);
             tracing::error!(pod_uid = uid, %error, "a running pod cannot be watched");
         }
     }
@@ -279,20 +279,20 @@ impl Keeper {
 
     /// A pod that has neither a shim nor a folder.
     fn clean_without(&mut self, uid: &str) {
-        if self.ledger.knows(uid) {
+        if self.retention.knows(uid) {
             let line = journal::line(uid, &Record::Cleaned);
             let segment =
-                journal::open(&super::place::journal(&self.state_dir), self.ledger.current());
+                journal::open(&super::paths::journal(&self.state_dir), self.retention.current());
             if let Err(error) = segment.and_then(|mut file| file.write_all(&line)) {
                 tracing::warn!(pod_uid = uid, %error, "the journal cannot be written");
             }
         }
-        self.report(uid, "", 0, News::Cleaned);
+        self.report(uid, "", 0, ContainerEvent::Cleaned);
     }
 
     /// A stop for a pod without a shim: nothing of it runs.
     fn answer_stop(&mut self, uid: &str, container: &str, attempt: u32) {
-        let past = settle(&Place::new(&self.state_dir, uid), self.ledger.current());
+        let past = settle(&Place::new(&self.state_dir, uid), self.retention.current());
         let past = past.unwrap_or_default();
         if past.begun(container, attempt) {
             self.report_all(uid, &past, Some(container));
@@ -315,12 +315,12 @@ impl Keeper {
     }
 
     fn give(&mut self, uid: &str) -> io::Result<u64> {
-        let fresh = self.ledger.taken(uid);
-        let (segment, cgroups) = (self.ledger.current(), self.cgroups.clone());
+        let fresh = self.retention.taken(uid);
+        let (segment, cgroups) = (self.retention.current(), self.cgroups.clone());
         let new = NewPod { uid: uid.to_owned(), segment, fresh, cgroups };
         let given = self.shims.give(Place::new(&self.state_dir, uid), new);
         if given.is_err() {
-            self.ledger.left(uid);
+            self.retention.left(uid);
         }
         given
     }
@@ -356,20 +356,20 @@ impl Keeper {
             FromShim::Record(record) => {
                 pod.note(&record);
                 if record.about().is_some_and(|(_, attempt)| attempt > 0) {
-                    self.ledger.restarted(&uid);
+                    self.retention.restarted(&uid);
                 }
                 if let Some(report) = record.report(&uid) {
-                    self.tell(report);
+                    self.send_report(report);
                 }
                 // Now that it would hold up no start.
                 self.keep_spare(SPARE);
             }
             FromShim::PreStopFailed { container, attempt, message } => {
-                self.report(&uid, &container, attempt, News::PreStopFailed(message));
+                self.report(&uid, &container, attempt, ContainerEvent::PreStopFailed(message));
             }
             FromShim::NotRefreshed { volume, message } => {
-                let news = News::NotRefreshed { volume, message, at: Timestamp::now() };
-                self.report(&uid, "", 0, news);
+                let event = ContainerEvent::NotRefreshed { volume, message, at: Timestamp::now() };
+                self.report(&uid, "", 0, event);
             }
             FromShim::Cleaned { error } => {
                 if let Some(error) = error {
@@ -377,11 +377,11 @@ impl Keeper {
                 }
                 pod.live.clear();
                 pod.pending.clear();
-                self.report(&uid, "", 0, News::Cleaned);
+                self.report(&uid, "", 0, ContainerEvent::Cleaned);
             }
             FromShim::Executed { id, ran } => self.runs.end(id, ran),
-            FromShim::Moved(segment) => self.ledger.moved(&uid, segment),
-            FromShim::Full => self.shims.send(token, &ToShim::Move(self.ledger.current())),
+            FromShim::Moved(segment) => self.retention.moved(&uid, segment),
+            FromShim::Full => self.shims.send(token, &ToShim::Move(self.retention.current())),
             FromShim::Free => self.shim_is_free(token),
         }
     }
@@ -389,7 +389,7 @@ impl Keeper {
     fn shim_is_free(&mut self, token: u64) {
         self.runs.forget(token);
         let Some(pod) = self.shims.freed(token) else { return };
-        self.ledger.left(&pod.place.uid);
+        self.retention.left(&pod.place.uid);
         // It was free before it read these.
         pod.pending.into_iter().for_each(|pending| self.send_or_give(&pod.place.uid, pending));
     }
@@ -402,18 +402,18 @@ impl Keeper {
         let Some(pod) = self.shims.forget(token) else { return };
         let uid = pod.place.uid.clone();
         if pod.live.is_empty() && pod.pending.is_empty() {
-            return self.ledger.left(&uid);
+            return self.retention.left(&uid);
         }
-        let past = match settle::join(&pod.place, self.ledger.current()) {
+        let past = match recover_orphan::join(&pod.place, self.retention.current()) {
             Ok((_, Some(socket))) => return self.rejoin(pod, socket),
             Ok((past, None)) => past,
             Err(error) => {
                 tracing::error!(pod_uid = uid, %error, "a lost pod cannot be settled");
-                Past::default()
+                PodHistory::default()
             }
         };
         self.report_all(&uid, &past, None);
-        self.ledger.left(&uid);
+        self.retention.left(&uid);
         for mut pending in pod.pending {
             let seen = match &pending.order {
                 ToShim::Start(launch) => past.begun(&launch.container, launch.attempt),
@@ -439,7 +439,7 @@ impl Keeper {
         match self.shims.adopt(pod, socket) {
             Ok(token) => pending.into_iter().for_each(|pending| self.send(token, pending)),
             Err(error) => {
-                self.ledger.left(&uid);
+                self.retention.left(&uid);
                 for pending in &pending {
                     self.give_up(&uid, &pending.order, &format!("its shim is lost: {error}"));
                 }
@@ -453,7 +453,7 @@ impl Keeper {
             ToShim::Stop { container, attempt, .. } => self.fail(uid, container, *attempt, why),
             ToShim::Clean => {
                 tracing::warn!(pod_uid = uid, why, "the pod's folder was not removed");
-                self.report(uid, "", 0, News::Cleaned);
+                self.report(uid, "", 0, ContainerEvent::Cleaned);
             }
             // Nothing of these is kept to be tried again.
             ToShim::Take(_)
@@ -470,28 +470,28 @@ impl Keeper {
             uid,
             container,
             attempt,
-            News::Failed { reason, message, at: Timestamp::now() },
+            ContainerEvent::Failed { reason, message, at: Timestamp::now() },
         );
     }
 
-    fn report(&mut self, uid: &str, container: &str, attempt: u32, news: News) {
+    fn report(&mut self, uid: &str, container: &str, attempt: u32, event: ContainerEvent) {
         let (pod_uid, container) = (uid.to_owned(), container.to_owned());
-        self.tell(Report { pod_uid, container, attempt, news });
+        self.send_report(Report { pod_uid, container, attempt, event });
     }
 
-    fn tell(&mut self, report: Report) {
-        self.ledger.reported(&report.pod_uid);
-        if report.news == News::Cleaned {
-            self.ledger.cleaned(&report.pod_uid);
+    fn send_report(&mut self, report: Report) {
+        self.retention.reported(&report.pod_uid);
+        if report.event == ContainerEvent::Cleaned {
+            self.retention.cleaned(&report.pod_uid);
         }
         (self.reports)(report);
     }
 
-    fn report_all(&mut self, uid: &str, past: &Past, only: Option<&str>) {
+    fn report_all(&mut self, uid: &str, past: &PodHistory, only: Option<&str>) {
         for record in past.latest() {
             let about = record.about().is_some_and(|(name, _)| only.is_none_or(|o| o == name));
             if let Some(report) = record.report(uid).filter(|_| about) {
-                self.tell(report);
+                self.send_report(report);
             }
         }
     }
@@ -504,7 +504,7 @@ impl Keeper {
 
     fn no_shim(&mut self, answer: &NoShim) {
         let Some(pod) = self.shims.forget(answer.token) else { return };
-        self.ledger.left(&pod.place.uid);
+        self.retention.left(&pod.place.uid);
         let error = io::Error::from_raw_os_error(answer.errno);
         let why = format!("fork refused: {error} (limits of processes or memory)");
         for pending in &pod.pending {

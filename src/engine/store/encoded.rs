@@ -26,7 +26,7 @@ const STATUS: &[u8] = b",\"status\":";
 
 /// How an object is to the one that was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Likeness {
+pub(super) enum Difference {
     Equal,
     /// All but the status is equal.
     ButStatus,
@@ -117,23 +117,23 @@ fn write_status(object: &Object, to: &mut Vec<u8>) -> bool {
 }
 
 /// How `new` is to `old`, which is of the same kind.
-pub(super) fn likeness(new: &Object, old: &Object) -> Likeness {
+pub(super) fn difference(new: &Object, old: &Object) -> Difference {
     macro_rules! compare {
         ($($kind:ident)*) => {
             match (new, old) {
                 $((Object::$kind(new), Object::$kind(old)) => {
                     if Arc::ptr_eq(new, old) {
-                        Likeness::Equal
+                        Difference::Equal
                     } else if new.metadata != old.metadata || new.spec != old.spec {
-                        Likeness::Unlike
+                        Difference::Unlike
                     } else if new.status == old.status {
-                        Likeness::Equal
+                        Difference::Equal
                     } else {
-                        Likeness::ButStatus
+                        Difference::ButStatus
                     }
                 })*
-                _ if new == old => Likeness::Equal,
-                _ => Likeness::Unlike,
+                _ if new == old => Difference::Equal,
+                _ => Difference::Unlike,
             }
         };
     }

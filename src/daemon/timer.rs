@@ -12,20 +12,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// A smaller jump is the clock being slewed or read twice, no step.
 const STEP_MILLISECONDS_MIN: i64 = 500;
 
-pub(crate) struct Alarm {
+pub(crate) struct Timer {
     timer: OwnedFd,
     /// Wall minus time since boot, in milliseconds: it jumps when the clock is set, not when the
     /// host sleeps.
     offset: i64,
 }
 
-impl Alarm {
-    pub(crate) fn new() -> rustix::io::Result<Alarm> {
+impl Timer {
+    pub(crate) fn new() -> rustix::io::Result<Timer> {
         let timer = timerfd_create(
             TimerfdClockId::Realtime,
             TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
         )?;
-        Ok(Alarm { timer, offset: wall_minus_boot() })
+        Ok(Timer { timer, offset: wall_minus_boot() })
     }
 
     /// Sets the wake; `None` waits only for the clock to be set. If the clock was set since the
@@ -76,7 +76,7 @@ impl Alarm {
     }
 }
 
-impl AsFd for Alarm {
+impl AsFd for Timer {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.timer.as_fd()
     }

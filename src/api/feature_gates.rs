@@ -3,7 +3,7 @@
 //! cronlet itself has switched on stay (`maxUnavailable` of a StatefulSet).
 
 use super::check::Path;
-use super::pod::zero::{items, items_mut};
+use super::omitempty::{items, items_mut};
 use super::template;
 use crate::kind::{Kind, Object};
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeProjection};

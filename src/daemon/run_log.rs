@@ -2,13 +2,13 @@
 
 use cronlet_api::run::{Outcome, Run};
 use cronlet_api::time::{Clock, SignedDuration, SystemClock};
-use cronlet_engine::Told;
+use cronlet_engine::LoggedEvent;
 use cronlet_plan::plan::Severity;
 use cronlet_server::Metrics;
 use std::fmt::Write;
 
 /// Logs what a turn committed, and counts it.
-pub(crate) fn turn(runs: &[Run], notes: &[Told], metrics: &Metrics) {
+pub(crate) fn turn(runs: &[Run], notes: &[LoggedEvent], metrics: &Metrics) {
     metrics.observe(runs, notes, SystemClock.now());
     runs.iter().for_each(log_run);
     notes.iter().for_each(log_note);
@@ -54,7 +54,7 @@ fn ended(name: &str, run: &Run, how: &str) -> String {
     line
 }
 
-fn log_note(told: &Told) {
+fn log_note(told: &LoggedEvent) {
     match (line(told), told.note.severity) {
         (Some(line), Severity::Warning) => tracing::warn!("{line}"),
         (Some(line), Severity::Normal) => tracing::debug!("{line}"),
@@ -64,7 +64,7 @@ fn log_note(told: &Told) {
 
 /// What is said over and over is logged the first, second, fourth, eighth time and so on: a probe
 /// that fails every second shall not bury the rest.
-fn line(Told { about, note, count }: &Told) -> Option<String> {
+fn line(LoggedEvent { about, note, count }: &LoggedEvent) -> Option<String> {
     let again = if *count > 1 { format!(" (x{count})") } else { String::new() };
     let is_logged = count.cast_unsigned().is_power_of_two();
     is_logged.then(|| format!("{about}: {}: {}{again}", note.reason, note.message))
@@ -85,15 +85,15 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
     use cronlet_api::kind::{Key, Kind};
-    use cronlet_plan::plan::Note;
+    use cronlet_plan::plan::EventDraft;
 
     #[test]
     fn what_is_said_over_and_over_is_logged_ever_more_seldom() {
         let line = |count| {
             let (severity, reason) = (Severity::Warning, "Unhealthy");
             let (message, field_path) = ("no".to_owned(), String::new());
-            let note = Note { severity, reason, message, field_path }.into();
-            line(&Told { about: Key::new(Kind::Pod, "default", "web"), note, count })
+            let note = EventDraft { severity, reason, message, field_path }.into();
+            line(&LoggedEvent { about: Key::new(Kind::Pod, "default", "web"), note, count })
         };
         let lines: Vec<String> = (1..=9).filter_map(line).collect();
         let said = "pod/web in default: Unhealthy: no";

@@ -22,7 +22,7 @@ pub enum Role {
 
 /// One container.
 #[derive(Debug)]
-pub struct Member<'a> {
+pub struct ContainerView<'a> {
     pub container: &'a Container,
     pub role: Role,
     pub attempt: u32,
@@ -62,13 +62,13 @@ pub enum State<'a> {
 
 /// All containers of a pod: first the init containers in their order, then the mains.
 #[derive(Debug)]
-pub struct Crew<'a> {
+pub struct Containers<'a> {
     pub pod: &'a Pod,
     pub spec: &'a PodSpec,
-    pub members: Vec<Member<'a>>,
+    pub members: Vec<ContainerView<'a>>,
 }
 
-impl<'a> Crew<'a> {
+impl<'a> Containers<'a> {
     /// `now` is when a container is said to have ended that the runtime knows nothing of any more.
     pub fn of(pod: &'a Pod, spec: &'a PodSpec, observed: &'a PodObserved, now: Timestamp) -> Self {
         let status = pod.status.as_ref();
@@ -84,28 +84,28 @@ impl<'a> Crew<'a> {
             .map(|(container, role, shown)| {
                 let shown =
                     shown.unwrap_or_default().iter().find(|shown| shown.name == container.name);
-                Member::of(container, role, shown, observed, now)
+                ContainerView::of(container, role, shown, observed, now)
             })
             .collect();
-        Crew { pod, spec, members }
+        Containers { pod, spec, members }
     }
 
-    pub fn mains(&self) -> impl Iterator<Item = &Member<'a>> {
+    pub fn mains(&self) -> impl Iterator<Item = &ContainerView<'a>> {
         self.members.iter().filter(|member| member.role == Role::Main)
     }
 
     /// Init containers and sidecars, in their order.
-    pub fn openers(&self) -> impl DoubleEndedIterator<Item = &Member<'a>> {
+    pub fn openers(&self) -> impl DoubleEndedIterator<Item = &ContainerView<'a>> {
         self.members.iter().filter(|member| member.role != Role::Main)
     }
 
     pub fn any_active(&self) -> bool {
-        self.members.iter().any(Member::is_active)
+        self.members.iter().any(ContainerView::is_active)
     }
 
     /// Has any main container ever started? Then the pod stays initialized.
     pub fn mains_begun(&self) -> bool {
-        self.mains().any(Member::has_begun)
+        self.mains().any(ContainerView::has_begun)
     }
 
     /// Have all mains ended for good?
@@ -115,20 +115,20 @@ impl<'a> Crew<'a> {
 
     /// The init container that failed for good, and the pod with it.
     pub fn failed_init(&self) -> Option<&Exit> {
-        let failed = |member: &&Member| {
+        let failed = |member: &&ContainerView| {
             member.role == Role::Init && !member.completed() && !self.restarts(member)
         };
-        self.members.iter().filter(failed).find_map(Member::exit)
+        self.members.iter().filter(failed).find_map(ContainerView::exit)
     }
 
     /// Has one of its probes had this container killed so that it runs again, whatever its exit
     /// code?
-    pub fn killed_to_restart(&self, member: &Member) -> bool {
+    pub fn killed_to_restart(&self, member: &ContainerView) -> bool {
         probe::fatal(member).is_some() && restart::after_kill(member.container, self.spec)
     }
 
     /// Will a container that has ended run again, as far as its restart policy goes?
-    pub fn restarts(&self, member: &Member) -> bool {
+    pub fn restarts(&self, member: &ContainerView) -> bool {
         let Some(exit) = member.exit() else { return false };
         match member.role {
             Role::Sidecar => true,
@@ -139,7 +139,7 @@ impl<'a> Crew<'a> {
     }
 }
 
-impl<'a> Member<'a> {
+impl<'a> ContainerView<'a> {
     fn of(
         container: &'a Container,
         role: Role,
@@ -148,7 +148,7 @@ impl<'a> Member<'a> {
         now: Timestamp,
     ) -> Self {
         let Some(seen) = observed.containers.get(&container.name) else {
-            return Member::from_status(container, role, shown, now);
+            return ContainerView::from_status(container, role, shown, now);
         };
         let state = match &seen.state {
             ContainerState::Starting => State::Starting,
@@ -164,7 +164,7 @@ impl<'a> Member<'a> {
         let last = seen.last.as_ref().map(Cow::Borrowed).or_else(shown_last);
         let (attempt, streak, failures) = (seen.attempt, seen.streak, seen.failures);
         let stopping = seen.stopping;
-        let mut member = Member {
+        let mut member = ContainerView {
             container,
             role,
             attempt,
@@ -202,7 +202,7 @@ impl<'a> Member<'a> {
             Some(_) => shown.and_then(last_exit).map(Cow::Owned),
             None => None,
         };
-        Member {
+        ContainerView {
             container,
             role,
             attempt,

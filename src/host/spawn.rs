@@ -21,7 +21,7 @@ const CLONE_FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK;
 /// `work` changes in memory is changed for the caller, and what it allocates and still holds when
 /// it executes is lost. Only its memory is shared: descriptors, working directory, user and signals
 /// are the child's own. Handlers of signals would run in shared memory: the caller has none.
-pub fn bear(work: Work<'_>) -> io::Result<Pid> {
+pub fn spawn_child(work: Work<'_>) -> io::Result<Pid> {
     let stack = Stack::new()?;
     let mut work = work;
     let argument = (&raw mut work).cast::<c_void>();
@@ -33,10 +33,10 @@ pub fn bear(work: Work<'_>) -> io::Result<Pid> {
     positive(pid).ok_or_else(io::Error::last_os_error)
 }
 
-/// As [`bear`], the child born in the cgroup (version 2) whose folder `cgroup` is: without the
-/// costly move of a process. Not on every host.
+/// As [`spawn_child`], the child born in the cgroup (version 2) whose folder `cgroup` is: without
+/// the costly move of a process. Not on every host.
 #[cfg(target_arch = "x86_64")]
-pub fn bear_in(cgroup: BorrowedFd<'_>, work: Work<'_>) -> io::Result<Pid> {
+pub fn spawn_child_in(cgroup: BorrowedFd<'_>, work: Work<'_>) -> io::Result<Pid> {
     let stack = Stack::new()?;
     let mut work = work;
     let arguments = CloneArguments {
@@ -50,9 +50,9 @@ pub fn bear_in(cgroup: BorrowedFd<'_>, work: Work<'_>) -> io::Result<Pid> {
     let argument = (&raw mut work).cast::<c_void>();
     let begin: extern "C" fn(*mut c_void) -> c_int = begin;
     let returned: i64;
-    // SAFETY: as in `bear`; the C library has no such call. The struct lives through it, and its
-    // size is passed. The child finds its registers as they are here but for the stack, which is
-    // its own, aligned and empty, and calls `begin`, which does not return. What the kernel and
+    // SAFETY: as in `spawn_child`; the C library has no such call. The struct lives through it, and
+    // its size is passed. The child finds its registers as they are here but for the stack, which
+    // is its own, aligned and empty, and calls `begin`, which does not return. What the kernel and
     // this code change is named; the child's changes to registers are its own.
     unsafe {
         std::arch::asm!(
@@ -79,12 +79,12 @@ pub fn bear_in(cgroup: BorrowedFd<'_>, work: Work<'_>) -> io::Result<Pid> {
 
 /// Nobody wrote this system's way to call `clone3` with a stack: the child joins by itself.
 #[cfg(not(target_arch = "x86_64"))]
-pub fn bear_in(_cgroup: BorrowedFd<'_>, _work: Work<'_>) -> io::Result<Pid> {
+pub fn spawn_child_in(_cgroup: BorrowedFd<'_>, _work: Work<'_>) -> io::Result<Pid> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Takes note of the end of a child that did not become another program.
-pub fn bury(pid: Pid) {
+pub fn reap_child(pid: Pid) {
     let wait = || rustix::process::waitpid(Some(pid), WaitOptions::empty());
     let _ = rustix::io::retry_on_intr(wait);
 }
@@ -94,8 +94,8 @@ const NOT_RUN_CODE: i32 = 126;
 
 /// The child's first function. A panic ends the child (it cannot leave `extern "C"`).
 extern "C" fn begin(work: *mut c_void) -> c_int {
-    // SAFETY: `bear` and `bear_in` pass a pointer to a `Work` that outlives the child, and leave it
-    // alone meanwhile.
+    // SAFETY: `spawn_child` and `spawn_child_in` pass a pointer to a `Work` that outlives the
+    // child, and leave it alone meanwhile.
     let work = unsafe { &mut *work.cast::<Work<'_>>() };
     work();
     exit_now(NOT_RUN_CODE)
@@ -169,10 +169,10 @@ mod tests {
     fn a_child_tells_in_memory_what_went_wrong() {
         let strings = Strings::new(Vec::new(), Vec::new());
         let mut told = None;
-        let pid = bear(&mut || {
+        let pid = spawn_child(&mut || {
             told = Some(process::exec(c"/no/such", &strings).kind());
         });
-        bury(pid.expect("a child"));
+        reap_child(pid.expect("a child"));
         assert_eq!(told, Some(io::ErrorKind::NotFound));
     }
 }

@@ -2,7 +2,7 @@
 
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_engine::store::Reader;
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 
 /// A pod belongs to a ReplicaSet, that to a Deployment: no object of ours is further down.
 const OWNERS_MAX: usize = 3;
@@ -10,7 +10,7 @@ const OWNERS_MAX: usize = 3;
 pub(super) fn runs(reader: &Reader, key: &Key) -> bool {
     let (pods, _) = reader.list(Kind::Pod, Some(&key.namespace));
     pods.iter().any(|object| match object {
-        Object::Pod(pod) => !standing::has_ended(pod) && belongs(reader, object, key),
+        Object::Pod(pod) => !availability::has_ended(pod) && belongs(reader, object, key),
         _ => false,
     })
 }

@@ -1,24 +1,24 @@
-//! The engine's thread: waits for the next due time or for news, takes a turn, carries out what it
+//! The engine's thread: waits for the next due time or for input, takes a turn, carries out what it
 //! decided.
 
-use super::alarm::Alarm;
 use super::config::PodsAtShutdown;
 use super::inbox::{Inbox, Message};
 use super::storage::Storage;
 use super::systemd::Notifier;
+use super::timer::Timer;
 use super::wake::{Ahead, Wake};
 use super::watch::Asker;
-use super::{report, threads};
+use super::{run_log, threads};
 use cronlet_api::kind::Object;
 use cronlet_api::refused::Refused;
 use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
 use cronlet_engine::store::DiskError;
 use cronlet_engine::{Effects, Engine, Event, FileOutcome, Request};
 use cronlet_host::memory;
-use cronlet_plan::order::{News as RuntimeNews, Order};
+use cronlet_plan::order::{ContainerEvent, Order};
 use cronlet_plan::prober::Prober;
 use cronlet_plan::runtime::Runtime;
-use cronlet_server::{Ask, Health, Metrics, Reply};
+use cronlet_server::{Command, Health, Metrics, Reply};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 const REST_AFTER: Duration = Duration::from_secs(5);
 
 /// What the engine's thread works with.
-pub(crate) struct Pump<R, P> {
+pub(crate) struct EventLoop<R, P> {
     pub engine: Engine,
     pub runtime: R,
     pub prober: P,
@@ -81,7 +81,7 @@ impl Requests {
 
 /// What one look into the inbox brings.
 #[derive(Default)]
-struct News {
+struct Input {
     events: Vec<Event>,
     /// Who waits for what becomes of files: one thread, which sends no more meanwhile.
     folder: Option<SyncSender<Vec<FileOutcome>>>,
@@ -89,19 +89,19 @@ struct News {
     shutdown: bool,
 }
 
-impl<R: Runtime, P: Prober> Pump<R, P> {
-    /// Runs until it is told to leave. The first turn waits for the first news, which is what the
+impl<R: Runtime, P: Prober> EventLoop<R, P> {
+    /// Runs until it is told to leave. The first turn waits for the first input, which is what the
     /// jobs folder says: a schedule that was edited while the daemon was away must not run by its
     /// old times.
     pub(crate) fn run(mut self) -> rustix::io::Result<()> {
         threads::panic_if_asked("main");
-        let mut alarm = Alarm::new()?;
+        let mut timer = Timer::new()?;
         let mut wake = Wake::default();
         let mut leaving = false;
         let mut rested = false;
         loop {
             let patience = if rested { self.watchdog } else { Some(REST_AFTER) };
-            let woken = self.wait(&alarm, wake.next(), patience)?;
+            let woken = self.wait(&timer, wake.next(), patience)?;
             if !woken {
                 rested = rested || self.rest(&mut wake);
                 continue;
@@ -113,27 +113,27 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
                     continue;
                 }
                 Some((slot, Ahead::Decide)) => {
-                    wake = self.turns_ahead(slot, &alarm)?.unwrap_or(wake);
+                    wake = self.turns_ahead(slot, &timer)?.unwrap_or(wake);
                     continue;
                 }
                 None => {}
             }
-            let mut news = self.read_inbox();
-            if let Some(step) = alarm.stepped() {
+            let mut input = self.read_inbox();
+            if let Some(step) = timer.stepped() {
                 tracing::warn!(milliseconds = step.by_milliseconds, "the clock was set");
-                news.events.push(Event::ClockStepped(step));
+                input.events.push(Event::ClockStepped(step));
             }
-            if news.shutdown && !leaving {
+            if input.shutdown && !leaving {
                 leaving = true;
                 self.notifier.stopping();
                 self.health.stopping();
-                news.events.push(match self.at_shutdown {
+                input.events.push(match self.at_shutdown {
                     PodsAtShutdown::Leave => Event::Quiesce,
                     PodsAtShutdown::Drain => Event::Drain,
                 });
             }
             self.health.turn_begins();
-            wake = self.turn(news);
+            wake = self.turn(input);
             self.health.turn_ends();
             if leaving && self.may_leave() {
                 return Ok(());
@@ -162,7 +162,7 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         if has_time {
             let held = self.storage.waits(Instant::now()).is_some();
             if let Some(error) = (!held).then(|| self.engine.rest().err()).flatten() {
-                *wake = self.disk_failed(&error, &mut News::default());
+                *wake = self.disk_failed(&error, &mut Input::default());
             }
             memory::give_back();
             memory::give_back_program();
@@ -170,16 +170,16 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         has_time
     }
 
-    /// Waits for the wake, for news, or for as long as its patience lasts: then it says false.
+    /// Waits for the wake, for input, or for as long as its patience lasts: then it says false.
     fn wait(
         &self,
-        alarm: &Alarm,
+        timer: &Timer,
         wake_at: Option<Timestamp>,
         patience: Option<Duration>,
     ) -> rustix::io::Result<bool> {
-        alarm.set(wake_at)?;
+        timer.set(wake_at)?;
         let mut descriptors =
-            [PollFd::new(alarm, PollFlags::IN), PollFd::new(&*self.inbox, PollFlags::IN)];
+            [PollFd::new(timer, PollFlags::IN), PollFd::new(&*self.inbox, PollFlags::IN)];
         let patience =
             patience.into_iter().chain(self.watchdog).min().map(|d| rustix::time::Timespec {
                 tv_sec: d.as_secs().cast_signed(),
@@ -196,57 +196,61 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         Ok(woken)
     }
 
-    fn read_inbox(&mut self) -> News {
-        let mut news = News::default();
+    fn read_inbox(&mut self) -> Input {
+        let mut input = Input::default();
         for message in self.inbox.take() {
             match message {
-                Message::Events(events) => news.events.extend(events),
+                Message::Events(events) => input.events.extend(events),
                 Message::Files { changes, done } => {
-                    news.events.extend(changes.into_iter().map(Event::File));
-                    news.folder = Some(done);
+                    input.events.extend(changes.into_iter().map(Event::File));
+                    input.folder = Some(done);
                 }
-                Message::Ask(Ask::Change { request, reply }) => {
-                    news.events.push(self.requests.event(request, reply));
+                Message::Command(Command::Change { request, reply }) => {
+                    input.events.push(self.requests.event(request, reply));
                 }
-                Message::Ask(Ask::Reload { .. }) => unreachable!("the folder's thread reloads"),
+                Message::Command(Command::Reload { .. }) => {
+                    unreachable!("the folder's thread reloads")
+                }
                 // It woke this thread, which rests again once nothing happens.
-                Message::Ask(Ask::LargeRead) => {}
-                Message::Ask(Ask::Dump { reply }) => drop(reply.send(Ok(self.engine.dump()))),
-                Message::Dump => news.dump = true,
+                Message::Command(Command::LargeRead) => {}
+                Message::Command(Command::Dump { reply }) => {
+                    drop(reply.send(Ok(self.engine.dump())))
+                }
+                Message::Dump => input.dump = true,
                 Message::AtShutdown(pods) => self.at_shutdown = pods,
-                Message::Shutdown => news.shutdown = true,
+                Message::Shutdown => input.shutdown = true,
             }
         }
-        news
+        input
     }
 
-    fn turn(&mut self, mut news: News) -> Wake {
-        self.held.append(&mut news.events);
+    fn turn(&mut self, mut input: Input) -> Wake {
+        self.held.append(&mut input.events);
         let wake = match self.storage.waits(Instant::now()) {
-            Some(_) => self.hold(&mut news),
-            None => self.take_turn(&mut news),
+            Some(_) => self.hold(&mut input),
+            None => self.take_turn(&mut input),
         };
-        if news.dump {
+        if input.dump {
             self.write_dump();
         }
         wake
     }
 
-    fn take_turn(&mut self, news: &mut News) -> Wake {
+    fn take_turn(&mut self, input: &mut Input) -> Wake {
         let events = std::mem::take(&mut self.held);
         self.reports += events.iter().filter(|event| is_of_runtime(event)).count();
         match self.engine.handle(events, SystemClock.now()) {
-            Ok(effects) => self.carry_out(effects, news),
-            Err(error) => self.disk_failed(&error, news),
+            Ok(effects) => self.carry_out(effects, input),
+            Err(error) => self.disk_failed(&error, input),
         }
     }
 
     /// Refuses what is asked for while the disk fails. What happened is kept.
-    fn hold(&mut self, news: &mut News) -> Wake {
+    fn hold(&mut self, input: &mut Input) -> Wake {
         self.held.retain(|event| !matches!(event, Event::Request { .. } | Event::File(_)));
         self.requests.refuse_all(&Refused::Unavailable(self.storage.refusal()));
         // It sees by the end without an answer that nothing was committed.
-        news.folder = None;
+        input.folder = None;
         self.retry_wake()
     }
 
@@ -256,29 +260,30 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         Wake::new(SystemClock.now().checked_add(wait).ok(), 0)
     }
 
-    /// Takes the turns that can be taken before the slot; what they start begins at the slot. News
-    /// waits meanwhile: nothing else happens before. `None`: there was nothing to decide.
-    fn turns_ahead(&mut self, slot: Timestamp, alarm: &Alarm) -> rustix::io::Result<Option<Wake>> {
+    /// Takes the turns that can be taken before the slot; what they start begins at the slot.
+    /// Events that arrive wait meanwhile: nothing else happens before. `None`: there was nothing to
+    /// decide.
+    fn turns_ahead(&mut self, slot: Timestamp, timer: &Timer) -> rustix::io::Result<Option<Wake>> {
         let mut wake = None;
         self.runtime.not_before(slot);
         while SystemClock.now() < slot {
-            let mut news = News::default();
+            let mut input = Input::default();
             match self.engine.handle_ahead(slot) {
-                Ok(Some(effects)) => wake = Some(self.carry_out(effects, &mut news)),
+                Ok(Some(effects)) => wake = Some(self.carry_out(effects, &mut input)),
                 Ok(None) => break,
                 Err(error) => {
-                    wake = Some(self.disk_failed(&error, &mut news));
+                    wake = Some(self.disk_failed(&error, &mut input));
                     break;
                 }
             }
         }
         if wake.is_some() {
-            alarm.wait_for(slot)?;
+            timer.wait_for(slot)?;
         }
         Ok(wake)
     }
 
-    fn carry_out(&mut self, effects: Effects, news: &mut News) -> Wake {
+    fn carry_out(&mut self, effects: Effects, input: &mut Input) -> Wake {
         self.storage.works(effects.wrote);
         for order in effects.orders {
             match order {
@@ -294,25 +299,25 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
         for (id, reply) in effects.replies {
             self.requests.answer(id, reply);
         }
-        if let Some(folder) = news.folder.take() {
+        if let Some(folder) = input.folder.take() {
             let _ = folder.send(effects.files);
         }
         if effects.files_again {
             self.folder.look();
         }
-        report::turn(&effects.runs, &effects.notes, &self.metrics);
+        run_log::turn(&effects.runs, &effects.notes, &self.metrics);
         if effects.committed {
             self.runtime.committed(std::mem::take(&mut self.reports));
         }
         Wake::new(effects.wake_at, effects.runs_at_wake)
     }
 
-    fn disk_failed(&mut self, error: &DiskError, news: &mut News) -> Wake {
-        self.storage.fails(Instant::now(), report::chain(error));
+    fn disk_failed(&mut self, error: &DiskError, input: &mut Input) -> Wake {
+        self.storage.fails(Instant::now(), run_log::chain(error));
         if let Err(error) = self.engine.recover_disk() {
-            self.storage.stays_closed(&report::chain(&error));
+            self.storage.stays_closed(&run_log::chain(&error));
         }
-        self.hold(news)
+        self.hold(input)
     }
 
     fn write_dump(&self) {
@@ -326,5 +331,5 @@ impl<R: Runtime, P: Prober> Pump<R, P> {
 
 /// A report that is the runtime's, not the prober's.
 fn is_of_runtime(event: &Event) -> bool {
-    matches!(event, Event::Report(report) if !matches!(report.news, RuntimeNews::Probed(_)))
+    matches!(event, Event::Report(report) if !matches!(report.event, ContainerEvent::Probed(_)))
 }

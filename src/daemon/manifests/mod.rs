@@ -14,11 +14,11 @@
 
 use super::inbox::{Inbox, Message};
 use super::watch::Watch;
-use crate::folder::absence::{Absences, Look, Verdict};
-use crate::folder::claims::Records;
-use crate::folder::listing::Listing;
-use crate::folder::plan::{Fresh, Plan};
-use crate::folder::reading::{Read, Reading, Wanted};
+use crate::manifests::absence::{Absences, Look, Verdict};
+use crate::manifests::claims::Records;
+use crate::manifests::listing::Listing;
+use crate::manifests::plan::{Fresh, Plan};
+use crate::manifests::reading::{Read, Reading, Wanted};
 use cronlet_api::job::conditions;
 use cronlet_api::kind::{Key, Object};
 use cronlet_engine::FileOutcome;
@@ -47,7 +47,7 @@ mod running;
 
 mod words;
 
-pub(crate) use crate::folder::listing::is_manifest;
+pub(crate) use crate::manifests::listing::is_manifest;
 
 /// When to read the jobs folder again whose changes could not be recorded.
 const RETRY: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use crate::store::Store;
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_plan::kubelet::address::Addresses;
 use cronlet_plan::kubelet::ports::{Port, Ports};
-use cronlet_plan::plan::Others;
+use cronlet_plan::plan::Lookup;
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ pub(super) struct Network {
 }
 
 /// What a plan sees: the objects, staged and committed, and the network.
-pub(super) struct Surroundings<'a> {
+pub(super) struct HostView<'a> {
     pub store: &'a Store,
     pub network: &'a Network,
     pub mounts: &'a Mounts,
 }
 
-impl Others for Surroundings<'_> {
+impl Lookup for HostView<'_> {
     fn get(&self, key: &Key) -> Option<Object> {
         self.store.get(key)
     }

@@ -1,10 +1,10 @@
 //! `metrics.k8s.io`: CPU and memory of pods and of the host, for `top`. What was used of the CPU is
 //! known by two looks; nobody looks while nobody asks.
 
-use super::answer::{self, Answer};
-use super::gate::Gate;
+use super::backend::Backend;
 use super::query::Query;
 use super::read;
+use super::response::{self, Answer};
 use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::node::usage::HostUsage;
 use cronlet_api::persistent_volume_claim::usage::ClaimUsage;
@@ -147,7 +147,7 @@ impl Rate {
 }
 
 pub(crate) async fn list(
-    gate: &Gate,
+    gate: &Backend,
     namespace: Option<&str>,
     query: &Query,
 ) -> Result<Answer, Refused> {
@@ -159,20 +159,20 @@ pub(crate) async fn list(
         "kind": "PodMetricsList", "apiVersion": format!("{GROUP}/{VERSION}"),
         "metadata": { "resourceVersion": version.to_string() }, "items": items,
     });
-    Ok(answer::value(StatusCode::OK, &list))
+    Ok(response::value(StatusCode::OK, &list))
 }
 
-pub(crate) async fn one(gate: &Gate, key: &Key) -> Result<Answer, Refused> {
+pub(crate) async fn one(gate: &Backend, key: &Key) -> Result<Answer, Refused> {
     let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let items = match key.kind {
         Kind::Node => shown_nodes(gate, &[object]).await,
         _ => shown(gate, &[object]).await,
     };
     let item = items.first().ok_or_else(|| Refused::NotFound(key.clone()))?;
-    Ok(answer::value(StatusCode::OK, item))
+    Ok(response::value(StatusCode::OK, item))
 }
 
-pub(crate) async fn nodes(gate: &Gate, query: &Query) -> Result<Answer, Refused> {
+pub(crate) async fn nodes(gate: &Backend, query: &Query) -> Result<Answer, Refused> {
     let selector = read::selector(Kind::Node, query)?;
     let (mut nodes, version) = gate.reader.list(Kind::Node, None);
     nodes.retain(|node| selector.matches(node));
@@ -181,11 +181,11 @@ pub(crate) async fn nodes(gate: &Gate, query: &Query) -> Result<Answer, Refused>
         "metadata": { "resourceVersion": version.to_string() },
         "items": shown_nodes(gate, &nodes).await,
     });
-    Ok(answer::value(StatusCode::OK, &list))
+    Ok(response::value(StatusCode::OK, &list))
 }
 
 /// The node that is this host; of another that someone made nothing is known.
-async fn shown_nodes(gate: &Gate, nodes: &[Object]) -> Vec<Value> {
+async fn shown_nodes(gate: &Backend, nodes: &[Object]) -> Vec<Value> {
     let is_host = |node: &&Object| match node {
         Object::Node(node) => node.status.as_ref().is_some_and(|it| it.node_info.is_some()),
         _ => false,
@@ -211,7 +211,7 @@ fn now_text() -> String {
 }
 
 /// The pods of which something runs.
-async fn shown(gate: &Gate, pods: &[Object]) -> Vec<Value> {
+async fn shown(gate: &Backend, pods: &[Object]) -> Vec<Value> {
     let uids: Vec<String> = pods.iter().map(|pod| pod.uid().to_owned()).collect();
     let mut rates = gate.usage.rates(&uids).await;
     let now = now_text();
@@ -265,5 +265,5 @@ pub(crate) fn resources() -> Answer {
     };
     let group_version = format!("{GROUP}/{VERSION}");
     let list = meta::APIResourceList { group_version, resources: vec![nodes, pods] };
-    answer::value(StatusCode::OK, &list)
+    response::value(StatusCode::OK, &list)
 }

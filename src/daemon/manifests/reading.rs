@@ -3,7 +3,7 @@
 
 use cronlet_api::kind::Object;
 use cronlet_api::manifest;
-use cronlet_engine::store::Said;
+use cronlet_engine::store::ManifestHashes;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -19,7 +19,7 @@ const THREADS_MAX: usize = 8;
 pub(super) struct Reading {
     pub objects: Vec<Object>,
     pub lines: Vec<u32>,
-    pub said: Vec<Said>,
+    pub said: Vec<ManifestHashes>,
     pub warnings: Vec<String>,
 }
 
@@ -114,14 +114,14 @@ fn parse(file: &str, bytes: &[u8]) -> Read {
 }
 
 /// The hashes of what a manifest says: comments, layout and the order of keys are no part of it.
-fn said(object: &Object) -> Said {
+fn said(object: &Object) -> ManifestHashes {
     let spec = match object {
         Object::Job(job) => {
             hash(&serde_json::to_vec(&job.spec).expect("Kubernetes' types always serialize"))
         }
         _ => 0,
     };
-    Said { whole: hash(&object.to_json()), spec }
+    ManifestHashes { whole: hash(&object.to_json()), spec }
 }
 
 /// FNV-1a: it is on disk, so it must be the same in every version of cronlet.

@@ -6,7 +6,7 @@
 
 use super::claims::Records;
 use cronlet_api::kind::{Key, Kind, Object};
-use cronlet_engine::store::{Said, SourceRecord};
+use cronlet_engine::store::{ManifestHashes, SourceRecord};
 use cronlet_engine::{FileChange, FileObject};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -41,7 +41,7 @@ pub(super) fn plan(
     let holders: HashMap<&Key, &String> =
         settled.flat_map(|(file, record)| record.keys.iter().map(move |key| (key, file))).collect();
     // An object that moved is in two records for a turn: the one that has it goes before.
-    let mut said: HashMap<&Key, (Said, &String)> = HashMap::new();
+    let mut said: HashMap<&Key, (ManifestHashes, &String)> = HashMap::new();
     for (file, record) in before {
         said.extend(record.leaving.iter().map(|(key, said)| (key, (*said, file))));
     }
@@ -119,19 +119,20 @@ mod tests {
         Key::new(kind, "default", name)
     }
 
-    fn object(word: &str) -> (Object, Said) {
+    fn object(word: &str) -> (Object, ManifestHashes) {
         let (name, said) = word.split_at(1);
         let kind = if name == "j" { Kind::Job } else { Kind::ConfigMap };
         let meta = serde_json::json!({"metadata": {"name": name, "namespace": "default"}});
         let object = kind.deserialize(meta).expect("an object");
         // Digits are the hashes: of the whole, then of the spec.
         let mut digits = said.bytes().map(u64::from).chain(std::iter::repeat(0));
-        let said = Said { whole: digits.next().unwrap_or(0), spec: digits.next().unwrap_or(0) };
+        let said =
+            ManifestHashes { whole: digits.next().unwrap_or(0), spec: digits.next().unwrap_or(0) };
         (object, said)
     }
 
     fn record(words: &str, leaving: &str) -> SourceRecord {
-        let each = |words: &str| -> Vec<(Key, Said)> {
+        let each = |words: &str| -> Vec<(Key, ManifestHashes)> {
             let objects = words.split_whitespace().map(object);
             objects.map(|(object, said)| (object.key(), said)).collect()
         };

@@ -1,7 +1,7 @@
 //! What a pod's containers ask for together: sums and maxima of resources, and the quality of
 //! service that follows.
 
-use super::zero::{ResourceList, items, text};
+use crate::omitempty::{ResourceList, items, text};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use std::collections::BTreeMap;

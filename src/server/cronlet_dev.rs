@@ -1,9 +1,9 @@
 //! What Kubernetes has no word for, below `/apis/cronlet.dev/v1`: run history, manual runs, what
 //! claims hold, reload, state dump.
 
-use super::answer::{self, Answer};
-use super::gate::{Ask, Gate};
+use super::backend::{Backend, Command};
 use super::query::Query;
+use super::response::{self, Answer};
 use super::route::Extra;
 use cronlet_api::kind::Object;
 use cronlet_api::refused::Refused;
@@ -12,7 +12,7 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 pub(crate) async fn answer(
-    gate: &Gate,
+    gate: &Backend,
     method: &Method,
     extra: Extra,
     query: &Query,
@@ -27,12 +27,12 @@ pub(crate) async fn answer(
             let list = json!({
                 "kind": "RunList", "apiVersion": "cronlet.dev/v1", "metadata": {}, "items": runs,
             });
-            Ok(answer::value(StatusCode::OK, &list))
+            Ok(response::value(StatusCode::OK, &list))
         }
         (Extra::Trigger { namespace, cron_job }, &Method::POST) => {
             let force = query.flag("force");
             let job = gate.submit(Request::Trigger { namespace, cron_job, force }).await?;
-            Ok(answer::object(StatusCode::CREATED, &job))
+            Ok(response::object(StatusCode::CREATED, &job))
         }
         (Extra::ClaimUsage(key), &Method::GET) => {
             let Some(Object::PersistentVolumeClaim(claim)) = gate.reader.get(&key) else {
@@ -40,15 +40,15 @@ pub(crate) async fn answer(
             };
             let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
             let usage = gate.usage.of_claim(volume.unwrap_or_default()).await;
-            Ok(answer::value(StatusCode::OK, &json!(usage)))
+            Ok(response::value(StatusCode::OK, &json!(usage)))
         }
         (Extra::Reload, &Method::POST) => {
             let prune = query.flag("prune");
-            let found = gate.ask(|reply| Ask::Reload { prune, reply }).await?;
-            Ok(answer::value(StatusCode::OK, &found))
+            let found = gate.ask(|reply| Command::Reload { prune, reply }).await?;
+            Ok(response::value(StatusCode::OK, &found))
         }
         (Extra::Dump, &Method::GET) => {
-            Ok(answer::value(StatusCode::OK, &gate.ask(|reply| Ask::Dump { reply }).await?))
+            Ok(response::value(StatusCode::OK, &gate.ask(|reply| Command::Dump { reply }).await?))
         }
         _ => Err(Refused::MethodNotAllowed),
     }

@@ -10,9 +10,9 @@ use cronlet_plan::controllers::persistent_volume_claim::plan::claims_of;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 impl Engine {
-    pub(super) fn touch_kin(&mut self, before: Option<&Object>, now: &Object) {
+    pub(super) fn enqueue_owners(&mut self, before: Option<&Object>, now: &Object) {
         match before {
-            None => self.makers.extend(owners(now, is_controller)),
+            None => self.creators.extend(owners(now, is_controller)),
             Some(before) if concerns_controller(before, now) => self.touch_controller(now),
             Some(_) => {}
         }

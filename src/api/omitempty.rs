@@ -43,7 +43,7 @@ pub fn omit_zero<T: Default + PartialEq>(field: &mut Option<T>) {
 /// [`omit_zero`] for several fields of one struct.
 macro_rules! omit_zeros {
     ($owner:expr; $($field:ident),+ $(,)?) => {
-        $($crate::pod::zero::omit_zero(&mut $owner.$field);)+
+        $($crate::omitempty::omit_zero(&mut $owner.$field);)+
     };
 }
 pub(crate) use omit_zeros;

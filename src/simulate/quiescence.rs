@@ -8,7 +8,7 @@ use cronlet_api::kind::{Key, Kind, Object};
 use cronlet_api::time::Timestamp;
 use cronlet_engine::Request;
 use cronlet_engine::store::Reader;
-use cronlet_plan::kubelet::standing;
+use cronlet_plan::kubelet::availability;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use std::collections::BTreeMap;
@@ -176,7 +176,8 @@ fn stuck(reader: &Reader, now: Timestamp) -> Vec<Request> {
             return false;
         };
         let wait = set.spec.as_ref().and_then(|spec| spec.min_ready_seconds).unwrap_or(0);
-        let ready_for = standing::ready_since(pod).map(|since| now.duration_since(since).as_secs());
+        let ready_for =
+            availability::ready_since(pod).map(|since| now.duration_since(since).as_secs());
         ready_for.is_none_or(|seconds| seconds < i64::from(wait))
     };
     deletions(&reader.list(Kind::Pod, None).0, is_stuck)

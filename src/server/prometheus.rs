@@ -1,14 +1,14 @@
 //! What Prometheus reads: runs, failures, lateness, what is due next; per CronJob, in the text
 //! format.
 
-use super::answer::{self, Answer, Body};
-use super::gate::Gate;
+use super::backend::Backend;
+use super::response::{self, Answer, Body};
 use cronlet_api::cron_job::timing::next_due;
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::run::{Outcome, Run};
 use cronlet_api::settings::Settings;
 use cronlet_api::time::{Clock, SignedDuration, SystemClock, Timestamp};
-use cronlet_engine::Told;
+use cronlet_engine::LoggedEvent;
 use hyper::StatusCode;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -50,7 +50,7 @@ impl Metrics {
     }
 
     /// Counts what a turn of the engine committed: the runs that changed and the events about them.
-    pub fn observe(&self, runs: &[Run], notes: &[Told], now: Timestamp) {
+    pub fn observe(&self, runs: &[Run], notes: &[LoggedEvent], now: Timestamp) {
         let mut counted = self.lock();
         for run in runs {
             counted.end(run);
@@ -99,11 +99,11 @@ impl Counted {
     }
 }
 
-pub(crate) fn answer(gate: &Gate) -> Answer {
+pub(crate) fn answer(gate: &Backend) -> Answer {
     let (cron_jobs, _) = gate.reader.list(Kind::CronJob, None);
     let text = render(&gate.metrics, &cron_jobs, SystemClock.now());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    answer::typed(StatusCode::OK, content_type, Body::Whole(Some(text.into())))
+    response::typed(StatusCode::OK, content_type, Body::Whole(Some(text.into())))
 }
 
 fn render(metrics: &Metrics, cron_jobs: &[Object], now: Timestamp) -> String {
@@ -209,7 +209,7 @@ fn labels(namespace: &str, cron_job: &str) -> String {
 mod tests {
     use super::*;
     use cronlet_api::kind::Key;
-    use cronlet_plan::plan::{Note, Severity};
+    use cronlet_plan::plan::{EventDraft, Severity};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -231,16 +231,16 @@ mod tests {
         }
     }
 
-    fn created(run: &Run) -> Told {
+    fn created(run: &Run) -> LoggedEvent {
         let message = format!("Created job {}", run.job);
-        let note = Note {
+        let note = EventDraft {
             severity: Severity::Normal,
             reason: "SuccessfulCreate",
             message,
             field_path: String::new(),
         };
         let about = Key::new(Kind::CronJob, "default", "hi");
-        Told { about, note: note.into(), count: 1 }
+        LoggedEvent { about, note: note.into(), count: 1 }
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! Those that this daemon says are notes in the store. Events that are objects were read from disk,
 //! or users wrote them.
 
-use super::{Engine, Told};
+use super::{Engine, LoggedEvent};
 use cronlet_api::kind::{Key, Kind, Map, Object};
 use cronlet_api::time::{SignedDuration, Timestamp};
-use cronlet_plan::events::Noted;
-use cronlet_plan::plan::Note;
+use cronlet_plan::events::EventRecord;
+use cronlet_plan::plan::EventDraft;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,21 +25,21 @@ const NOTES_MAX: usize = 4096;
 
 /// What was said of late.
 #[derive(Default)]
-pub(super) struct NoteLog {
-    /// Oldest first. News that was said again is in it again.
-    order: VecDeque<Said>,
+pub(super) struct EventLog {
+    /// Oldest first. An event that was reported again is in it again.
+    order: VecDeque<EventEntry>,
     /// The number of the Event that tells some news.
     numbers: Map<u64, u64>,
     last_number: u64,
 }
 
-struct Said {
+struct EventEntry {
     at: Timestamp,
     number: u64,
     news: u64,
 }
 
-impl NoteLog {
+impl EventLog {
     fn new_number(&mut self, now: Timestamp) -> u64 {
         let now = u64::try_from(now.as_nanosecond()).unwrap_or_default();
         self.last_number = now.max(self.last_number + 1);
@@ -52,18 +52,18 @@ impl Engine {
     pub(super) fn remember_events(&mut self) {
         for key in self.store.keys(Kind::Event) {
             // What users wrote may end in a number that is no time.
-            let number = Noted::number_in(&key.name).filter(|n| i64::try_from(*n).is_ok());
+            let number = EventRecord::number_in(&key.name).filter(|n| i64::try_from(*n).is_ok());
             if let Some(number) = number
                 && let Some(Object::Event(event)) = self.store.get(&key)
             {
-                self.notes.numbers.insert(Noted::news_in(&event), number);
+                self.notes.numbers.insert(EventRecord::news_in(&event), number);
                 self.notes.last_number = self.notes.last_number.max(number);
             }
         }
     }
 
-    pub(super) fn note(&mut self, key: &Key, about: &Object, note: Note) {
-        let (now, news, note) = (self.turn.now, Noted::news(about, &note), Arc::new(note));
+    pub(super) fn note(&mut self, key: &Key, about: &Object, note: EventDraft) {
+        let (now, news, note) = (self.turn.now, EventRecord::news(about, &note), Arc::new(note));
         let number = self.notes.numbers.get(&news).copied();
         let count = if let Some(before) = number.and_then(|number| self.store.note(number)) {
             self.keep_note(before.again(now), news)
@@ -71,17 +71,18 @@ impl Engine {
             count
         } else {
             let number = self.notes.new_number(now);
-            let noted = Noted::new(number, about, key.clone(), note.clone(), &mut self.seed, now);
+            let noted =
+                EventRecord::new(number, about, key.clone(), note.clone(), &mut self.seed, now);
             self.keep_note(noted, news)
         };
-        self.turn.effects.notes.push(Told { about: key.clone(), note, count });
+        self.turn.effects.notes.push(LoggedEvent { about: key.clone(), note, count });
     }
 
     /// Says how often it was said by now.
-    fn keep_note(&mut self, noted: Noted, news: u64) -> i32 {
-        let Noted { number, count, last, .. } = noted;
+    fn keep_note(&mut self, noted: EventRecord, news: u64) -> i32 {
+        let EventRecord { number, count, last, .. } = noted;
         self.notes.numbers.insert(news, number);
-        self.notes.order.push_back(Said { at: last, number, news });
+        self.notes.order.push_back(EventEntry { at: last, number, news });
         self.store.put_note(noted);
         while self.notes.order.len() > NOTES_MAX {
             self.forget_oldest_note();
@@ -91,7 +92,7 @@ impl Engine {
 
     /// The same where an object says it; `None`: none does.
     fn count_object(&mut self, about: &Key, number: u64) -> Option<i32> {
-        let key = &Noted::key_of(about, number);
+        let key = &EventRecord::key_of(about, number);
         let Some(Object::Event(mut event)) = self.store.get(key) else { return None };
         let counted = Arc::make_mut(&mut event);
         let count = counted.count.unwrap_or(1).saturating_add(1);
@@ -104,7 +105,7 @@ impl Engine {
 
     /// Forgets the oldest, unless it was said again since.
     fn forget_oldest_note(&mut self) {
-        let Some(Said { at, number, news }) = self.notes.order.pop_front() else { return };
+        let Some(EventEntry { at, number, news }) = self.notes.order.pop_front() else { return };
         let noted = self.store.note(number);
         if noted.as_ref().is_some_and(|noted| noted.last != at) {
             return;
@@ -146,7 +147,7 @@ impl Engine {
         if until > self.turn.now {
             return self.due.set(key, Some(until));
         }
-        self.notes.numbers.remove(&Noted::news_in(event));
+        self.notes.numbers.remove(&EventRecord::news_in(event));
         self.store.remove(key);
     }
 }

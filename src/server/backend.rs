@@ -2,9 +2,9 @@
 //! changes.
 
 use super::health::Health;
-use super::metrics::Metrics;
+use super::metrics_api::Usage;
+use super::prometheus::Metrics;
 use super::sources::Sources;
-use super::usage::Usage;
 use cronlet_api::kind::{Key, Object};
 use cronlet_api::refused::Refused;
 use cronlet_engine::Request;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 /// The server's view of the rest of the daemon.
-pub struct Gate {
+pub struct Backend {
     pub reader: Reader,
     /// Bounded: a client waits when the engine is behind.
-    pub asks: mpsc::Sender<Ask>,
+    pub asks: mpsc::Sender<Command>,
     /// The folder that holds each pod's folder, with its logs: `<pod
     /// uid>/<container>.<attempt>.log`.
     pub pods_folder: PathBuf,
@@ -59,7 +59,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 type Answer<T> = oneshot::Receiver<Result<T, Refused>>;
 
 /// What the server asks of the daemon; each is answered once.
-pub enum Ask {
+pub enum Command {
     Change {
         request: Request,
         reply: Reply<Object>,
@@ -81,10 +81,10 @@ pub enum Ask {
 /// Lists of at least this many objects count as large: they take some megabytes.
 const LARGE_READ_MIN: usize = 1000;
 
-impl Gate {
+impl Backend {
     /// Asks for a change; the answer is the object as it was committed.
     pub async fn submit(&self, request: Request) -> Result<Object, Refused> {
-        self.ask(|reply| Ask::Change { request, reply }).await
+        self.ask(|reply| Command::Change { request, reply }).await
     }
 
     /// Asks for several changes at once: the answers, in the same order.
@@ -94,7 +94,7 @@ impl Gate {
     ) -> Result<Vec<Result<Object, Refused>>, Refused> {
         let mut pending = Vec::new();
         for request in requests {
-            pending.push(self.send(|reply| Ask::Change { request, reply }).await?);
+            pending.push(self.send(|reply| Command::Change { request, reply }).await?);
         }
         let mut answers = Vec::with_capacity(pending.len());
         for answer in pending {
@@ -107,15 +107,15 @@ impl Gate {
     pub fn note_read(&self, objects: usize) {
         if objects >= LARGE_READ_MIN {
             // A daemon that has too much to do is not idle, and gives memory back later anyway.
-            let _ = self.asks.try_send(Ask::LargeRead);
+            let _ = self.asks.try_send(Command::LargeRead);
         }
     }
 
-    pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refused> {
+    pub async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refused> {
         self.send(ask).await?.await.map_err(|_| gone())?
     }
 
-    async fn send<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<Answer<T>, Refused> {
+    async fn send<T>(&self, ask: impl FnOnce(Reply<T>) -> Command) -> Result<Answer<T>, Refused> {
         let (reply, answer) = oneshot::channel();
         self.asks.send(ask(reply)).await.map_err(|_| gone())?;
         Ok(answer)
