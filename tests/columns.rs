@@ -1,6 +1,5 @@
 //! Tables against what kubectl printed in the recorded scenarios.
 
-use cronlet_api::columns::{cells, columns};
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::time::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -83,11 +82,11 @@ fn compare(
         let Some(kind) = Kind::from_name(resource) else { continue };
         let mut rows = table.lines();
         let Some(head) = rows.next() else { continue };
-        let shown: Vec<usize> = (0..columns(kind).len())
-            .filter(|at| wide || columns(kind)[*at].priority == 0)
+        let shown: Vec<usize> = (0..kind.columns().len())
+            .filter(|at| wide || kind.columns()[*at].priority == 0)
             .collect();
         let names: Vec<String> =
-            shown.iter().map(|at| columns(kind)[*at].name.to_uppercase()).collect();
+            shown.iter().map(|at| kind.columns()[*at].name.to_uppercase()).collect();
         let starts: Vec<usize> =
             names.iter().map(|name| head.find(name.as_str()).expect("the column")).collect();
         assert_eq!(head.split("  ").filter(|part| !part.is_empty()).count(), names.len(), "{head}");
@@ -97,7 +96,7 @@ fn compare(
             let key = (kind.info().plural.to_owned(), name.to_owned());
             // Such as the certificates that a cluster puts into every namespace.
             let Some(object) = objects.get(&key) else { continue };
-            let cells = cells(object, now);
+            let cells = object.cells(now);
             let mut got: Vec<String> = shown.iter().map(|at| cells[*at].to_string()).collect();
             got[0].clone_from(&want[0]);
             for ((got, want), name) in got.iter().zip(&want).zip(&names) {

@@ -6,58 +6,24 @@
 //! did so when it was last applied. Which of them it said is in `metadata.managedFields`, where the
 //! API server has it.
 
-use super::{job, persistent_volume, template};
+use super::strategy::CommandField;
 use crate::kind::Object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::Arc;
 
 const MANAGER: &str = "cronlet";
 
 /// Annotations of a template that belong to tools and controllers, and not to a manifest's author.
 const OF_TOOLS: [&str; 2] = ["kubectl.kubernetes.io/", "deployment.kubernetes.io/"];
 
-/// A field that has a command of its own.
-enum Field<'a> {
-    Count(&'a mut Option<i32>),
-    Switch(&'a mut Option<bool>),
-}
-
-impl Field<'_> {
+impl CommandField<'_> {
     fn is_said(&self) -> bool {
         match self {
-            Field::Count(count) => count.is_some(),
-            Field::Switch(switch) => switch.is_some(),
+            CommandField::Count(count) => count.is_some(),
+            CommandField::Switch(switch) => switch.is_some(),
         }
-    }
-}
-
-/// Those of an object, by their names below `spec`.
-fn fields(object: &mut Object) -> Vec<(&'static str, Field<'_>)> {
-    use Field::{Count, Switch};
-    match object {
-        Object::CronJob(cron_job) => {
-            vec![("suspend", Switch(&mut Arc::make_mut(cron_job).spec.suspend))]
-        }
-        Object::Job(job) => {
-            let spec = Arc::make_mut(job).spec.as_mut();
-            spec.map_or_else(Vec::new, |spec| vec![("suspend", Switch(&mut spec.suspend))])
-        }
-        Object::Deployment(deployment) => {
-            let Some(spec) = &mut Arc::make_mut(deployment).spec else { return Vec::new() };
-            vec![("paused", Switch(&mut spec.paused)), ("replicas", Count(&mut spec.replicas))]
-        }
-        Object::StatefulSet(set) => {
-            let spec = Arc::make_mut(set).spec.as_mut();
-            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
-        }
-        Object::ReplicaSet(set) => {
-            let spec = Arc::make_mut(set).spec.as_mut();
-            spec.map_or_else(Vec::new, |spec| vec![("replicas", Count(&mut spec.replicas))])
-        }
-        _ => Vec::new(),
     }
 }
 
@@ -67,7 +33,7 @@ pub struct ManifestFields(Map<String, Value>);
 impl ManifestFields {
     /// By a manifest without defaults.
     pub fn by(manifest: &mut Object) -> ManifestFields {
-        let spec = fields(manifest).into_iter().filter(|(_, field)| field.is_said());
+        let spec = manifest.command_fields().into_iter().filter(|(_, field)| field.is_said());
         let spec = names(spec.map(|(name, _)| name));
         let ObjectMeta { labels, annotations, .. } = manifest.meta();
         let labels = names(labels.iter().flat_map(BTreeMap::keys));
@@ -119,32 +85,21 @@ fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
 /// claim's volume and a volume's claim.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
-    let is_open =
-        |name: &str, field: &Field| !field.is_said() && !said_before(old.meta(), &["spec", name]);
-    let pairs = fields(new).into_iter().zip(fields(&mut had));
+    let is_open = |name: &str, field: &CommandField| {
+        !field.is_said() && !said_before(old.meta(), &["spec", name])
+    };
+    let pairs = new.command_fields().into_iter().zip(had.command_fields());
     for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
         match (field, had) {
-            (Field::Count(count), Field::Count(had)) => *count = *had,
-            (Field::Switch(switch), Field::Switch(had)) => *switch = *had,
-            (Field::Count(_) | Field::Switch(_), _) => unreachable!("objects of one kind"),
+            (CommandField::Count(count), CommandField::Count(had)) => *count = *had,
+            (CommandField::Switch(switch), CommandField::Switch(had)) => *switch = *had,
+            (CommandField::Count(_) | CommandField::Switch(_), _) => {
+                unreachable!("objects of one kind")
+            }
         }
     }
     carry_over_meta(old, new);
-    match (old, new) {
-        (Object::Job(old), Object::Job(new)) => job::defaults::carry_over(old, Arc::make_mut(new)),
-        (Object::Pod(old), Object::Pod(new)) => {
-            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
-            spec.node_name = spec.node_name.take().or_else(|| had.node_name.clone());
-        }
-        (Object::PersistentVolumeClaim(old), Object::PersistentVolumeClaim(new)) => {
-            let (Some(had), Some(spec)) = (&old.spec, &mut Arc::make_mut(new).spec) else { return };
-            spec.volume_name = spec.volume_name.take().or_else(|| had.volume_name.clone());
-        }
-        (Object::PersistentVolume(old), Object::PersistentVolume(new)) => {
-            persistent_volume::defaults::carry_over(old, Arc::make_mut(new));
-        }
-        _ => {}
-    }
+    new.carry_over(old);
 }
 
 fn carry_over_meta(old: &Object, new: &mut Object) {
@@ -154,8 +109,8 @@ fn carry_over_meta(old: &Object, new: &mut Object) {
     let unsaid = |field, name: &str| !said_before(had, &["metadata", field, name]);
     keep(&had.labels, &mut meta.labels, |name| unsaid("labels", name));
     keep(&had.annotations, &mut meta.annotations, |name| unsaid("annotations", name));
-    let had = template::of(old).and_then(|template| template.metadata.as_ref());
-    if let (Some(had), Some(template)) = (had, template::of_mut(new)) {
+    let had = old.template().and_then(|template| template.metadata.as_ref());
+    if let (Some(had), Some(template)) = (had, new.template_mut()) {
         let annotations = &mut template.metadata.get_or_insert_default().annotations;
         let of_tools = |name: &str| OF_TOOLS.iter().any(|prefix| name.starts_with(prefix));
         keep(&had.annotations, annotations, of_tools);

@@ -1,10 +1,5 @@
 //! Tables as `kubectl get` shows them: the columns of each kind, one row an object.
 
-use super::{
-    config_map, controller_revision, cron_job, daemon_set, deployment, event, job, namespace, node,
-    persistent_volume, persistent_volume_claim, pod, replica_set, secret, service, stateful_set,
-};
-use crate::kind::{Kind, Object};
 use crate::time::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
@@ -33,54 +28,6 @@ pub enum Cell {
 
 /// What kubectl writes where there is nothing.
 pub const NONE: &str = "<none>";
-
-/// The columns of a kind.
-pub fn columns(kind: Kind) -> &'static [Column] {
-    match kind {
-        Kind::ConfigMap => config_map::columns::COLUMNS,
-        Kind::ControllerRevision => controller_revision::columns::COLUMNS,
-        Kind::CronJob => cron_job::columns::COLUMNS,
-        Kind::DaemonSet => daemon_set::columns::COLUMNS,
-        Kind::Deployment => deployment::columns::COLUMNS,
-        Kind::Event => event::columns::COLUMNS,
-        Kind::Job => job::columns::COLUMNS,
-        Kind::Namespace => namespace::columns::COLUMNS,
-        Kind::Node => node::columns::COLUMNS,
-        Kind::PersistentVolume => persistent_volume::columns::COLUMNS,
-        Kind::PersistentVolumeClaim => persistent_volume_claim::columns::COLUMNS,
-        Kind::Pod => pod::columns::COLUMNS,
-        Kind::ReplicaSet => replica_set::columns::COLUMNS,
-        Kind::Secret => secret::columns::COLUMNS,
-        Kind::Service => service::columns::COLUMNS,
-        Kind::StatefulSet => stateful_set::columns::COLUMNS,
-    }
-}
-
-/// The row of an object: as many cells as its kind has columns.
-pub fn cells(object: &Object, now: Timestamp) -> Vec<Cell> {
-    let cells = match object {
-        Object::ConfigMap(object) => config_map::columns::cells(object, now),
-        Object::ControllerRevision(object) => controller_revision::columns::cells(object, now),
-        Object::CronJob(object) => cron_job::columns::cells(object, now),
-        Object::DaemonSet(object) => daemon_set::columns::cells(object, now),
-        Object::Deployment(object) => deployment::columns::cells(object, now),
-        Object::Event(object) => event::columns::cells(object, now),
-        Object::Job(object) => job::columns::cells(object, now),
-        Object::Namespace(object) => namespace::columns::cells(object, now),
-        Object::Node(object) => node::columns::cells(object, now),
-        Object::PersistentVolume(object) => persistent_volume::columns::cells(object, now),
-        Object::PersistentVolumeClaim(object) => {
-            persistent_volume_claim::columns::cells(object, now)
-        }
-        Object::Pod(object) => pod::columns::cells(object, now),
-        Object::ReplicaSet(object) => replica_set::columns::cells(object, now),
-        Object::Secret(object) => secret::columns::cells(object, now),
-        Object::Service(object) => service::columns::cells(object, now),
-        Object::StatefulSet(object) => stateful_set::columns::cells(object, now),
-    };
-    debug_assert_eq!(cells.len(), columns(object.kind()).len(), "a cell for each column");
-    cells
-}
 
 impl Column {
     pub const fn name() -> Column {
@@ -210,6 +157,7 @@ pub fn human_duration(duration: SignedDuration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::Kind;
 
     #[test]
     fn durations_read_as_kubectl_writes_them() {
@@ -247,8 +195,8 @@ mod tests {
         for kind in Kind::ALL {
             let object = kind.read_json(br#"{"metadata": {"name": "x"}}"#);
             let object = object.expect("an empty object");
-            let cells = cells(&object, Timestamp::UNIX_EPOCH);
-            assert_eq!(cells.len(), columns(*kind).len(), "{kind:?}");
+            let cells = object.cells(Timestamp::UNIX_EPOCH);
+            assert_eq!(cells.len(), kind.columns().len(), "{kind:?}");
             assert!(cells.contains(&Cell::from("x")), "{kind:?} shows its name");
         }
     }

@@ -4,17 +4,15 @@
 
 use super::check::Path;
 use super::omitempty::{items, items_mut};
-use super::template;
 use crate::kind::{Kind, Object};
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeProjection};
-use std::sync::Arc;
 
 /// Takes the fields away from `new`, which is made or replaces `old`, and says which.
 pub fn drop_disabled(old: Option<&Object>, new: &mut Object) -> Vec<String> {
     let mut dropped = Vec::new();
     let spec_at = Path::root("spec");
-    let had = old.and_then(pod_spec);
-    let has_any = pod_spec(new).is_some_and(|pod| !uses(pod).is_none());
+    let had = old.and_then(Object::pod_spec);
+    let has_any = new.pod_spec().is_some_and(|pod| !uses(pod).is_none());
     if !has_any {
         return dropped;
     }
@@ -24,7 +22,7 @@ pub fn drop_disabled(old: Option<&Object>, new: &mut Object) -> Vec<String> {
     let template_at = at.child(of_template);
     let template_spec = template_at.child("spec");
     let at = if new.kind() == Kind::Pod { &spec_at } else { &template_spec };
-    if let Some(pod) = pod_spec_mut(new) {
+    if let Some(pod) = new.pod_spec_mut() {
         drop_of_pod(had.map(uses).unwrap_or_default(), pod, at, &mut dropped);
     }
     dropped
@@ -112,18 +110,4 @@ fn drop_sources(had: Uses, volume: &mut Volume, at: &Path<'_>, dropped: &mut Vec
 
 fn tell(at: &Path<'_>, dropped: &mut Vec<String>) {
     dropped.push(format!("{at}: dropped: Kubernetes 1.36 has this feature switched off"));
-}
-
-fn pod_spec(object: &Object) -> Option<&PodSpec> {
-    match object {
-        Object::Pod(pod) => pod.spec.as_ref(),
-        other => template::of(other)?.spec.as_ref(),
-    }
-}
-
-fn pod_spec_mut(object: &mut Object) -> Option<&mut PodSpec> {
-    match object {
-        Object::Pod(pod) => Arc::make_mut(pod).spec.as_mut(),
-        other => template::of_mut(other)?.spec.as_mut(),
-    }
 }

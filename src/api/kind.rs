@@ -1,6 +1,6 @@
 //! The list of kinds: their names on the wire, and one closed enum of objects.
 //!
-//! To add a kind: a folder here and a line in `kinds!`; server, cli and sim read the list.
+//! To add a kind: a folder with its strategy beside this file, and a line in `kinds!`.
 
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::batch::v1 as batch;
@@ -57,8 +57,23 @@ impl KindInfo {
 }
 
 macro_rules! kinds {
-    ($($kind:ident: $type:ty = $group:literal, $plural:literal, $singular:literal,
+    (($dollar:tt) $($kind:ident: $type:ty = $group:literal, $plural:literal, $singular:literal,
         [$($short:literal),*], {$($flag:ident),*};)*) => {
+        /// Calls another macro with its arguments and with the names of all kinds.
+        macro_rules! each_kind {
+            ($dollar then:ident $dollar arguments:tt) => {
+                $dollar then!($dollar arguments $($kind)*)
+            };
+        }
+        pub(crate) use each_kind;
+
+        /// The type of each kind, by the kind's name.
+        pub mod types {
+            use super::{apps, batch, core};
+
+            $(pub type $kind = $type;)*
+        }
+
         /// Every kind that cronlet knows, in version `v1`. An owner comes before what it owns.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize)]
@@ -127,6 +142,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ($)
     ConfigMap: core::ConfigMap = "", "configmaps", "configmap", ["cm"], {};
     CronJob: batch::CronJob = "batch", "cronjobs", "cronjob", ["cj"],
         {in_all, has_status, controls};

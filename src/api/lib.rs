@@ -58,6 +58,10 @@ pub mod secret;
 
 pub mod selector;
 
+pub mod strategy;
+
+mod dispatch;
+
 pub mod service;
 
 pub mod settings;

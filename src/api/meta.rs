@@ -3,6 +3,7 @@
 
 use super::check::{Causes, Path};
 use super::names;
+use super::refused::Refused;
 use super::selector::check_labels;
 use crate::kind::Kind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -77,7 +78,7 @@ pub fn tidy_template(metadata: &mut Option<ObjectMeta>) {
 
 /// The rules of a new object's metadata.
 pub fn check_create(meta: &ObjectMeta, kind: Kind, causes: &mut Causes) {
-    let rule = name_rule(kind);
+    let rule = kind.name_rule();
     let at = Path::root("metadata");
     if let Some(base) = &meta.generate_name {
         let faults = rule(&names::mask_trailing_dash(base));
@@ -125,6 +126,22 @@ pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, causes: &mut Causes) {
     check_common(new, &at, causes);
 }
 
+/// Reading of an annotation that is empty.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    Allowed,
+    Refused,
+}
+
+/// Refuses an annotation that stands for a number of an old version and is none.
+pub fn check_number(meta: &ObjectMeta, name: &str, empty: Empty) -> Result<(), Refused> {
+    let Some(text) = meta.annotations.as_ref().and_then(|all| all.get(name)) else { return Ok(()) };
+    if text.is_empty() && empty == Empty::Allowed || text.parse::<i64>().is_ok() {
+        return Ok(());
+    }
+    Err(Refused::BadRequest(format!("failed to parse annotation[{name}]={text} as int64")))
+}
+
 /// `Invalid value: …: field is immutable` where the two differ.
 pub fn immutable<T: PartialEq + serde::Serialize>(
     old: &T,
@@ -161,14 +178,6 @@ pub fn check_annotations(
 }
 
 /// What a name has to be like.
-fn name_rule(kind: Kind) -> fn(&str) -> names::Faults {
-    match kind {
-        Kind::Event => names::path_segment,
-        Kind::Namespace | Kind::Service | Kind::StatefulSet => names::dns_label,
-        _ => names::dns_subdomain,
-    }
-}
-
 fn check_common(meta: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     if let Some(labels) = &meta.labels {
         check_labels(labels, &at.child("labels"), causes);

@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Stands, as a label's key, for a selector that a manifest does not name: the types of
 /// Kubernetes' own clients cannot tell it from an empty one, whose refusal is another. No label
@@ -18,7 +17,7 @@ const NO_SELECTOR: &str = "\u{0}";
 impl Object {
     /// Remembers for the checks that the manifest has no `spec.selector`; of kinds that need one.
     pub fn note_missing_selector(&mut self) {
-        if let Some(selector) = selector_mut(self) {
+        if let Some(selector) = self.selector_mut() {
             let labels = BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())]);
             *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
         }
@@ -28,50 +27,13 @@ impl Object {
 /// Makes a missing `spec.selector` what it was in versions that did not want one: the labels of the
 /// template. Says what it did.
 pub fn fix_selector(object: &mut Object) -> Option<&'static str> {
-    let labels = labels(of(object)?.metadata.as_ref());
-    let selector = selector_mut(object)?;
+    let labels = labels(object.template()?.metadata.as_ref());
+    let selector = object.selector_mut()?;
     if !is_missing(selector) || labels.is_empty() {
         return None;
     }
     *selector = LabelSelector { match_labels: Some(labels), match_expressions: None };
     Some("spec.selector: added: it has the labels of spec.template")
-}
-
-/// The template that an object's pods are made of.
-pub fn of(object: &Object) -> Option<&PodTemplateSpec> {
-    match object {
-        Object::CronJob(object) => {
-            object.spec.job_template.spec.as_ref().map(|spec| &spec.template)
-        }
-        Object::DaemonSet(object) => object.spec.as_ref().map(|spec| &spec.template),
-        Object::Deployment(object) => object.spec.as_ref().map(|spec| &spec.template),
-        Object::Job(object) => object.spec.as_ref().map(|spec| &spec.template),
-        Object::ReplicaSet(object) => object.spec.as_ref()?.template.as_ref(),
-        Object::StatefulSet(object) => object.spec.as_ref().map(|spec| &spec.template),
-        _ => None,
-    }
-}
-
-/// As [`of`], to change.
-pub fn of_mut(object: &mut Object) -> Option<&mut PodTemplateSpec> {
-    match object {
-        Object::CronJob(object) => {
-            let job = Arc::make_mut(object).spec.job_template.spec.as_mut();
-            job.map(|spec| &mut spec.template)
-        }
-        Object::DaemonSet(object) => {
-            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
-        }
-        Object::Deployment(object) => {
-            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
-        }
-        Object::Job(object) => Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template),
-        Object::ReplicaSet(object) => Arc::make_mut(object).spec.as_mut()?.template.as_mut(),
-        Object::StatefulSet(object) => {
-            Arc::make_mut(object).spec.as_mut().map(|spec| &mut spec.template)
-        }
-        _ => None,
-    }
 }
 
 /// The manifest had no selector ([`Object::note_missing_selector`]).
@@ -207,16 +169,6 @@ pub fn scaled(value: Option<&IntOrString>, of: i32, round: Round) -> i32 {
             };
             i32::try_from(whole).unwrap_or(i32::MAX)
         }
-    }
-}
-
-fn selector_mut(object: &mut Object) -> Option<&mut LabelSelector> {
-    match object {
-        Object::DaemonSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
-        Object::Deployment(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
-        Object::ReplicaSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
-        Object::StatefulSet(set) => Some(&mut Arc::make_mut(set).spec.as_mut()?.selector),
-        _ => None,
     }
 }
 

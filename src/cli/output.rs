@@ -3,7 +3,6 @@
 use super::failure::Failure;
 use super::target::full_name;
 use super::{table, yaml};
-use cronlet_api::columns::{cells, columns};
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::time::{Clock, SystemClock};
 use serde::Serialize;
@@ -73,7 +72,7 @@ pub(crate) struct TableStyle {
 
 pub(crate) fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> String {
     let now = SystemClock.now();
-    let columns = columns(kind);
+    let columns = kind.columns();
     let with_namespace = style.with_namespace && !kind.info().is_cluster_scoped;
     let shown: Vec<usize> =
         (0..columns.len()).filter(|i| style.wide || columns[*i].priority == 0).collect();
@@ -86,7 +85,7 @@ pub(crate) fn table_text(kind: Kind, objects: &[Object], style: TableStyle) -> S
         rows.push(head);
     }
     for object in objects {
-        let cells = cells(object, now);
+        let cells = object.cells(now);
         let mut row: Vec<String> = shown.iter().map(|i| cells[*i].to_string()).collect();
         if style.with_kind {
             row[0] = full_name(kind, &row[0]);

@@ -2,7 +2,6 @@
 
 use super::query::Query;
 use super::read;
-use cronlet_api::columns::{cells, columns};
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::refused::Refused;
 use cronlet_api::time::{Clock, SystemClock};
@@ -77,14 +76,14 @@ fn table(
     with_columns: bool,
 ) -> Value {
     let now = SystemClock.now();
-    let definitions = columns(kind).iter().filter(|_| with_columns).map(|column| {
+    let definitions = kind.columns().iter().filter(|_| with_columns).map(|column| {
         json!({
             "name": column.name, "type": column.kind, "format": column.format,
             "description": "", "priority": column.priority,
         })
     });
     let rows = objects.iter().map(|object| {
-        let mut row = json!({ "cells": cells(object, now) });
+        let mut row = json!({ "cells": object.cells(now) });
         match include {
             Include::Nothing => {}
             Include::Metadata => {

@@ -10,7 +10,6 @@ use cronlet_engine::Request;
 use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 pub(crate) fn get(gate: &Backend, key: &Key) -> Result<Answer, Refused> {
     Ok(response::value(StatusCode::OK, &shown(&current(gate, key)?)))
@@ -41,34 +40,16 @@ fn current(gate: &Backend, key: &Key) -> Result<Object, Refused> {
 
 fn shown(object: &Object) -> Value {
     let meta = object.meta();
-    let nothing = LabelSelector::default();
-    let (wanted, there, selector) = match object {
-        Object::Deployment(one) => (
-            one.spec.as_ref().and_then(|spec| spec.replicas),
-            one.status.as_ref().and_then(|status| status.replicas),
-            one.spec.as_ref().map(|spec| &spec.selector),
-        ),
-        Object::ReplicaSet(one) => (
-            one.spec.as_ref().and_then(|spec| spec.replicas),
-            one.status.as_ref().map(|status| status.replicas),
-            one.spec.as_ref().map(|spec| &spec.selector),
-        ),
-        Object::StatefulSet(one) => (
-            one.spec.as_ref().and_then(|spec| spec.replicas),
-            one.status.as_ref().map(|status| status.replicas),
-            one.spec.as_ref().map(|spec| &spec.selector),
-        ),
-        _ => unreachable!("no other kind has this part"),
-    };
+    let (wanted, existing) = object.scale().unwrap_or_default();
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
             "name": meta.name, "namespace": meta.namespace, "uid": meta.uid,
             "resourceVersion": meta.resource_version, "creationTimestamp": meta.creation_timestamp,
         },
-        "spec": { "replicas": wanted.unwrap_or(1) },
+        "spec": { "replicas": wanted },
         "status": {
-            "replicas": there.unwrap_or(0), "selector": text(selector.unwrap_or(&nothing)),
+            "replicas": existing, "selector": object.selector().map(text).unwrap_or_default(),
         },
     })
 }
@@ -96,18 +77,7 @@ fn scaled(mut object: Object, scale: &Value) -> Result<Object, Refused> {
     let wanted = i32::try_from(wanted).map_err(|_| {
         Refused::BadRequest(format!("spec.replicas: Invalid value: {wanted}: is too large"))
     })?;
-    match &mut object {
-        Object::Deployment(one) => {
-            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
-        }
-        Object::ReplicaSet(one) => {
-            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
-        }
-        Object::StatefulSet(one) => {
-            Arc::make_mut(one).spec.get_or_insert_default().replicas = Some(wanted);
-        }
-        _ => unreachable!("no other kind has this part"),
-    }
+    object.set_replicas(wanted);
     let named = |field: &str| {
         let text = scale["metadata"][field].as_str().filter(|text| !text.is_empty());
         text.map(str::to_owned)

@@ -2,7 +2,6 @@
 
 use cronlet_api::kind::{Kind, Object};
 use cronlet_api::refused::Refused;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// `labelSelector` and `fieldSelector` together.
@@ -44,7 +43,7 @@ impl Selector {
         let labels = Tokens::new(labels).requirements().map_err(unread)?;
         let fields = field_terms(fields)?;
         for term in &fields {
-            let own = field_paths(kind).contains(&term.path.as_str());
+            let own = kind.selectable_fields().contains(&term.path.as_str());
             if !own && !["metadata.name", "metadata.namespace"].contains(&term.path.as_str()) {
                 let why = format!("field label not supported: {}", term.path);
                 return Err(Refused::BadRequest(why));
@@ -65,7 +64,7 @@ impl Selector {
             && self
                 .fields
                 .iter()
-                .all(|term| (field(object, &term.path) == term.value) == term.equal)
+                .all(|term| (object.selectable_field(&term.path) == term.value) == term.equal)
     }
 }
 
@@ -233,95 +232,6 @@ fn unescape(value: &str) -> String {
         }
     }
     plain
-}
-
-/// The fields besides name and namespace by which Kubernetes selects.
-fn field_paths(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Pod => &[
-            "spec.hostNetwork",
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "status.nominatedNodeName",
-            "status.phase",
-            "status.podIP",
-        ],
-        Kind::Event => &[
-            "involvedObject.apiVersion",
-            "involvedObject.fieldPath",
-            "involvedObject.kind",
-            "involvedObject.name",
-            "involvedObject.namespace",
-            "involvedObject.resourceVersion",
-            "involvedObject.uid",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-        Kind::Job => &["status.successful"],
-        Kind::Secret => &["type"],
-        _ => &[],
-    }
-}
-
-/// The field's value as text; empty where it is not set.
-fn field<'a>(object: &'a Object, path: &str) -> Cow<'a, str> {
-    let text = |value: &'a Option<String>| Cow::from(value.as_deref().unwrap_or_default());
-    match (object, path) {
-        (_, "metadata.name") => Cow::from(object.name()),
-        (_, "metadata.namespace") => Cow::from(object.namespace()),
-        (Object::Pod(pod), _) => pod_field(pod, path),
-        (Object::Event(event), _) => event_field(event, path),
-        (Object::Secret(secret), "type") => text(&secret.type_),
-        (Object::Job(job), "status.successful") => {
-            let succeeded = job.status.as_ref().and_then(|status| status.succeeded);
-            Cow::from(succeeded.unwrap_or(0).to_string())
-        }
-        _ => Cow::from(""),
-    }
-}
-
-fn pod_field<'a>(pod: &'a k8s_openapi::api::core::v1::Pod, path: &str) -> Cow<'a, str> {
-    let spec = pod.spec.as_ref();
-    let status = pod.status.as_ref();
-    let value = match path {
-        "spec.hostNetwork" => {
-            let on_host = spec.and_then(|spec| spec.host_network).unwrap_or(false);
-            return Cow::from(on_host.to_string());
-        }
-        "spec.nodeName" => spec.and_then(|spec| spec.node_name.as_deref()),
-        "spec.restartPolicy" => spec.and_then(|spec| spec.restart_policy.as_deref()),
-        "spec.schedulerName" => spec.and_then(|spec| spec.scheduler_name.as_deref()),
-        "spec.serviceAccountName" => spec.and_then(|spec| spec.service_account_name.as_deref()),
-        "status.nominatedNodeName" => status.and_then(|s| s.nominated_node_name.as_deref()),
-        "status.phase" => status.and_then(|status| status.phase.as_deref()),
-        "status.podIP" => status.and_then(|status| status.pod_ip.as_deref()),
-        _ => None,
-    };
-    Cow::from(value.unwrap_or_default())
-}
-
-fn event_field<'a>(event: &'a k8s_openapi::api::core::v1::Event, path: &str) -> Cow<'a, str> {
-    let about = &event.involved_object;
-    let source = || event.source.as_ref().and_then(|source| source.component.as_ref());
-    let value = match path {
-        "involvedObject.apiVersion" => about.api_version.as_ref(),
-        "involvedObject.fieldPath" => about.field_path.as_ref(),
-        "involvedObject.kind" => about.kind.as_ref(),
-        "involvedObject.name" => about.name.as_ref(),
-        "involvedObject.namespace" => about.namespace.as_ref(),
-        "involvedObject.resourceVersion" => about.resource_version.as_ref(),
-        "involvedObject.uid" => about.uid.as_ref(),
-        "reason" => event.reason.as_ref(),
-        "reportingComponent" => event.reporting_component.as_ref(),
-        "source" => source().or(event.reporting_component.as_ref()),
-        "type" => event.type_.as_ref(),
-        _ => None,
-    };
-    Cow::from(value.map(String::as_str).unwrap_or_default())
 }
 
 #[cfg(test)]

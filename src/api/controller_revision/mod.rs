@@ -3,3 +3,5 @@
 pub mod check;
 
 pub mod columns;
+
+mod strategy;

@@ -1,7 +1,7 @@
 //! What the API server makes of a CronJob before it checks it.
 
 use crate::{job, meta, pod};
-use k8s_openapi::api::batch::v1::{CronJob, CronJobStatus};
+use k8s_openapi::api::batch::v1::CronJob;
 
 const SUCCESSFUL_JOBS_HISTORY_LIMIT: i32 = 3;
 const FAILED_JOBS_HISTORY_LIMIT: i32 = 1;
@@ -19,18 +19,4 @@ pub fn set(cron_job: &mut CronJob) {
     job::defaults::set_failure_policy(job);
     meta::tidy_template(&mut job.template.metadata);
     pod::defaults::template(&mut job.template);
-}
-
-/// A new CronJob has run nothing.
-pub fn prepare_create(cron_job: &mut CronJob) {
-    cron_job.metadata.generation = Some(1);
-    cron_job.status = Some(CronJobStatus::default());
-}
-
-/// The status stays; another spec is another generation.
-pub fn prepare_update(old: &CronJob, new: &mut CronJob) {
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
-    }
 }

@@ -11,3 +11,5 @@ pub mod defaults;
 pub mod schedule;
 
 pub mod timing;
+
+mod strategy;

@@ -2,7 +2,7 @@
 
 use crate::omitempty::omit_zeros;
 use crate::template;
-use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// Counts the templates that a DaemonSet had; from before there were ControllerRevisions.
@@ -31,20 +31,14 @@ pub fn set(set: &mut DaemonSet) {
     }
 }
 
-/// A new DaemonSet has made nothing.
+/// Begins to count the templates.
 pub fn prepare_create(set: &mut DaemonSet) {
-    set.metadata.generation = Some(1);
-    set.status = Some(DaemonSetStatus::default());
     let generation = template_generation(set).max(1);
     set_template_generation(set, generation);
 }
 
-/// The status stays; another spec is another generation, and so is another template.
+/// Counts another template.
 pub fn prepare_update(old: &DaemonSet, new: &mut DaemonSet) {
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
-    }
     let template = |set: &DaemonSet| set.spec.as_ref().map(|spec| spec.template.clone());
     let is_other = template(new) != template(old);
     set_template_generation(new, template_generation(old) + i64::from(is_other));

@@ -2,7 +2,7 @@
 
 use crate::omitempty::omit_zeros;
 use crate::template;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 const REVISION_HISTORY_LIMIT: i32 = 10;
@@ -25,19 +25,5 @@ pub fn set(deployment: &mut Deployment) {
         let share = || IntOrString::String(ROLLING_SHARE.into());
         rolling.max_unavailable.get_or_insert_with(share);
         rolling.max_surge.get_or_insert_with(share);
-    }
-}
-
-/// A new Deployment has made nothing.
-pub fn prepare_create(deployment: &mut Deployment) {
-    deployment.metadata.generation = Some(1);
-    deployment.status = Some(DeploymentStatus::default());
-}
-
-/// The status stays; another spec, and other annotations too, are another generation.
-pub fn prepare_update(old: &Deployment, new: &mut Deployment) {
-    new.status = old.status.clone();
-    if new.spec != old.spec || new.metadata.annotations != old.metadata.annotations {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
     }
 }

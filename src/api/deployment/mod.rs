@@ -11,3 +11,5 @@ pub mod annotations;
 pub mod conditions;
 
 pub mod hash;
+
+mod strategy;

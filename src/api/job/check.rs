@@ -358,6 +358,7 @@ fn labels(template: &PodTemplateSpec) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
     use crate::job::defaults;
+    use crate::strategy::Strategy;
     use serde_json::{Value, json};
 
     /// A Job of that spec as it is stored, and what is refused of it.
@@ -503,7 +504,8 @@ mod tests {
     fn what_a_change_may_touch() {
         let change = |old: Value, new: Value, want: &[&str]| {
             let ((old, _), (mut new, _)) = (made(old), made(new));
-            defaults::prepare_update(&old, &mut new);
+            new.keep_status(&old);
+            new.prepare_update(&old);
             let mut causes = Causes::default();
             update(&old, &new, &mut causes);
             assert_eq!(told(&causes), want, "{:?}", new.spec);
@@ -554,7 +556,8 @@ mod tests {
         let change = |status: Value, new: &Value, want: &[&str]| {
             let ((mut old, _), (mut new, _)) = (made(plain.clone()), made(new.clone()));
             old.status = Some(serde_json::from_value(status.clone()).expect("a status"));
-            defaults::prepare_update(&old, &mut new);
+            new.keep_status(&old);
+            new.prepare_update(&old);
             let mut causes = Causes::default();
             update(&old, &new, &mut causes);
             assert_eq!(told(&causes), want, "{status}: {:?}", new.spec);

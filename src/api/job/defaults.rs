@@ -1,7 +1,7 @@
 //! What the API server makes of a Job before it checks it.
 
 use crate::{meta, pod};
-use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use std::collections::BTreeMap;
 
 pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -51,11 +51,8 @@ pub fn set_failure_policy(spec: &mut JobSpec) {
     }
 }
 
-/// A new Job has run nothing, and selects its pods by its uid unless the user selects them
-/// (`manualSelector`).
+/// Lets a Job select its pods by its uid, unless the user selects them (`manualSelector`).
 pub fn prepare_create(job: &mut Job) {
-    job.metadata.generation = Some(1);
-    job.status = Some(JobStatus::default());
     let name = job.metadata.name.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
     let spec = job.spec.get_or_insert_default();
@@ -67,15 +64,6 @@ pub fn prepare_create(job: &mut Job) {
     }
     if inherits {
         inherit_labels(job);
-    }
-}
-
-/// The status stays; another spec is another generation.
-pub fn prepare_update(old: &Job, new: &mut Job) {
-    inherit_labels(new);
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
     }
 }
 

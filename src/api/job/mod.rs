@@ -9,3 +9,5 @@ pub mod defaults;
 mod policies;
 
 pub mod conditions;
+
+mod strategy;

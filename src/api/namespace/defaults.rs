@@ -24,9 +24,3 @@ pub fn prepare_create(namespace: &mut Namespace) {
         finalizers.push(KUBERNETES.to_owned());
     }
 }
-
-/// The status and what holds it stay.
-pub fn prepare_update(old: &Namespace, new: &mut Namespace) {
-    new.spec = old.spec.clone();
-    new.status = old.status.clone();
-}

@@ -9,8 +9,3 @@ pub fn set(node: &mut Node) {
     omit_zeros!(spec; pod_cidr, pod_cidrs, provider_id, taints, unschedulable);
     node.status.get_or_insert_default();
 }
-
-/// The status stays.
-pub fn prepare_update(old: &Node, new: &mut Node) {
-    new.status = old.status.clone();
-}

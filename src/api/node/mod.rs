@@ -7,3 +7,5 @@ pub mod columns;
 pub mod defaults;
 
 pub mod usage;
+
+mod strategy;

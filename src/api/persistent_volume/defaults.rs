@@ -29,11 +29,6 @@ pub fn prepare_create(volume: &mut PersistentVolume) {
     }
 }
 
-/// The status stays.
-pub fn prepare_update(old: &PersistentVolume, new: &mut PersistentVolume) {
-    new.status = old.status.clone();
-}
-
 /// A manifest that is applied again says nothing of the claim that the volume was bound to since,
 /// or names it without its uid.
 pub fn carry_over(old: &PersistentVolume, new: &mut PersistentVolume) {

@@ -5,3 +5,5 @@ pub mod defaults;
 pub mod check;
 
 pub mod columns;
+
+mod strategy;

@@ -35,10 +35,9 @@ pub fn prepare_create(claim: &mut PersistentVolumeClaim) {
     }
 }
 
-/// The status stays.
+/// Settles the sources of a changed claim.
 pub fn prepare_update(old: &PersistentVolumeClaim, new: &mut PersistentVolumeClaim) {
     settle_sources(old.spec.as_ref(), new.spec.get_or_insert_default());
-    new.status = old.status.clone();
 }
 
 /// `dataSource` and `dataSourceRef` say the same, where one of them is given. Without the latter

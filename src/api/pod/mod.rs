@@ -16,3 +16,5 @@ pub mod resources;
 
 /// `state.waiting.reason` of a container whose port another pod's program has.
 pub const PORT_IN_USE: &str = "PortInUse";
+
+mod strategy;

@@ -2,7 +2,7 @@
 
 use crate::omitempty::omit_zeros;
 use crate::template;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 
 /// The defaults of `apps/v1`.
 pub fn set(set: &mut ReplicaSet) {
@@ -11,18 +11,4 @@ pub fn set(set: &mut ReplicaSet) {
     omit_zeros!(spec; min_ready_seconds);
     template::tidy_selector(&mut spec.selector);
     template::set_defaults(spec.template.get_or_insert_default());
-}
-
-/// A new ReplicaSet has made nothing.
-pub fn prepare_create(set: &mut ReplicaSet) {
-    set.metadata.generation = Some(1);
-    set.status = Some(ReplicaSetStatus::default());
-}
-
-/// The status stays; another spec is another generation.
-pub fn prepare_update(old: &ReplicaSet, new: &mut ReplicaSet) {
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
-    }
 }

@@ -44,10 +44,9 @@ pub fn prepare_create(service: &mut Service) {
     service.status = Some(ServiceStatus { load_balancer, ..ServiceStatus::default() });
 }
 
-/// The status stays, and so does what was allocated where the new one does not say otherwise
+/// Keeps what was allocated where the new one does not say otherwise
 /// (`patchAllocatedValues`, `normalizeClusterIPs`).
 pub fn prepare_update(old: &Service, new: &mut Service) {
-    new.status = old.status.clone();
     let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
     if !is_of(had, EXTERNAL_NAME) && !is_of(spec, EXTERNAL_NAME) {
         spec.cluster_ip = spec.cluster_ip.take().or_else(|| had.cluster_ip.clone());

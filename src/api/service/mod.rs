@@ -35,3 +35,5 @@ fn is_external(spec: &ServiceSpec) -> bool {
 fn needs_node_ports(spec: &ServiceSpec) -> bool {
     is_of(spec, NODE_PORT) || is_of(spec, LOAD_BALANCER)
 }
+
+mod strategy;

@@ -2,7 +2,7 @@
 
 use crate::omitempty::omit_zeros;
 use crate::{meta, persistent_volume_claim, template};
-use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 
 const REVISION_HISTORY_LIMIT: i32 = 10;
 
@@ -43,20 +43,5 @@ fn set_strategy(spec: &mut StatefulSetSpec) {
         && let Some(rolling) = &mut strategy.rolling_update
     {
         rolling.partition.get_or_insert(0);
-    }
-}
-
-/// A new StatefulSet has made nothing.
-pub fn prepare_create(set: &mut StatefulSet) {
-    set.metadata.generation = Some(1);
-    set.status =
-        Some(StatefulSetStatus { available_replicas: Some(0), ..StatefulSetStatus::default() });
-}
-
-/// The status stays; another spec is another generation.
-pub fn prepare_update(old: &StatefulSet, new: &mut StatefulSet) {
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
     }
 }

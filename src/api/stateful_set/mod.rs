@@ -5,3 +5,5 @@ pub mod check;
 pub mod columns;
 
 pub mod defaults;
+
+mod strategy;

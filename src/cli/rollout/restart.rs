@@ -7,7 +7,6 @@ use crate::failure::Failure;
 use crate::output::write_text;
 use crate::target::full_name;
 use cronlet_api::kind::Object;
-use cronlet_api::template;
 use cronlet_api::time::{Clock, SystemClock};
 use hyper::Method;
 use serde_json::json;
@@ -43,6 +42,6 @@ pub(super) fn run(targets: &Targets, client: &Client) -> Result<(), Failure> {
 }
 
 fn restarted_at(object: &Object) -> Option<String> {
-    let meta = template::of(object)?.metadata.as_ref()?;
+    let meta = object.template()?.metadata.as_ref()?;
     meta.annotations.as_ref()?.get(RESTARTED_AT).cloned()
 }

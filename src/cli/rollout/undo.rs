@@ -10,7 +10,6 @@ use anyhow::anyhow;
 use cronlet_api::deployment::annotations::is_own;
 use cronlet_api::deployment::hash;
 use cronlet_api::kind::{Kind, Object};
-use cronlet_api::template;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ fn undo(args: &Args, client: &Client, object: &Object) -> Result<String, Failure
     let revisions = revisions::of(client, object)?;
     let revision = wanted(args.to_revision, object, &revisions)?;
     let back = revision.bare_template();
-    if template::of(object).is_some_and(|now| hash::same_template(now, &back)) {
+    if object.template().is_some_and(|now| hash::same_template(now, &back)) {
         let number = args.to_revision;
         return Ok(format!(
             "skipped rollback (current template already matches revision {number})"

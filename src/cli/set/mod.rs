@@ -6,7 +6,6 @@ use super::output::write_text;
 use super::rollout::patch;
 use super::target::full_name;
 use cronlet_api::kind::Object;
-use cronlet_api::template;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::{Value, json};
 
@@ -48,11 +47,11 @@ fn containers(object: &Object) -> Vec<(String, Container)> {
     let (base, spec): (&str, Option<&PodSpec>) = match object {
         Object::Pod(pod) => ("/spec", pod.spec.as_ref()),
         Object::CronJob(_) => {
-            let spec = template::of(object).and_then(|template| template.spec.as_ref());
+            let spec = object.template().and_then(|template| template.spec.as_ref());
             ("/spec/jobTemplate/spec/template/spec", spec)
         }
         other => {
-            let spec = template::of(other).and_then(|template| template.spec.as_ref());
+            let spec = other.template().and_then(|template| template.spec.as_ref());
             ("/spec/template/spec", spec)
         }
     };

@@ -1,9 +1,10 @@
 //! What one commit changes: numbered, written out for the disk, kept a while for those who watch.
 
-use super::encoded::{Difference, Packed, difference};
+use super::encoded::Packed;
 use super::index::Index;
 use super::{Staged, owner_uids};
 use cronlet_api::kind::{Key, Kind, Object};
+use cronlet_api::strategy::Difference;
 use cronlet_plan::events::EventRecord;
 use std::sync::Arc;
 
@@ -175,10 +176,10 @@ impl Changes {
                     (Added, object)
                 }
                 (Some(object), Some(old)) => {
-                    let packed = match difference(&object, &old) {
-                        Difference::Equal => continue,
-                        Difference::ButStatus => index.packed(&key),
-                        Difference::Unlike => None,
+                    let packed = match object.difference(&old) {
+                        Difference::None => continue,
+                        Difference::Status => index.packed(&key),
+                        Difference::Object => None,
                     };
                     before = Some(Before { object: old, packed: packed.cloned() });
                     (Modified, object)

@@ -24,15 +24,6 @@ enum Status {
 /// What comes between the head and the status.
 const STATUS: &[u8] = b",\"status\":";
 
-/// How an object is to the one that was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Difference {
-    Equal,
-    /// All but the status is equal.
-    ButStatus,
-    Unlike,
-}
-
 impl Packed {
     /// Read from the disk in one piece.
     pub(super) fn whole(json: &[u8]) -> Packed {
@@ -55,7 +46,7 @@ impl Packed {
     /// Writes an object out. `shared`: the head is as it was. The buffer is anyone's.
     pub(super) fn new(object: &Object, shared: Option<&Packed>, buffer: &mut Vec<u8>) -> Packed {
         buffer.clear();
-        let has_status = write_status(object, buffer);
+        let has_status = object.write_status(buffer);
         let status = if has_status { Status::Apart(buffer[..].into()) } else { Status::None };
         if let Some(Packed { head, status: Status::None | Status::Apart(_) }) = shared {
             return Packed { head: head.clone(), status };
@@ -91,55 +82,6 @@ impl Packed {
     }
 }
 
-/// The kinds that have a status, which comes last in their JSON.
-macro_rules! kinds_with_status {
-    ($then:ident) => {
-        $then!(CronJob DaemonSet Deployment Job Namespace Node PersistentVolume
-            PersistentVolumeClaim Pod ReplicaSet Service StatefulSet)
-    };
-}
-
-/// Appends the status; says if there is one.
-fn write_status(object: &Object, to: &mut Vec<u8>) -> bool {
-    macro_rules! write {
-        ($($kind:ident)*) => {
-            match object {
-                $(Object::$kind(object) => match &object.status {
-                    Some(status) => serde_json::to_writer(to, status),
-                    None => return false,
-                },)*
-                _ => return false,
-            }
-        };
-    }
-    kinds_with_status!(write).expect("Kubernetes' types always serialize");
-    true
-}
-
-/// How `new` is to `old`, which is of the same kind.
-pub(super) fn difference(new: &Object, old: &Object) -> Difference {
-    macro_rules! compare {
-        ($($kind:ident)*) => {
-            match (new, old) {
-                $((Object::$kind(new), Object::$kind(old)) => {
-                    if Arc::ptr_eq(new, old) {
-                        Difference::Equal
-                    } else if new.metadata != old.metadata || new.spec != old.spec {
-                        Difference::Unlike
-                    } else if new.status == old.status {
-                        Difference::Equal
-                    } else {
-                        Difference::ButStatus
-                    }
-                })*
-                _ if new == old => Difference::Equal,
-                _ => Difference::Unlike,
-            }
-        };
-    }
-    kinds_with_status!(compare)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +90,7 @@ mod tests {
     fn the_kinds_with_a_status_are_those_whose_status_is_written_apart() {
         for kind in Kind::ALL {
             let object = kind.read_json(br#"{"metadata": {}, "status": {}}"#).expect("an object");
-            let is_apart = write_status(&object, &mut Vec::new());
+            let is_apart = object.write_status(&mut Vec::new());
             assert_eq!(is_apart, kind.info().has_status, "{kind:?}");
         }
     }

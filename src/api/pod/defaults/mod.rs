@@ -48,18 +48,9 @@ pub fn template(template: &mut PodTemplateSpec) {
     spec::default(template.spec.get_or_insert_default());
 }
 
-/// A new Pod is the first of its generations.
+/// Moves AppArmor profiles of annotations into the fields.
 pub fn prepare_create(pod: &mut Pod) {
-    pod.metadata.generation = Some(1);
     app_armor::from_annotations(pod);
-}
-
-/// The status stays; another spec is another generation.
-pub fn prepare_update(old: &Pod, new: &mut Pod) {
-    new.status = old.status.clone();
-    if new.spec != old.spec {
-        new.metadata.generation = Some(old.metadata.generation.unwrap_or_default() + 1);
-    }
 }
 
 /// What is defaulted in Pods alone, so that a new default does not change every stored template.

@@ -1,0 +1,42 @@
+//! The strategy of PersistentVolumes.
+
+use super::{check, columns, defaults};
+use crate::check::Causes;
+use crate::columns::{Cell, Column};
+use crate::strategy::{Difference, Strategy, spec_and_status};
+use crate::time::Timestamp;
+use k8s_openapi::api::core::v1::PersistentVolume;
+
+impl Strategy for PersistentVolume {
+    const COLUMNS: &'static [Column] = columns::COLUMNS;
+
+    fn cells(&self, now: Timestamp) -> Vec<Cell> {
+        columns::cells(self, now)
+    }
+
+    fn set_defaults(&mut self) {
+        defaults::set(self);
+    }
+
+    fn prepare_create(&mut self) {
+        defaults::prepare_create(self);
+    }
+
+    fn validate(&self, causes: &mut Causes) {
+        check::create(self, causes);
+    }
+
+    fn validate_update(&self, old: &Self, causes: &mut Causes) {
+        check::update(old, self, causes);
+    }
+
+    fn validate_status(&self, causes: &mut Causes) {
+        check::status(self, causes);
+    }
+
+    fn carry_over(&mut self, old: &Self) {
+        defaults::carry_over(old, self);
+    }
+
+    spec_and_status!();
+}
