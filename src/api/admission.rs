@@ -1,12 +1,12 @@
-//! Between a manifest and the store: what the API server sets, defaults and checks. The recordings
-//! of a real Kubernetes are its test (`tests/admission.rs`).
+//! Admission of an object into the store: what the API server sets, defaults and checks. It is
+//! tested against recordings of a real Kubernetes (`tests/admission.rs`).
 
 use super::check::{Cause, Causes};
 use super::refused::Refused;
 use super::{feature_gates, go_json, meta};
 use crate::kind::Object;
 
-/// An object that may be stored, and what its user should know.
+/// An admitted object, and the warnings for its user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admitted {
     pub object: Object,
@@ -14,8 +14,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// The object's JSON for a look ahead ([`preview`]): placeholders stand for what creation
-    /// allocates.
+    /// Returns the object's JSON for a [`preview`]: placeholders stand for what creation allocates.
     pub fn shown(&self) -> serde_json::Value {
         let mut shown =
             serde_json::to_value(&self.object).expect("Kubernetes' types always serialize");
@@ -25,16 +24,16 @@ impl Admitted {
     }
 }
 
-/// What a new object is told apart by.
+/// Generated identifiers of a new object.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity<'a> {
-    /// Becomes `metadata.uid`.
+    /// The value of `metadata.uid`.
     pub uid: &'a str,
-    /// Five letters, the end of a name under `metadata.generateName`.
+    /// Five letters that end a name made from `metadata.generateName`.
     pub suffix: &'a str,
 }
 
-/// Stand for what is made at creation: what `preview` creates with, and what it shows instead.
+/// The uid that `preview` creates with, and the placeholder that it shows instead.
 const PREVIEW_UID: (&str, &str) = ("00000000-0000-4000-8000-000000000000", "<uid>");
 const PREVIEW_SUFFIX: &str = "xxxxx";
 const PREVIEW_NAME: &str = "<generated>";
@@ -82,8 +81,8 @@ pub fn create(
     admitted(object, causes, warnings)
 }
 
-/// As [`create`] for a look ahead (`cronlet check`): placeholders stand for the values that differ
-/// each time.
+/// Admits a new object like [`create`], for a preview (`cronlet check`): placeholders stand for the
+/// values that differ each time.
 pub fn preview(object: Object, namespace: &str) -> Result<Admitted, Refused> {
     let is_generated = object.name().is_empty();
     let identity = Identity { uid: PREVIEW_UID.0, suffix: PREVIEW_SUFFIX };
@@ -141,8 +140,8 @@ fn set_defaults(object: &mut Object) {
     object.set_defaults();
 }
 
-/// Returns a warning for each field that is fine, and does nothing here. What was stored before was
-/// warned of before, defaults among it.
+/// Returns a warning for each valid field without effect here. Warnings that `old` already caused,
+/// also by defaults, are left out.
 pub fn warnings(old: Option<&Object>, new: &Object) -> Vec<String> {
     let known = old.map_or_else(Vec::new, all_warnings);
     let mut warnings = all_warnings(new);
@@ -188,7 +187,7 @@ fn same_object(old: &Object, new: &Object) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Puts a placeholder wherever a generated name or uid went: the name, labels and a Job's selector.
+/// Replaces a generated name or uid by a placeholder in the name, labels and a Job's selector.
 fn replace(object: &mut Object, made: &str, shown: &str) {
     let replace = |text: &mut String| {
         if text == made {

@@ -1,10 +1,10 @@
-//! What applying a manifest leaves as it is: a manifest says less than the object that was made of
-//! it.
+//! Fields that applying a manifest preserves: a manifest sets fewer than the object made from it
+//! has.
 //!
-//! As `kubectl apply` merges, a field that has a command of its own (`suspend`, `scale`, `rollout
-//! pause`, `label`, `annotate`) stays as the command left it, unless the manifest says it now, or
-//! did so when it was last applied. Which of them it said is in `metadata.managedFields`, where the
-//! API server has it.
+//! As in `kubectl apply`, a field with a command of its own (`suspend`, `scale`, `rollout pause`,
+//! `label`, `annotate`) keeps the command's value, unless the manifest sets it now, or set it when
+//! it was last applied. `metadata.managedFields` lists the fields that it set, as in the API
+//! server.
 
 use super::strategy::CommandField;
 use crate::kind::Object;
@@ -27,11 +27,11 @@ impl CommandField<'_> {
     }
 }
 
-/// What a manifest says of fields that have commands of their own, as `FieldsV1` has it.
+/// The fields that a manifest sets, of those with commands of their own, in `FieldsV1` form.
 pub struct ManifestFields(Map<String, Value>);
 
 impl ManifestFields {
-    /// By a manifest without defaults.
+    /// Collects the fields that a manifest sets; it must have no defaults yet.
     pub fn by(manifest: &mut Object) -> ManifestFields {
         let spec = manifest.command_fields().into_iter().filter(|(_, field)| field.is_said());
         let spec = names(spec.map(|(name, _)| name));
@@ -42,7 +42,7 @@ impl ManifestFields {
         ManifestFields(some([("f:metadata", metadata), ("f:spec", spec)]))
     }
 
-    /// Remembers it for the next time.
+    /// Records the fields in `metadata.managedFields` for the next apply.
     pub fn record(self, object: &mut Object) {
         object.meta_mut().managed_fields = None;
         if self.0.is_empty() {
@@ -64,13 +64,13 @@ fn names(names: impl Iterator<Item = impl Display>) -> Map<String, Value> {
     names.map(|name| (format!("f:{name}"), json!({}))).collect()
 }
 
-/// Those in which there is something.
+/// Keeps the parts that are not empty.
 fn some(parts: [(&str, Map<String, Value>); 2]) -> Map<String, Value> {
     let parts = parts.into_iter().filter(|(_, fields)| !fields.is_empty());
     parts.map(|(name, fields)| (name.to_owned(), Value::Object(fields))).collect()
 }
 
-/// Did the manifest that was last applied say the field at this path?
+/// True if the manifest that was last applied set the field at this path.
 fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
     let entries = meta.managed_fields.iter().flatten();
     let ours = entries.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
@@ -80,9 +80,9 @@ fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
     })
 }
 
-/// Gives a manifest what applying it leaves as it is: besides those fields owners, finalizers, what
-/// tools wrote into its template, a Job's generated selector and labels, where a Pod runs, a
-/// claim's volume and a volume's claim.
+/// Copies to a manifest what applying it preserves: besides those fields, owners, finalizers, what
+/// tools wrote into its template, a Job's generated selector and labels, a Pod's node, a claim's
+/// volume and a volume's claim.
 pub fn carry_over(old: &Object, new: &mut Object) {
     let mut had = old.clone();
     let is_open = |name: &str, field: &CommandField| {
@@ -117,7 +117,7 @@ fn carry_over_meta(old: &Object, new: &mut Object) {
     }
 }
 
-/// Keeps those labels or annotations that have no other value now.
+/// Copies the labels or annotations that `is_kept` accepts and that have no value yet.
 fn keep(
     had: &Option<BTreeMap<String, String>>,
     has: &mut Option<BTreeMap<String, String>>,
@@ -139,7 +139,7 @@ mod tests {
         Kind::CronJob.deserialize(object).expect("a CronJob")
     }
 
-    /// What becomes of an object when a manifest is applied to it.
+    /// Returns the object after a manifest is applied to it.
     fn apply(old: Option<&Object>, metadata: Value) -> Object {
         let mut new = cron_job(metadata);
         let said = ManifestFields::by(&mut new);
@@ -162,7 +162,7 @@ mod tests {
             assert_eq!(json!(object.meta().annotations), annotations);
         };
         check(&then, json!({"a": "3", "team": "ops"}), json!({"kubernetes.io/y": "why"}));
-        // What the manifest takes over it may drop later.
+        // A label that the manifest took over is dropped with it later.
         let taken = apply(Some(&then), json!({"labels": {"team": "dev"}}));
         check(&taken, json!({"team": "dev"}), json!({"kubernetes.io/y": "why"}));
         check(&apply(Some(&taken), json!({})), json!(null), json!({"kubernetes.io/y": "why"}));

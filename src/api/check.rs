@@ -1,4 +1,4 @@
-//! What a check finds: the causes of a Kubernetes `Status`, each with its field and reason.
+//! Results of a check: the causes of a Kubernetes `Status`, each with its field and reason.
 
 use std::fmt::{Display, Write};
 
@@ -18,7 +18,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// As `Status.details.causes[].reason` spells it.
+    /// Returns the reason as spelled in `Status.details.causes[].reason`.
     pub fn name(self) -> &'static str {
         match self {
             Reason::Duplicate => "FieldValueDuplicate",
@@ -35,17 +35,17 @@ impl Reason {
     }
 }
 
-/// One cause of a refusal.
+/// A cause of a refusal (`metav1.StatusCause`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Such as `spec.template.spec.containers[0].name`.
+    /// The field's path, such as `spec.template.spec.containers[0].name`.
     pub field: String,
     pub reason: Reason,
-    /// As Kubernetes words it, such as `Invalid value: "…": why, and what is accepted`.
+    /// Kubernetes' words, such as `Invalid value: "…": why, and what is accepted`.
     pub message: String,
 }
 
-/// Collects causes; `at` paths are built as one walks down, see [`Path`].
+/// The causes found so far; their paths are built on the way down, see [`Path`].
 #[derive(Debug, Default)]
 pub struct Causes {
     pub found: Vec<Cause>,
@@ -69,7 +69,7 @@ impl Causes {
         self.add(at, Reason::Invalid, format!("Invalid value: {}: {why}", shown(&value)));
     }
 
-    /// One `Invalid` for each of the faults that a grammar of [`super::names`] found.
+    /// Adds an `Invalid` for each fault that a grammar of [`super::names`] found.
     pub fn invalid_each(
         &mut self,
         at: &Path<'_>,
@@ -102,7 +102,7 @@ impl Causes {
         self.add(at, Reason::Forbidden, format!("Forbidden: {why}"));
     }
 
-    /// The value is not one of `supported`.
+    /// Adds a `NotSupported`, which lists the `supported` values.
     pub fn unsupported(&mut self, at: &Path<'_>, value: &str, supported: &[&str]) {
         let mut message = format!("Unsupported value: {value:?}: supported values: ");
         for (i, one) in supported.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Causes {
     }
 }
 
-/// A value as the API server prints it in a message: JSON, and a missing one as the word `"null"`.
+/// Formats a value as the API server prints it in a message: JSON, or `"null"` if it is missing.
 pub fn shown(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value).expect("Kubernetes' types always serialize") {
         serde_json::Value::Null => "\"null\"".to_owned(),
@@ -149,7 +149,7 @@ impl<'a> Path<'a> {
         Path { parent: Some(self), step: Step::Index(index) }
     }
 
-    /// `data[key]`
+    /// Appends `[key]`, as in `data[key]`.
     pub fn key(&'a self, key: &'a str) -> Path<'a> {
         Path { parent: Some(self), step: Step::Key(key) }
     }

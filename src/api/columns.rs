@@ -5,20 +5,20 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use std::collections::BTreeMap;
 
-/// One column of a table (`meta.k8s.io/v1 TableColumnDefinition`).
+/// A column of a table (`meta.k8s.io/v1 TableColumnDefinition`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// As the API names it; kubectl writes it in capitals.
+    /// The name in the API; kubectl prints it in capitals.
     pub name: &'static str,
     /// `string`, `integer` or `boolean`.
     pub kind: &'static str,
     /// `name` for the object's name, else empty.
     pub format: &'static str,
-    /// Greater than 0: shown with `-o wide` alone.
+    /// Greater than 0 if the column is shown only with `-o wide`.
     pub priority: i32,
 }
 
-/// What stands in a row under a column.
+/// The content of a row under a column.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
 pub enum Cell {
@@ -26,7 +26,7 @@ pub enum Cell {
     Number(i64),
 }
 
-/// What kubectl writes where there is nothing.
+/// The text that kubectl prints for a missing value.
 pub const NONE: &str = "<none>";
 
 impl Column {
@@ -42,7 +42,7 @@ impl Column {
         Column { name, kind: "integer", format: "", priority: 0 }
     }
 
-    /// Shown with `-o wide` alone.
+    /// Creates a text column that is shown only with `-o wide`.
     pub const fn wide(name: &'static str) -> Column {
         Column { name, kind: "string", format: "", priority: 1 }
     }
@@ -69,12 +69,12 @@ impl From<String> for Cell {
     }
 }
 
-/// A text, or `<none>` where there is none.
+/// Returns a text, or `<none>` if it is missing or empty.
 pub fn or_none(text: Option<&str>) -> Cell {
     text.filter(|text| !text.is_empty()).unwrap_or(NONE).into()
 }
 
-/// A number of things.
+/// Returns a cell with a number of things.
 pub fn count(things: usize) -> Cell {
     Cell::Number(i64::try_from(things).unwrap_or(i64::MAX))
 }
@@ -87,15 +87,15 @@ pub fn age(meta: &ObjectMeta, now: Timestamp) -> Cell {
     since(meta.creation_timestamp.as_ref(), now).into()
 }
 
-/// How long ago, or `<unknown>`. The API speaks in whole seconds: a fraction that is still in
-/// memory does not count.
+/// Returns the time since `time`, or `<unknown>`. The API has whole seconds, so a fraction that is
+/// still in memory does not count.
 pub fn since(time: Option<&Time>, now: Timestamp) -> String {
     let Some(time) = time else { return "<unknown>".to_owned() };
     let whole = Timestamp::from_second(time.0.as_second()).unwrap_or(time.0);
     human_duration(now.duration_since(whole))
 }
 
-/// Names and images of a template's containers.
+/// Returns the names and images of a template's containers.
 pub fn containers(template: &PodTemplateSpec) -> [Cell; 2] {
     let containers = template.spec.as_ref().map(|spec| spec.containers.as_slice());
     let containers = containers.unwrap_or_default();
@@ -104,14 +104,14 @@ pub fn containers(template: &PodTemplateSpec) -> [Cell; 2] {
     [names.join(",").into(), images.join(",").into()]
 }
 
-/// Labels as kubectl writes them (`FormatLabels`).
+/// Formats labels as kubectl does (`FormatLabels`).
 pub fn labels(labels: Option<&BTreeMap<String, String>>) -> Cell {
     let labels = labels.into_iter().flatten();
     let parts: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
     or_none(Some(&parts.join(",")))
 }
 
-/// A selector as kubectl writes it (`FormatLabelSelector`).
+/// Formats a selector as kubectl does (`FormatLabelSelector`).
 pub fn selector(selector: Option<&LabelSelector>) -> Cell {
     let Some(selector) = selector else { return NONE.into() };
     let labels = selector.match_labels.iter().flatten();
@@ -130,7 +130,7 @@ pub fn selector(selector: Option<&LabelSelector>) -> Cell {
     or_none(Some(&parts.join(",")))
 }
 
-/// A duration as kubectl writes it (`duration.HumanDuration`): two or three digits that matter.
+/// Formats a duration as kubectl does (`duration.HumanDuration`): two or three significant digits.
 pub fn human_duration(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     let two = |big: i64, unit: char, small: i64, small_unit: char| match small {
@@ -139,7 +139,7 @@ pub fn human_duration(duration: SignedDuration) -> String {
     };
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
-        // A clock that is a little behind is no reason to complain.
+        // A clock that is slightly behind is no error.
         ..-1 => "<invalid>".to_owned(),
         -1 => "0s".to_owned(),
         0..120 => format!("{seconds}s"),

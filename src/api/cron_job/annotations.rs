@@ -1,4 +1,4 @@
-//! cronlet's own annotations on a CronJob: what Kubernetes has no field for.
+//! cronlet's own annotations on a CronJob, for settings that Kubernetes has no field for.
 
 use super::schedule::{Schedule, parse_duration};
 use crate::settings::Dst;
@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1::CronJob;
 
 pub const PREFIX: &str = "cronlet.dev/";
 
-/// A schedule beyond Kubernetes' grammar; it takes the place of `spec.schedule`.
+/// A schedule beyond Kubernetes' grammar; it replaces `spec.schedule`.
 pub const SCHEDULE: &str = "cronlet.dev/schedule";
 /// `kubernetes` or `once`.
 pub const DST: &str = "cronlet.dev/dst";
@@ -16,25 +16,25 @@ pub const CATCH_UP: &str = "cronlet.dev/catch-up";
 /// A duration as Go writes it, such as `90s`.
 pub const JITTER: &str = "cronlet.dev/jitter";
 
-/// Crontab that the CronJob was imported from, so that another import knows its own.
+/// Crontab that the CronJob was imported from, so that a later import finds its own.
 pub const IMPORTED_FROM: &str = "cronlet.dev/imported-from";
 
-/// cronlet's own record: since when the schedule is what it is, where an edit or a resume changed
-/// when the CronJob runs.
+/// cronlet's own record: when the schedule came into force, if an edit or a resume changed when the
+/// CronJob runs.
 pub const IN_FORCE_SINCE: &str = "cronlet.dev/in-force-since";
-/// cronlet's own record: the last slot that was told of as skipped, so that it is told of once.
+/// cronlet's own record: the last slot reported as skipped, so that each is reported once.
 pub const SKIPPED_UP_TO: &str = "cronlet.dev/skipped-up-to";
-/// cronlet's own record: where the schedule started anew after the clock was set by more than a
-/// day. Slots up to there do not count.
+/// cronlet's own record: the time from which the schedule started anew after the clock was set by
+/// more than a day. Slots up to then do not count.
 pub const STARTED_ANEW_AT: &str = "cronlet.dev/started-anew-at";
-/// cronlet's own record: what was settled when the clock was set back by more than a day. It holds
-/// again once the clock is beyond it.
+/// cronlet's own record: the time up to which slots were settled when the clock was set back by
+/// more than a day. It applies again once the clock is past it.
 pub const SETTLED_BEFORE: &str = "cronlet.dev/settled-before";
 
-/// cronlet's own records: no manifest says them.
+/// cronlet's own records, which no manifest sets.
 pub const RECORDS: [&str; 4] = [IN_FORCE_SINCE, SKIPPED_UP_TO, STARTED_ANEW_AT, SETTLED_BEFORE];
 
-/// All that a CronJob may carry.
+/// All of cronlet's annotations that a CronJob may carry.
 pub const KNOWN: &[&str] = &[
     CATCH_UP,
     DST,
@@ -47,22 +47,23 @@ pub const KNOWN: &[&str] = &[
     SETTLED_BEFORE,
 ];
 
-/// Starts are spread over a day at most.
+/// At most this many hours of jitter, so that starts spread over no more than a day.
 const JITTER_HOURS_MAX: i64 = 24;
 
-/// The annotations of one CronJob, read.
+/// The parsed annotations of a CronJob.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Annotations {
-    /// Takes the place of `spec.schedule`.
+    /// The schedule that replaces `spec.schedule`.
     pub schedule: Option<Schedule>,
-    /// `None`: as the configuration says.
+    /// `None` if the configuration decides.
     pub dst: Option<Dst>,
     pub catch_up: CatchUp,
-    /// Zero or more; starts are spread over so long.
+    /// The span over which starts are spread; never negative.
     pub jitter: SignedDuration,
 }
 
-/// Which slots run that passed while the CronJob was suspended, or before it had its schedule.
+/// Choice of slots that run late: those that passed while the CronJob was suspended, or before it
+/// had its schedule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CatchUp {
     #[default]
@@ -71,7 +72,7 @@ pub enum CatchUp {
     All,
 }
 
-/// An annotation whose value is not understood.
+/// An annotation whose value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {why}")]
 pub struct AnnotationFault {
@@ -81,7 +82,7 @@ pub struct AnnotationFault {
 }
 
 impl Annotations {
-    /// Reads the annotations; all that are not understood are told.
+    /// Reads the annotations, or returns all that are invalid.
     pub fn read(cron_job: &CronJob) -> Result<Annotations, Vec<AnnotationFault>> {
         let meta = &cron_job.metadata;
         let value = |key: &str| meta.annotations.as_ref()?.get(key).map(String::as_str);

@@ -1,4 +1,4 @@
-//! What the API server makes of a CronJob before it checks it.
+//! Defaults that the API server sets on a CronJob before it checks it.
 
 use crate::{job, meta, pod};
 use k8s_openapi::api::batch::v1::CronJob;
@@ -6,7 +6,8 @@ use k8s_openapi::api::batch::v1::CronJob;
 const SUCCESSFUL_JOBS_HISTORY_LIMIT: i32 = 3;
 const FAILED_JOBS_HISTORY_LIMIT: i32 = 1;
 
-/// The defaults of `batch/v1`. A job template gets those of its pods, and no defaults of a Job.
+/// Sets the defaults of `batch/v1`. A job template gets those of its pods, and no defaults of a
+/// Job.
 pub fn set(cron_job: &mut CronJob) {
     let spec = &mut cron_job.spec;
     spec.concurrency_policy.take_if(|policy| policy.is_empty());

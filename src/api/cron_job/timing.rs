@@ -1,4 +1,4 @@
-//! When a CronJob runs: its schedule, zone and annotations, read together; and since when they are
+//! The times at which a CronJob runs: its schedule, zone and annotations, and since when they are
 //! in force.
 
 use super::annotations::{self, AnnotationFault, Annotations, CatchUp};
@@ -14,11 +14,11 @@ pub struct Timing {
     pub zone: Zone,
     pub dst: Dst,
     pub catch_up: CatchUp,
-    /// From the slot to the start; the same for every slot of a CronJob.
+    /// The delay from the slot to the start; the same for every slot of a CronJob.
     pub jitter: SignedDuration,
 }
 
-/// Why a CronJob cannot be scheduled. Admission lets none of these through.
+/// Reason why a CronJob cannot be scheduled. Admission refuses such a CronJob.
 #[derive(Debug, thiserror::Error)]
 pub enum TimingError {
     #[error("unparseable schedule: {schedule:?} : {source}")]
@@ -29,7 +29,8 @@ pub enum TimingError {
     Annotation(AnnotationFault),
 }
 
-/// The next slot after `now`; `None` for a CronJob that is suspended, going, or has no more slots.
+/// Returns the next slot after `now`; `None` if the CronJob is suspended, terminating, or has no
+/// more slots.
 pub fn next_due(cron_job: &CronJob, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
     let is_going = cron_job.metadata.deletion_timestamp.is_some();
     if is_going || cron_job.spec.suspend == Some(true) {
@@ -39,7 +40,7 @@ pub fn next_due(cron_job: &CronJob, settings: &Settings, now: Timestamp) -> Opti
 }
 
 impl TimingError {
-    /// Kubernetes' reason of the event.
+    /// Returns Kubernetes' reason of the event.
     pub fn reason(&self) -> &'static str {
         match self {
             TimingError::Schedule { .. } => "UnparseableSchedule",
@@ -81,7 +82,7 @@ impl Timing {
         self.schedule.missed(after, now, &self.zone, self.dst)
     }
 
-    /// The last slots after `after` up to `now`, at most `count`, oldest first.
+    /// Returns the last slots after `after` up to `now`, at most `count`, oldest first.
     ///
     /// Looks back from `now` over a window that grows until it holds enough, so that a month of
     /// missed minutes costs no more than an hour of them.
@@ -99,8 +100,8 @@ impl Timing {
         }
     }
 
-    /// `@every` counts from where it began: a later beginning has to lie a whole number of periods
-    /// after it.
+    /// Moves `from` back to a whole number of periods after `after`, since `@every` counts from its
+    /// beginning.
     fn aligned(&self, after: Timestamp, from: Timestamp) -> Timestamp {
         let Some(period) = self.schedule.period_seconds() else { return from };
         let offset = (from.as_second() - after.as_second()).rem_euclid(period);
@@ -108,9 +109,8 @@ impl Timing {
     }
 }
 
-/// Does the change touch when the CronJob runs? Then the new schedule is in force from `now` on,
-/// and slots before do not count as missed. The records of `old` are kept, whatever the new object
-/// says.
+/// Keeps the records of `old`, whatever the new object says. If the change affects when the CronJob
+/// runs, the new schedule is in force from `now` on, and earlier slots do not count as missed.
 ///
 /// Kubernetes has no such record: a schedule that is edited at noon to `0 11 * * *` runs at once
 /// there, and so does a CronJob that is resumed, for its latest missed slot.
@@ -129,7 +129,7 @@ pub fn set_in_force_since(meta: &mut ObjectMeta, since: Timestamp) {
     set_record(meta, annotations::IN_FORCE_SINCE, since);
 }
 
-/// An instant that one of [`annotations::RECORDS`] names.
+/// Reads the instant in one of [`annotations::RECORDS`].
 pub fn record(meta: &ObjectMeta, name: &str) -> Option<Timestamp> {
     annotation(meta, name)?.parse().ok()
 }
@@ -138,7 +138,7 @@ pub fn set_record(meta: &mut ObjectMeta, name: &str, at: Timestamp) {
     write(meta, name, Some(at.to_string()));
 }
 
-/// Which defaults of the configuration the times of runs follow from.
+/// The defaults of the configuration that the times of runs depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leans {
     pub time_zone: bool,
@@ -150,7 +150,7 @@ pub fn leans_on(cron_job: &CronJob) -> Leans {
     Leans { time_zone: cron_job.spec.time_zone.is_none(), dst: dst.is_none() }
 }
 
-/// What the times of runs follow from.
+/// Returns the fields that the times of runs depend on.
 fn spells(cron_job: &CronJob) -> [Option<&str>; 4] {
     let spec = &cron_job.spec;
     [
@@ -161,8 +161,8 @@ fn spells(cron_job: &CronJob) -> [Option<&str>; 4] {
     ]
 }
 
-/// The part of `longest` that hangs on the name alone, so that CronJobs of one schedule spread out
-/// and each keeps its place.
+/// Returns the part of `longest` that depends on the name alone, so that CronJobs of one schedule
+/// spread out and each keeps its delay.
 fn share(meta: &ObjectMeta, longest: SignedDuration) -> SignedDuration {
     if longest.is_zero() {
         return longest;

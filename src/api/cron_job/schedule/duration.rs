@@ -1,6 +1,6 @@
 //! Durations as Go writes them (`time.ParseDuration`), for `@every 1h30m`.
 
-/// Why a duration was refused.
+/// Reason why a duration was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     #[error("it is no duration")]
@@ -24,10 +24,10 @@ const UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// One nanosecond more than the longest duration: the magnitude of the least one, as Go allows it.
+/// The magnitude of the least duration, as in Go: one nanosecond more than the longest.
 const LIMIT: u64 = 1 << 63;
 
-/// Nanoseconds; negative after a minus sign.
+/// Parses a duration into nanoseconds, negative after a minus sign.
 pub fn parse(text: &str) -> Result<i64, DurationError> {
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
     i64::try_from(total).map_err(|_| DurationError::TooLong)
 }
 
-/// One number with its unit, in nanoseconds, and the text after it.
+/// Parses a number with its unit; returns its nanoseconds and the text after it.
 fn part(text: &str) -> Result<(u64, &str), DurationError> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let (whole, mut rest) = text.split_at(digits(text));
@@ -80,7 +80,8 @@ fn part(text: &str) -> Result<(u64, &str), DurationError> {
     Ok((total.filter(|&t| t <= LIMIT).ok_or(DurationError::TooLong)?, rest))
 }
 
-/// `.fraction` of a unit, rounded down. Digits beyond the eighteenth do not count, as in Go.
+/// Returns `.fraction` of a unit, rounded down. Digits beyond the eighteenth do not count, as in
+/// Go.
 fn part_of(fraction: &str, unit_nanoseconds: u64) -> u64 {
     let counted = &fraction[..fraction.len().min(18)];
     let Ok(digits) = counted.parse::<u64>() else { return 0 };

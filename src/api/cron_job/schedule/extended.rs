@@ -1,4 +1,4 @@
-//! What the annotation `cronlet.dev/schedule` adds to Kubernetes' grammar: `L`, `W`, `#` and `H`.
+//! Additions of the annotation `cronlet.dev/schedule` to Kubernetes' grammar: `L`, `W`, `#`, `H`.
 //!
 //! | field | text | days or values |
 //! |---|---|---|
@@ -12,17 +12,17 @@ use super::fields::SpecialDays;
 use super::parse::{Field, Problem, Set, bits, number, range, value};
 use crate::seed::Seed;
 
-/// What the fields cannot hold as plain values.
+/// Parts of a schedule that the fields cannot hold as plain values.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     pub days: SpecialDays,
 }
 
-/// `H` keeps to the days that every month has.
+/// The last day of the month that `H` may draw: every month has it.
 const DAY_MAX_OF_EVERY_MONTH: u64 = 28;
 
-/// One part of a field, between commas. `seed` is the text that `H` is drawn from. What Kubernetes
-/// reads means the same here.
+/// Parses a part of a field, between commas. `seed` is the text that `H` is drawn from. A part that
+/// Kubernetes accepts means the same here.
 pub(super) fn part(
     field: Field,
     part: &str,
@@ -44,7 +44,7 @@ pub(super) fn part(
     if special { Ok(Set::default()) } else { Err(refusal(field, part)) }
 }
 
-/// Why a part that is no plain range is not one of the additions either.
+/// Explains why a part that is no plain range is not one of the additions either.
 fn refusal(field: Field, part: &str) -> Problem {
     let says = |letter: char| part.contains(letter) && part.bytes().any(|b| b.is_ascii_digit());
     Problem::Extended(match field {
@@ -105,7 +105,7 @@ fn special_weekday(part: &str, days: &mut SpecialDays) -> Result<bool, Problem> 
     Ok(true)
 }
 
-/// `H` with what follows it: a range in brackets, a step, both or nothing.
+/// Parses the text after `H`: a range in brackets, a step, both or nothing.
 fn hashed(field: Field, rest: &str, seed: &str) -> Result<Set, Problem> {
     const FORM: Problem = Problem::Extended("H is written H, H(0-7), H/15 or H(0-29)/10");
     let (rest, step) = match rest.split_once('/') {
@@ -131,8 +131,8 @@ fn hashed(field: Field, rest: &str, seed: &str) -> Result<Set, Problem> {
     Ok(Set { bits: bits(field, start, last, step.unwrap_or(1))?, star: false })
 }
 
-/// The draw of `H`: the same on every host and in every version, or else schedules would move.
-/// FNV-1a over the field and the text.
+/// Returns the seed of `H`: FNV-1a over the field and the text. It is the same on every host and in
+/// every version, or else schedules would move.
 fn seed_of(field: Field, text: &str) -> Seed {
     let hash = std::iter::once(field as u8)
         .chain(text.bytes())

@@ -1,9 +1,9 @@
-//! The fields of a schedule as sets of bits, and what they match on a plain calendar, without time
+//! The fields of a schedule as sets of bits, and their matches on a plain calendar, without time
 //! zones.
 
 use super::calendar::{DAY_SECONDS, Date, date_of, days_of, month_length, weekday_of};
 
-/// What a schedule of five or six fields asks for; bit `n` stands for the value `n`.
+/// The values that a schedule of five or six fields matches; bit `n` stands for the value `n`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Fields {
     pub second: u64,
@@ -15,10 +15,10 @@ pub(super) struct Fields {
     pub month: u16,
     /// Bit 0 is Sunday.
     pub weekday: u8,
-    /// The day of the month and the weekday must both match, since one of them is `*`; else one of
-    /// them is enough.
+    /// True if the day of the month and the weekday must both match, since one of them is `*`; else
+    /// one of them is enough.
     pub both_days: bool,
-    /// The minute or the hour has a `*` or a step: it speaks of intervals, not of a fixed time of
+    /// True if the minute or the hour has a `*` or a step: it means intervals, not a fixed time of
     /// day.
     pub recurs: bool,
     pub special: SpecialDays,
@@ -31,7 +31,7 @@ pub(super) struct SpecialDays {
     pub from_end: u32,
     /// `nW`: bit `n`, the weekday (Monday to Friday) nearest to day `n` within its month.
     pub nearest: u32,
-    /// `LW`: the last weekday (Monday to Friday) of the month.
+    /// True if `LW` is set: the last weekday (Monday to Friday) of the month.
     pub last_workday: bool,
     /// `nL` in the weekday: bit `n`, the last such weekday of the month.
     pub last_weekday: u8,
@@ -40,7 +40,7 @@ pub(super) struct SpecialDays {
 }
 
 impl Fields {
-    /// The days that match in a month, bits 1 to 31, whether or not the month itself does.
+    /// Returns the matching days of a month, bits 1 to 31, whether or not the month itself matches.
     pub(super) fn days_in(&self, year: i64, month: u32) -> u32 {
         let month = Month::new(year, month);
         let by_day = (self.day | self.special.days(&month)) & month.every_day();
@@ -52,8 +52,8 @@ impl Fields {
         self.month >> month & 1 == 1
     }
 
-    /// The first wall time at or after `wall` that matches, both in seconds since 1970 on the
-    /// zone's own clock; none after `year_last`.
+    /// Returns the first matching wall time at or after `wall`, both in seconds since 1970 on the
+    /// zone's own clock; `None` if it is after `year_last`.
     pub(super) fn next_wall(&self, wall: i64, year_last: i64) -> Option<i64> {
         let (today, time) = (wall.div_euclid(DAY_SECONDS), wall.rem_euclid(DAY_SECONDS) as u32);
         let first = self.next_time(0)?;
@@ -65,7 +65,7 @@ impl Fields {
         Some(self.next_day(today + 1, year_last)? * DAY_SECONDS + i64::from(first))
     }
 
-    /// The first matching day at or after `days` since 1970.
+    /// Returns the first matching day at or after `days` since 1970.
     fn next_day(&self, days: i64, year_last: i64) -> Option<i64> {
         let mut date = date_of(days);
         while date.year <= year_last {
@@ -79,7 +79,7 @@ impl Fields {
         None
     }
 
-    /// The first matching time of day at or after `time`, in seconds since midnight.
+    /// Returns the first matching time of day at or after `time`, in seconds since midnight.
     fn next_time(&self, time: u32) -> Option<u32> {
         let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
         let at = |h: u32, m: u32, s: u32| Some(h * 3600 + m * 60 + s);
@@ -98,7 +98,7 @@ impl Fields {
     }
 }
 
-/// The lowest bit that is set at or above `from`.
+/// Returns the lowest bit that is set at or above `from`.
 pub(super) fn next_bit(bits: u64, from: u32) -> Option<u32> {
     let above = bits.checked_shr(from)?;
     (above != 0).then(|| from + above.trailing_zeros())
@@ -145,7 +145,7 @@ impl Month {
         (u32::MAX >> (31 - self.length)) & !1
     }
 
-    /// Those of the days 1 to 7 that fall on one of the weekdays.
+    /// Returns the days 1 to 7 that fall on one of the weekdays.
     fn first_week(&self, weekdays: u8) -> u32 {
         let two_weeks = u32::from(weekdays) | u32::from(weekdays) << 7;
         (two_weeks >> self.first & 0x7f) << 1
@@ -156,7 +156,7 @@ impl Month {
         (week | week << 7 | week << 14 | week << 21 | week << 28) as u32 & self.every_day()
     }
 
-    /// The Monday to Friday that is nearest to `day` and in the same month.
+    /// Returns the Monday to Friday nearest to `day` in the same month.
     fn workday_nearest(&self, day: u32) -> u32 {
         match (self.first + day - 1) % 7 {
             0 if day == self.length => day - 2,

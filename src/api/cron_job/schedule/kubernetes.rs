@@ -2,20 +2,20 @@
 //! step in effect.
 //!
 //! The library moves a time forward month by month, day by day, hour by hour, and looks again
-//! whenever a field wraps around. Where the clocks change, its steps land beside the full hour or
-//! the midnight that they aimed at, and the answers keep the mark: after a gap of half an hour it
-//! misses `0 3 * * *`, and where midnight is skipped it may miss the whole day. Such answers are
-//! Kubernetes' own, so the same steps are taken here; but between two changes of the clocks many
-//! steps are taken at once.
+//! whenever a field wraps around. Where the clocks change, its steps miss the full hour or the
+//! midnight that they aimed at, and its results show it: after a gap of half an hour it misses `0 3
+//! * * *`, and where midnight is skipped it may miss the whole day. Such results are Kubernetes'
+//! own, so the same steps are taken here; but between two changes of the clocks many steps are
+//! taken at once.
 
 use super::calendar::{DAY_SECONDS, Date, date_of, days_of};
 use super::fields::{Fields, next_bit};
 use super::zone::{Span, Zone};
 
-/// The library gives up after so many years.
+/// At most this many years are searched, as in the library.
 pub(super) const YEARS_MAX: i64 = 5;
 
-/// The first match at or after the Unix second `from`.
+/// Returns the first match at or after the Unix second `from`.
 pub(super) fn next(fields: &Fields, from: i64, zone: Zone) -> Option<i64> {
     if fields.month == 0 || fields.hour == 0 || fields.minute == 0 || fields.second == 0 {
         return None;
@@ -38,11 +38,11 @@ struct Walk<'a> {
     span: Span,
     /// Unix seconds.
     at: i64,
-    /// Was a field moved? Then the fields below it are at their start already.
+    /// True if a field was moved, so that the fields below it are at their start already.
     moved: bool,
 }
 
-/// Each step moves its field until it matches, and answers `false` when the field wrapped around.
+/// Steps that move one field until it matches; each returns `false` when the field wrapped around.
 impl Walk<'_> {
     fn month(&mut self) -> bool {
         loop {
@@ -79,7 +79,7 @@ impl Walk<'_> {
                 self.step_day();
             }
             if self.at <= before {
-                // A zone that left out a whole day holds the library here forever.
+                // In a zone that skipped a whole day, the library never leaves this loop.
                 self.go_to(self.span.end);
             }
             if self.date().day == 1 {
@@ -141,7 +141,8 @@ impl Walk<'_> {
         }
     }
 
-    /// One day on by the calendar, then back on midnight if a change of the clocks led beside it.
+    /// Moves on by a calendar day, then to the nearest midnight if a change of the clocks led
+    /// beside it.
     fn step_day(&mut self) {
         self.go_to_wall(self.today() + 1, self.time());
         match self.time() / 3600 {
@@ -151,8 +152,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes at once to the next matching day of this month, or to the next month, if no change of
-    /// the clocks is near the way there; what is far from a change needs no correction.
+    /// Jumps to the next matching day of this month, or to the next month, if no change of the
+    /// clocks is near; far from a change no correction is needed.
     fn skip_days(&mut self, days: u32) -> bool {
         const NEAR_SECONDS: i64 = 2 * DAY_SECONDS;
         let Date { year, month, day } = self.date();
@@ -170,7 +171,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Takes `count` steps of so many seconds, or fewer where the clocks change on the way.
+    /// Takes `count` steps of `seconds` each, or fewer if the clocks change on the way.
     fn steps(&mut self, seconds: i64, count: i64) {
         let until_change = self.span.end.saturating_sub(self.at);
         let to_change = (until_change - 1).div_euclid(seconds) + 1;
@@ -182,8 +183,8 @@ impl Walk<'_> {
         self.span = self.span_at(at);
     }
 
-    /// Goes to a wall time, given as day and seconds of the day, the way that Go's `time.Date`
-    /// reads one that does not exist or exists twice.
+    /// Moves to a wall time, given as day and seconds of the day. One that does not exist, or
+    /// exists twice, is read as in Go's `time.Date`.
     fn go_to_wall(&mut self, day: i64, time: i64) {
         let wall = day * DAY_SECONDS + time;
         self.span = self.span_at(wall);
@@ -199,12 +200,12 @@ impl Walk<'_> {
         self.at + self.span.offset
     }
 
-    /// Days since 1970 on the zone's clock.
+    /// Returns the days since 1970 on the zone's clock.
     fn today(&self) -> i64 {
         self.wall().div_euclid(DAY_SECONDS)
     }
 
-    /// Seconds since midnight on the zone's clock.
+    /// Returns the seconds since midnight on the zone's clock.
     fn time(&self) -> i64 {
         self.wall().rem_euclid(DAY_SECONDS)
     }

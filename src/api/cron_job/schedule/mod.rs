@@ -1,8 +1,7 @@
-//! When a CronJob is due: schedules in Kubernetes' grammar, exactly, and cronlet's additions on
-//! request.
+//! Schedules of CronJobs: Kubernetes' grammar, exactly, and cronlet's additions on request.
 //!
 //! A schedule is a handful of bit sets, and the next time is found by jumping from bit to bit.
-//! `kubernetes` and `once` are the two ways of meeting a change of the clocks ([`Dst`]).
+//! `kubernetes` and `once` are the two ways to handle a change of the clocks ([`Dst`]).
 
 use crate::settings::Dst;
 use crate::time::Timestamp;
@@ -43,50 +42,51 @@ use crate::cron_job::schedule::parse::Grammar;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     form: Form,
-    /// From a `TZ=` prefix; it goes before any other zone.
+    /// The zone of a `TZ=` prefix, which overrides any other zone.
     zone: Option<Zone>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     Fields(Fields),
-    /// Counted from the last run, not from the clock.
+    /// A period, counted from the last run and not from the clock.
     Every {
         seconds: i64,
     },
-    /// Once for each start of the host.
+    /// A run for each start of the host.
     Reboot,
 }
 
 /// The slots between two instants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Missed {
-    /// How many, counted up to `Missed::COUNT_MAX`.
+    /// The number of slots, counted up to `Missed::COUNT_MAX`.
     pub count: u32,
     /// The last of them.
     pub latest: Option<Timestamp>,
 }
 
 impl Missed {
-    /// Kubernetes warns of more than 100 missed starts; what lies beyond makes no difference.
+    /// At most this many slots are counted: Kubernetes warns of more than 100 missed starts, and
+    /// more than that makes no difference.
     pub const COUNT_MAX: u32 = 101;
 }
 
 impl Schedule {
-    /// Reads `spec.schedule`: what Kubernetes' cron library reads, and nothing else. That includes
-    /// a `TZ=` prefix, which Kubernetes' validation refuses for new objects.
+    /// Parses `spec.schedule` exactly as Kubernetes' cron library does. That includes a `TZ=`
+    /// prefix, which Kubernetes' validation refuses for new objects.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         parse::schedule(text, Grammar::Kubernetes)
     }
 
-    /// Reads the annotation `cronlet.dev/schedule`: also a leading seconds field, `@reboot`, `L`,
-    /// `W`, `#` and `H`. `seed` is what `H` is drawn from: `namespace/name`.
+    /// Parses the annotation `cronlet.dev/schedule`: also a leading seconds field, `@reboot`, `L`,
+    /// `W`, `#` and `H`, which is drawn from `seed`, `namespace/name`.
     pub fn parse_extended(text: &str, seed: &str) -> Result<Schedule, ScheduleError> {
         parse::schedule(text, Grammar::Extended(seed))
     }
 
-    /// The first time due after `after`, on the clock of `zone`. None when there is none in the
-    /// next five years, as in Kubernetes; `0 0 31 2 *` never fires.
+    /// Returns the first time due after `after`, on the clock of `zone`. `None` if there is none in
+    /// the next five years, as in Kubernetes; `0 0 31 2 *` never fires.
     pub fn next_after(&self, after: Timestamp, zone: &Zone, dst: Dst) -> Option<Timestamp> {
         let zone = self.zone.unwrap_or(*zone);
         let now = zone::floor_second(after);
@@ -100,7 +100,7 @@ impl Schedule {
         Timestamp::from_second(second).ok()
     }
 
-    /// The times due after `after`, one by one.
+    /// Iterates over the times due after `after`.
     pub fn upcoming(
         &self,
         after: Timestamp,
@@ -111,7 +111,7 @@ impl Schedule {
         std::iter::successors(next(&after), next)
     }
 
-    /// The slots after `after` up to `now`, in few steps even over years of missed minutes
+    /// Counts the slots after `after` up to `now`, in few steps even over years of missed minutes
     /// (Kubernetes' `mostRecentScheduleTime`).
     pub fn missed(&self, after: Timestamp, now: Timestamp, zone: &Zone, dst: Dst) -> Missed {
         let mut slots = self.upcoming(after, zone, dst).take_while(|slot| *slot <= now);
@@ -126,7 +126,7 @@ impl Schedule {
         missed
     }
 
-    /// What a change of the clocks did to the run at `at`, which is one of this schedule's.
+    /// Returns how a change of the clocks shifted the run at `at`, which is one of this schedule's.
     pub fn shift(&self, at: Timestamp, zone: &Zone) -> Option<Shift> {
         match &self.form {
             Form::Fields(fields) => shift::of(fields, at, self.zone.unwrap_or(*zone)),
@@ -139,7 +139,7 @@ impl Schedule {
         self.form == Form::Reboot
     }
 
-    /// May be due twice in one minute, so that a name made of the minute is not enough.
+    /// True if it may be due twice in one minute, so that a name made of the minute is not enough.
     pub fn is_finer_than_minutes(&self) -> bool {
         match &self.form {
             Form::Fields(fields) => fields.second != 1,
@@ -148,7 +148,7 @@ impl Schedule {
         }
     }
 
-    /// The period of `@every`, which counts from the last run and not from the clock.
+    /// Returns the period of `@every`, which counts from the last run and not from the clock.
     pub fn period_seconds(&self) -> Option<i64> {
         match self.form {
             Form::Every { seconds } => Some(seconds),
@@ -156,19 +156,19 @@ impl Schedule {
         }
     }
 
-    /// The zone of a `TZ=` prefix.
+    /// Returns the zone of a `TZ=` prefix.
     pub fn zone(&self) -> Option<Zone> {
         self.zone
     }
 
-    /// The last slot up to `now`, given that `known` is one.
+    /// Returns the last slot up to `now`, given that `known` is one.
     fn latest(&self, known: Timestamp, now: Timestamp, zone: &Zone, dst: Dst) -> Timestamp {
         let (known, now) = (zone::floor_second(known), zone::floor_second(now));
         let instant = |second| Timestamp::from_second(second).expect("between two timestamps");
         if let Form::Every { seconds } = self.form {
             return instant(now - (now - known) % seconds);
         }
-        // The later one asks, the later is the answer: bisect for the last second whose next slot
+        // The next slot never moves back as time passes: bisect for the last second whose next slot
         // is not yet future.
         let (mut low, mut high) = (known, now);
         let mut latest = instant(known);

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use super::zone::{Zone, ZoneError, shorten};
 use super::{Form, Schedule, duration};
 
-/// Why a schedule was refused.
+/// Reason why a schedule was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     #[error("the schedule is empty: {ACCEPTED}")]
@@ -54,7 +54,7 @@ pub enum Field {
     DayOfWeek,
 }
 
-/// What is wrong with a part of a field.
+/// Problem with a part of a field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("not a number{}", hint.map(|h| format!(" ({h})")).unwrap_or_default())]
@@ -99,7 +99,7 @@ impl Field {
         }
     }
 
-    /// The names of its values, the first of them for the minimum.
+    /// Returns the names of its values, the first of them for the minimum.
     fn names(self) -> &'static [&'static str] {
         match self {
             Field::Month => &MONTHS,
@@ -136,16 +136,16 @@ impl std::fmt::Display for Field {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Set {
     pub bits: u64,
-    /// It has a `*` or `?` without a step: the field does not restrict.
+    /// True if it has a `*` or `?` without a step: the field does not restrict.
     pub star: bool,
 }
 
-/// Which grammar is read: Kubernetes' own, or with the additions of the annotation
+/// The grammar to parse: Kubernetes' own, or with the additions of the annotation
 /// `cronlet.dev/schedule`.
 #[derive(Clone, Copy)]
 pub(super) enum Grammar<'a> {
     Kubernetes,
-    /// With the text that `H` is drawn from.
+    /// The additions too, and the text that `H` is drawn from.
     Extended(&'a str),
 }
 
@@ -162,14 +162,14 @@ pub(super) fn schedule(text: &str, grammar: Grammar<'_>) -> Result<Schedule, Sch
     Ok(Schedule { form, zone })
 }
 
-/// `TZ=Europe/Paris 0 2 * * *`: the library reads it, though the API refuses it in favour of
-/// `spec.timeZone`.
+/// Splits off a prefix such as `TZ=Europe/Paris`. The library reads it, though the API refuses it
+/// in favour of `spec.timeZone`.
 fn zone_prefix(text: &str) -> Result<(Option<Zone>, &str), ScheduleError> {
     let Some(rest) = text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ=")) else {
         return Ok((None, text));
     };
     let (name, rest) = rest.split_once(' ').ok_or(ScheduleError::ZoneAlone)?;
-    // `Local` means the zone of whoever asks, in the library as here.
+    // `Local` means the caller's zone, as in the library.
     let zone = match name {
         "Local" => None,
         name => Some(
@@ -196,7 +196,7 @@ fn descriptor(text: &str) -> Result<Form, ScheduleError> {
     fields(spelled_out, Grammar::Kubernetes).map(Form::Fields)
 }
 
-/// The library rounds down to whole seconds, and up to one.
+/// Parses the period of `@every`, rounded down to whole seconds and up to one, as in the library.
 fn every(text: &str) -> Result<Form, ScheduleError> {
     let nanoseconds = duration::parse(text)
         .map_err(|source| ScheduleError::Every { text: shorten(text), source })?;
@@ -261,8 +261,8 @@ fn set(
     Ok(whole)
 }
 
-/// `*`, `5`, `1-5`, each with an optional `/step`. What follows the hyphen after a `*` is not
-/// looked at, as in the library.
+/// Parses `*`, `5` or `1-5`, each with an optional `/step`. Text after the hyphen of a `*-` is
+/// ignored, as in the library.
 pub(super) fn range(field: Field, part: &str) -> Result<Set, Problem> {
     let (bounds, step) = match part.split_once('/') {
         None => (part, None),
@@ -297,7 +297,7 @@ pub(super) fn range(field: Field, part: &str) -> Result<Set, Problem> {
     Ok(Set { bits: bits(field, first, last, every)?, star })
 }
 
-/// The bits of `first`, `first + step` and so on up to `last`.
+/// Returns the bits of `first`, `first + step` and so on up to `last`.
 pub(super) fn bits(field: Field, first: u64, last: u64, step: u64) -> Result<u64, Problem> {
     if first < field.minimum().into() {
         return Err(Problem::Below(first, field.minimum()));
@@ -315,7 +315,7 @@ pub(super) fn bits(field: Field, first: u64, last: u64, step: u64) -> Result<u64
     Ok((first..=last).step_by(step).fold(0, |bits, value| bits | 1 << value))
 }
 
-/// A number or one of the field's names, in any case.
+/// Parses a number or one of the field's names, in any case.
 pub(super) fn value(field: Field, text: &str) -> Result<u64, Problem> {
     let lower: String = text.chars().take(4).flat_map(|c| c.to_lowercase().next()).collect();
     match field.names().iter().position(|name| *name == lower) {
@@ -324,7 +324,7 @@ pub(super) fn value(field: Field, text: &str) -> Result<u64, Problem> {
     }
 }
 
-/// As Go's `strconv.Atoi`: a sign is allowed, and no more than 64 bits.
+/// Parses a number like Go's `strconv.Atoi`: a sign is allowed, and at most 64 bits.
 pub(super) fn number(text: &str) -> Result<u64, Problem> {
     match text.parse::<i64>() {
         Ok(number) => u64::try_from(number).map_err(|_| Problem::Negative),
@@ -332,7 +332,7 @@ pub(super) fn number(text: &str) -> Result<u64, Problem> {
     }
 }
 
-/// What a text that is no number may have been meant as.
+/// Returns a hint at what a text that is no number may have meant.
 fn hint(text: &str) -> Option<&'static str> {
     let beyond = text == "L"
         || text.starts_with('H')

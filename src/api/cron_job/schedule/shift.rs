@@ -1,11 +1,11 @@
-//! What a change of the clocks did to one run: for those who read the coming times.
+//! Effect of a change of the clocks on one run, to show beside the coming times.
 
 use super::calendar::{DAY_SECONDS, date_of};
 use super::fields::Fields;
 use super::zone::{Zone, floor_second};
 use crate::time::Timestamp;
 
-/// A mark that a change of the clocks left on a run.
+/// The effect of a change of the clocks on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shift {
     /// The wall time that was due (seconds since 1970 on the zone's clock) does not exist; the run
@@ -17,7 +17,7 @@ pub enum Shift {
     SecondPass,
 }
 
-/// The mark on the run at `at`, which is one of the schedule's.
+/// Returns the effect on the run at `at`, which is one of the schedule's.
 pub(super) fn of(fields: &Fields, at: Timestamp, zone: Zone) -> Option<Shift> {
     let at = floor_second(at);
     let span = zone.span(at);

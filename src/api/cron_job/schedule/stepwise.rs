@@ -1,12 +1,12 @@
-//! The walk of `kubernetes`, one small step at a time and on another source of offsets: slow,
-//! plain, and the judge of every jump that the real one takes.
+//! The walk of `kubernetes` in small steps and from another source of offsets: slow and plain, it
+//! verifies every jump of the real one.
 
 use super::fields::Fields;
 use crate::time::Timestamp;
 use jiff::tz::TimeZone;
 
-/// The first match at or after `from`; the error is a walk that does not end (a day that its zone
-/// left out).
+/// Returns the first match at or after `from`; the error is a walk that does not end (a day that
+/// its zone skipped).
 pub(super) fn next(fields: &Fields, from: i64, zone: &TimeZone) -> Result<Option<i64>, NeverEnds> {
     let mut at = from;
     let mut moved = false;
@@ -80,8 +80,8 @@ fn clock(zone: &TimeZone, at: i64) -> jiff::civil::DateTime {
     zone.to_datetime(Timestamp::from_second(at).expect("in range"))
 }
 
-/// As Go's `time.Date`: the offset of the wall time taken for an instant is the first guess at its
-/// offset.
+/// Returns the instant of a wall time like Go's `time.Date`: the offset at the wall time, taken for
+/// an instant, is the first guess.
 fn instant(zone: &TimeZone, wall: jiff::civil::DateTime) -> i64 {
     let seconds = TimeZone::UTC.to_timestamp(wall).expect("in range").as_second();
     let offset =
@@ -89,7 +89,7 @@ fn instant(zone: &TimeZone, wall: jiff::civil::DateTime) -> i64 {
     seconds - offset(seconds - offset(seconds))
 }
 
-/// The next midnight, or where the walk lands that looks for it.
+/// Returns the next midnight, or where the library's search for it lands.
 fn a_day_on(zone: &TimeZone, at: i64) -> i64 {
     let wall = clock(zone, at);
     let tomorrow = wall.date().tomorrow().expect("in range");
@@ -100,7 +100,7 @@ fn a_day_on(zone: &TimeZone, at: i64) -> i64 {
     }
 }
 
-/// As Go's `AddDate`: what exceeds the month counts into the next.
+/// Adds a month like Go's `AddDate`: days beyond the month count into the next.
 fn a_month_on(wall: jiff::civil::DateTime) -> jiff::civil::DateTime {
     let first = wall.date().first_of_month().saturating_add(jiff::Span::new().months(1));
     let days = jiff::Span::new().days(i64::from(wall.day()) - 1);

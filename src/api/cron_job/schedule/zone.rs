@@ -1,9 +1,8 @@
 //! Time zones by their IANA names, from the database inside the binary; and Kubernetes' rules for
 //! `spec.timeZone`.
 //!
-//! A schedule asks for offsets far more often than for zones, so each zone is laid out once as a
-//! table of its offsets and kept for good: the database has some six hundred, and a host uses a
-//! few.
+//! Offsets are needed far more often than zones, so each zone is laid out once as a table of its
+//! offsets and kept for good: the database has some six hundred, and a host uses a few.
 
 use crate::time::Timestamp;
 use jiff::tz::TimeZoneDatabase;
@@ -16,7 +15,7 @@ pub struct Zone {
     table: &'static Table,
 }
 
-/// Why a time zone was refused.
+/// Reason why a time zone was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ZoneError {
     #[error("timeZone must be nil or non-empty string")]
@@ -40,7 +39,7 @@ struct Table {
     offsets: Vec<i32>,
 }
 
-/// A stretch of time in which the clock of a zone runs undisturbed.
+/// A stretch of time in which a zone keeps one offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     /// Unix seconds; `i64::MIN` for the first.
@@ -51,14 +50,14 @@ pub(super) struct Span {
     pub offset: i64,
 }
 
-/// Rules of daylight saving time are followed up to here; who knows what holds then.
+/// The last year that rules of daylight saving time are applied to, since later rules are unknown.
 const LAST_YEAR: i16 = 2200;
 
-/// Kubernetes' bound on each part of a name.
+/// At most this many bytes per part of a name, as in Kubernetes.
 const PART_LENGTH_MAX: usize = 14;
 
 impl Zone {
-    /// The zone of this name, with upper and lower case as IANA writes it (as Go's
+    /// Loads the zone of this name, with upper and lower case as IANA writes it (as Go's
     /// `time.LoadLocation`).
     pub fn load(name: &str) -> Result<Zone, ZoneError> {
         static LOADED: Mutex<BTreeMap<&'static str, Zone>> = Mutex::new(BTreeMap::new());
@@ -82,7 +81,7 @@ impl Zone {
         &self.table.name
     }
 
-    /// Every name in the database, in order.
+    /// Returns every name in the database, in order.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> =
             database().available().map(|name| name.as_str().to_owned()).collect();
@@ -90,13 +89,13 @@ impl Zone {
         names
     }
 
-    /// Seconds east of Greenwich at an instant.
+    /// Returns the seconds east of Greenwich at an instant.
     pub fn offset_seconds(&self, at: Timestamp) -> i64 {
         self.span(floor_second(at)).offset
     }
 
-    /// The instant at which the zone's clock shows `wall` (seconds since 1970 on that clock). Where
-    /// a change of the clocks leaves no such instant, or two, one beside it or one of them.
+    /// Returns the instant at which the zone's clock shows `wall` (seconds since 1970 on that
+    /// clock). If a change of the clocks leaves none, it is one nearby; if two, one of them.
     pub fn instant_of(&self, wall: i64) -> Option<Timestamp> {
         let near = wall - self.span(wall).offset;
         Timestamp::from_second(wall - self.span(near).offset).ok()
@@ -140,8 +139,8 @@ impl Span {
     }
 }
 
-/// What Kubernetes has against a `spec.timeZone` (its `validateTimeZone`); `local` breaks two rules
-/// at once.
+/// Returns what violates Kubernetes' rules for `spec.timeZone` (`validateTimeZone`); `local` breaks
+/// two rules at once.
 pub fn time_zone_problems(name: &str) -> Vec<ZoneError> {
     if name.is_empty() {
         return vec![ZoneError::Empty];
@@ -159,12 +158,12 @@ pub fn time_zone_problems(name: &str) -> Vec<ZoneError> {
     problems
 }
 
-/// The whole second at or before an instant.
+/// Returns the whole second at or before an instant.
 pub(super) fn floor_second(at: Timestamp) -> i64 {
     at.as_second() - i64::from(at.subsec_nanosecond() < 0)
 }
 
-/// Text of a user for a message, cut where it gets long.
+/// Returns a user's text for a message, cut if it is long.
 pub(super) fn shorten(text: &str) -> String {
     const SHOWN_MAX: usize = 64;
     match text.char_indices().nth(SHOWN_MAX) {
@@ -218,7 +217,7 @@ fn read(name: &str) -> Result<Table, ZoneError> {
     Ok(table)
 }
 
-/// The name that was probably meant: the same city, or few letters away.
+/// Returns the name that was probably meant: the same city, or few letters away.
 fn nearest(name: &str) -> Option<String> {
     if name.len() > 3 * PART_LENGTH_MAX {
         return None;
