@@ -1,13 +1,13 @@
-//! Fields of features that a Kubernetes 1.36 API server has switched off by default: it takes them
-//! away from what it is sent, without a word, unless the stored object has them already. Those that
-//! cronlet itself has switched on stay (`maxUnavailable` of a StatefulSet).
+//! Fields of features that a Kubernetes 1.36 API server disables by default: it silently drops them
+//! from requests, unless the stored object has them already. Fields of features that cronlet itself
+//! enables stay (`maxUnavailable` of a StatefulSet).
 
 use super::check::Path;
 use super::omitempty::{items, items_mut};
 use crate::kind::{Kind, Object};
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume, VolumeProjection};
 
-/// Takes the fields away from `new`, which is made or replaces `old`, and says which.
+/// Drops the fields from `new`, which is created or replaces `old`; returns a warning for each.
 pub fn drop_disabled(old: Option<&Object>, new: &mut Object) -> Vec<String> {
     let mut dropped = Vec::new();
     let spec_at = Path::root("spec");
@@ -28,7 +28,7 @@ pub fn drop_disabled(old: Option<&Object>, new: &mut Object) -> Vec<String> {
     dropped
 }
 
-/// Which of these fields a pod has.
+/// The gated fields that a pod has.
 #[derive(Clone, Copy, Default)]
 struct Uses {
     hooks: bool,
@@ -68,7 +68,7 @@ fn drop_of_pod(had: Uses, pod: &mut PodSpec, at: &Path<'_>, dropped: &mut Vec<St
     if !had.group && pod.scheduling_group.take().is_some() {
         tell(&at.child("schedulingGroup"), dropped);
     }
-    // A pod that names its system is one for which a signal means something: cronlet sends it.
+    // A signal has a meaning only in a pod that names its system: cronlet sends it.
     let names_system = pod.os.as_ref().is_some_and(|os| !os.name.is_empty());
     if !had.signals && !names_system {
         drop_signals(&mut pod.containers, &at.child("containers"), dropped);
@@ -92,7 +92,7 @@ fn drop_signals(containers: &mut [Container], at: &Path<'_>, dropped: &mut Vec<S
     }
 }
 
-/// The sources stay, of no type.
+/// Drops the types of disabled sources; the sources stay, without a type.
 fn drop_sources(had: Uses, volume: &mut Volume, at: &Path<'_>, dropped: &mut Vec<String>) {
     let Some(projected) = &mut volume.projected else { return };
     let at = at.child("projected");

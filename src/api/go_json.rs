@@ -1,14 +1,14 @@
-//! JSON as Go writes it, where Kubernetes' types and ours differ: an empty list that is always
-//! there is `null`, and an empty name is not there.
+//! JSON as Go writes it, where Kubernetes' types and ours differ: an empty required list is `null`,
+//! and an empty name is left out.
 
 use serde_json::Value;
 
-/// Where a pod's spec can be: of a Pod, of a template, and of a CronJob's.
+/// Paths of a pod's spec: in a Pod, in a template, and in a CronJob.
 const POD_SPECS: [&str; 3] =
     ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
 const JOB_SPECS: [&str; 2] = ["/spec", "/spec/jobTemplate/spec"];
 
-/// Makes an object's JSON what the API server would answer.
+/// Changes an object's JSON to what the API server would return.
 pub fn as_go_writes(object: &mut Value) {
     for at in JOB_SPECS {
         if let Some(policy) = object.pointer_mut(&format!("{at}/podFailurePolicy")) {

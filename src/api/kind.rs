@@ -7,7 +7,7 @@ use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::{Arc, LazyLock};
-/// How a kind is named in URLs, in manifests and on the command line.
+/// Names of a kind in URLs, in manifests and on the command line, and its traits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KindInfo {
     /// API group; empty for the core group.
@@ -19,20 +19,20 @@ pub struct KindInfo {
     pub plural: &'static str,
     pub singular: &'static str,
     pub short_names: &'static [&'static str],
-    /// Part of `kubectl get all`.
+    /// True if `kubectl get all` includes the kind.
     pub in_all: bool,
-    /// Has a `status` subresource.
+    /// True if the kind has a `status` subresource.
     pub has_status: bool,
-    /// Belongs to no namespace: its objects' is empty.
+    /// True if the kind belongs to no namespace: its objects' is empty.
     pub is_cluster_scoped: bool,
-    /// Has a `scale` subresource.
+    /// True if the kind has a `scale` subresource.
     pub has_scale: bool,
-    /// Makes objects and keeps them: its plan sees what it controls.
+    /// True if the kind creates objects and controls them: its plan sees these.
     pub controls: bool,
 }
 
 impl KindInfo {
-    /// What each kind has but for its names and what `kinds!` says of it.
+    /// Values of a kind before its names and the flags that `kinds!` sets.
     const PLAIN: KindInfo = KindInfo {
         group: "",
         version: "v1",
@@ -47,7 +47,7 @@ impl KindInfo {
         controls: false,
     };
 
-    /// `batch/v1`, or `v1` for the core group.
+    /// Returns `batch/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
         match self.group {
             "" => self.version.to_owned(),
@@ -74,12 +74,12 @@ macro_rules! kinds {
             $(pub type $kind = $type;)*
         }
 
-        /// Every kind that cronlet knows, in version `v1`. An owner comes before what it owns.
+        /// Every kind that cronlet serves, in version `v1`. An owner comes before what it owns.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize)]
         pub enum Kind { $($kind,)* }
 
-        /// One object of any kind; cheap to clone.
+        /// An object of any kind; cheap to clone.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Object { $($kind(Arc<$type>),)* }
 
@@ -96,7 +96,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Reads an object of this kind from Kubernetes' JSON; unknown fields are passed over.
+            /// Reads an object of this kind from Kubernetes' JSON; unknown fields are ignored.
             pub fn read_json(self, json: &[u8]) -> serde_json::Result<Object> {
                 self.deserialize(&mut serde_json::Deserializer::from_slice(json))
             }
@@ -123,7 +123,7 @@ macro_rules! kinds {
                 match self { $(Object::$kind(object) => &object.metadata,)* }
             }
 
-            /// Copies the object first if it is shared.
+            /// Returns the metadata to change; copies the object first if it is shared.
             pub fn meta_mut(&mut self) -> &mut ObjectMeta {
                 match self { $(Object::$kind(object) => &mut Arc::make_mut(object).metadata,)* }
             }
@@ -171,12 +171,13 @@ kinds! {
 }
 
 impl Kind {
-    /// By its name in manifests, such as `CronJob`.
+    /// Finds a kind by its name in manifests, such as `CronJob`.
     pub fn named(name: &str) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.info().kind == name)
     }
 
-    /// By any name that kubectl takes: `CronJob`, `cronjob`, `cronjobs`, `cj`, `cronjobs.batch`.
+    /// Finds a kind by any name that kubectl takes: `CronJob`, `cronjob`, `cronjobs`, `cj`,
+    /// `cronjobs.batch`.
     pub fn from_name(name: &str) -> Option<Kind> {
         Kind::named(name).or_else(|| {
             let name = name.to_ascii_lowercase();
@@ -189,10 +190,10 @@ impl Kind {
     }
 }
 
-/// A map by keys, uids or the like: it is asked so often that the hash counts.
+/// A map by keys, uids or the like, with a fast hash since look-ups are frequent.
 pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
-/// What names one object on this host; cheap to clone.
+/// The identity of an object on this host; cheap to clone.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -205,20 +206,20 @@ pub struct Key {
 }
 
 impl Key {
-    /// The namespace is passed over where the kind has none.
+    /// Creates a key; the namespace is ignored if the kind has none.
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Key {
         let namespace = if kind.info().is_cluster_scoped { "" } else { namespace };
         Key { kind, namespace: shared_namespace(namespace), name: name.into() }
     }
 }
 
-/// Most objects are in the one namespace, whose name need not be kept for each.
+/// Returns a namespace's name; `default`, the one of most objects, is shared and not copied.
 fn shared_namespace(name: &str) -> Arc<str> {
     static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
     if name == "default" { DEFAULT.clone() } else { name.into() }
 }
 
-/// An `Arc<str>` on the wire is a string.
+/// Conversion of an `Arc<str>` to and from a string on the wire.
 mod shared_text {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::sync::Arc;
@@ -258,7 +259,7 @@ impl Object {
         self.meta_mut().namespace = is_namespaced.then(|| namespace.to_owned());
     }
 
-    /// As [`Object::set_namespace`], where the object names none.
+    /// Puts the object into a namespace if it has none, like [`Object::set_namespace`].
     pub fn default_namespace(&mut self, namespace: &str) {
         if self.namespace().is_empty() || self.kind().info().is_cluster_scoped {
             self.set_namespace(namespace);
@@ -269,20 +270,21 @@ impl Object {
         self.meta().uid.as_deref().unwrap_or_default()
     }
 
-    /// The uid of the owner that controls this object (`metadata.ownerReferences[].controller`).
+    /// Returns the uid of the owner that controls this object
+    /// (`metadata.ownerReferences[].controller`).
     pub fn controller_uid(&self) -> Option<&str> {
         let owners = self.meta().owner_references.as_deref().unwrap_or_default();
         owners.iter().find(|o| o.controller == Some(true)).map(|o| o.uid.as_str())
     }
 
-    /// Takes an owner from it (`ownerReferences`, by its uid); no owners is none at all.
+    /// Removes an owner by its uid (`ownerReferences`), and the list with its last owner.
     pub fn disown(&mut self, owner_uid: &str) {
         let owners = &mut self.meta_mut().owner_references;
         owners.iter_mut().for_each(|list| list.retain(|owner| owner.uid != owner_uid));
         owners.take_if(|list| list.is_empty());
     }
 
-    /// Was its deletion asked for (`metadata.deletionTimestamp`)?
+    /// True if its deletion was requested (`metadata.deletionTimestamp`).
     pub fn is_going(&self) -> bool {
         self.meta().deletion_timestamp.is_some()
     }

@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 
 const ANNOTATIONS_BYTES_MAX: usize = 256 << 10;
 
-/// A generated name keeps so much of `generateName`; five letters follow.
+/// At most this many characters of `generateName` go into a generated name; five letters follow.
 const GENERATE_NAME_LENGTH_MAX: usize = 58;
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-/// What the API server does to the metadata of a new object: drops what only it may set, and names
-/// what has no name.
+/// Prepares the metadata of a new object as the API server does: drops what only it may set, and
+/// generates a missing name.
 pub fn prepare_create(meta: &mut ObjectMeta, namespace: &str, uid: &str, suffix: &str) {
     meta.namespace = Some(namespace.to_owned()).filter(|namespace| !namespace.is_empty());
     meta.uid = Some(uid.to_owned());
@@ -35,12 +35,12 @@ pub fn prepare_create(meta: &mut ObjectMeta, namespace: &str, uid: &str, suffix:
     }
 }
 
-/// What the API server does to the metadata of an update: what only it may set stays as it was.
+/// Prepares the metadata of an update as the API server does: keeps what only it may set.
 pub fn prepare_update(old: &ObjectMeta, new: &mut ObjectMeta) {
     tidy(new);
     new.generation = old.generation;
     new.creation_timestamp = old.creation_timestamp.clone();
-    // Those of an object that goes stay; another's are refused below.
+    // Those of a terminating object stay; another's are refused below.
     new.deletion_timestamp = old.deletion_timestamp.clone().or(new.deletion_timestamp.take());
     new.deletion_grace_period_seconds =
         new.deletion_grace_period_seconds.or(old.deletion_grace_period_seconds);
@@ -50,7 +50,7 @@ pub fn prepare_update(old: &ObjectMeta, new: &mut ObjectMeta) {
     new.resource_version = new.resource_version.take().or_else(|| old.resource_version.clone());
 }
 
-/// Empty is absent, as Kubernetes' own types have it (`omitempty`).
+/// Removes empty fields, as Kubernetes' own types do (`omitempty`).
 pub fn tidy(meta: &mut ObjectMeta) {
     for text in [
         &mut meta.name,
@@ -69,14 +69,14 @@ pub fn tidy(meta: &mut ObjectMeta) {
     meta.generation.take_if(|generation| *generation == 0);
 }
 
-/// The metadata of a template is there, if empty, and holds nothing empty.
+/// Adds the metadata of a template if it is absent, and removes its empty fields.
 pub fn tidy_template(metadata: &mut Option<ObjectMeta>) {
     let metadata = metadata.get_or_insert_default();
     metadata.creation_timestamp = None;
     tidy(metadata);
 }
 
-/// The rules of a new object's metadata.
+/// Checks a new object's metadata.
 pub fn check_create(meta: &ObjectMeta, kind: Kind, causes: &mut Causes) {
     let rule = kind.name_rule();
     let at = Path::root("metadata");
@@ -101,7 +101,7 @@ pub fn check_create(meta: &ObjectMeta, kind: Kind, causes: &mut Causes) {
     check_common(meta, &at, causes);
 }
 
-/// The rules of an update's metadata, after [`prepare_update`].
+/// Checks an update's metadata, after [`prepare_update`].
 pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, causes: &mut Causes) {
     let at = Path::root("metadata");
     if old.deletion_timestamp.is_some() {
@@ -126,14 +126,14 @@ pub fn check_update(old: &ObjectMeta, new: &ObjectMeta, causes: &mut Causes) {
     check_common(new, &at, causes);
 }
 
-/// Reading of an annotation that is empty.
+/// Treatment of an annotation that is empty.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Empty {
     Allowed,
     Refused,
 }
 
-/// Refuses an annotation that stands for a number of an old version and is none.
+/// Refuses an annotation that holds a number of an old version and is no integer.
 pub fn check_number(meta: &ObjectMeta, name: &str, empty: Empty) -> Result<(), Refused> {
     let Some(text) = meta.annotations.as_ref().and_then(|all| all.get(name)) else { return Ok(()) };
     if text.is_empty() && empty == Empty::Allowed || text.parse::<i64>().is_ok() {
@@ -142,7 +142,7 @@ pub fn check_number(meta: &ObjectMeta, name: &str, empty: Empty) -> Result<(), R
     Err(Refused::BadRequest(format!("failed to parse annotation[{name}]={text} as int64")))
 }
 
-/// `Invalid value: …: field is immutable` where the two differ.
+/// Adds `Invalid value: …: field is immutable` if the two differ.
 pub fn immutable<T: PartialEq + serde::Serialize>(
     old: &T,
     new: &T,
@@ -154,14 +154,14 @@ pub fn immutable<T: PartialEq + serde::Serialize>(
     }
 }
 
-/// A number that is set must be at least 0.
+/// Checks that a number, if set, is at least 0.
 pub fn nonnegative(number: Option<impl Into<i64>>, at: &Path<'_>, causes: &mut Causes) {
     if let Some(number) = number.map(Into::into).filter(|number| *number < 0) {
         causes.invalid(at, number, "must be greater than or equal to 0");
     }
 }
 
-/// The rules of `metadata.annotations`, or those of a template, in the field `at`.
+/// Checks `metadata.annotations`, or those of a template, in the field `at`.
 pub fn check_annotations(
     annotations: &BTreeMap<String, String>,
     at: &Path<'_>,
@@ -177,7 +177,7 @@ pub fn check_annotations(
     }
 }
 
-/// What a name has to be like.
+/// Checks labels, annotations, owners and finalizers.
 fn check_common(meta: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     if let Some(labels) = &meta.labels {
         check_labels(labels, &at.child("labels"), causes);
@@ -227,7 +227,7 @@ fn check_owner(owner: &OwnerReference, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// Finalizers without a domain are Kubernetes' own.
+/// Checks that a finalizer without a domain is one of Kubernetes' own.
 pub fn check_finalizer_domain(finalizer: &str, at: &Path<'_>, causes: &mut Causes) {
     if !finalizer.contains('/') && !["kubernetes", ORPHAN, FOREGROUND].contains(&finalizer) {
         let why = "name is neither a standard finalizer name nor is it fully qualified";

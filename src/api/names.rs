@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-/// Why a value is refused, in Kubernetes' words; empty when it is accepted.
+/// The faults of a value, in Kubernetes' words; empty if it is accepted.
 pub type Faults = Vec<String>;
 
 const LABEL_LENGTH_MAX: usize = 63;
@@ -17,7 +17,7 @@ const PORT_NAME_LENGTH_MAX: usize = 15;
 const DNS_LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const QUALIFIED_NAME: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 
-/// A label of DNS by RFC 1123, such as a container's name.
+/// Checks a label of DNS by RFC 1123, such as a container's name.
 pub fn dns_label(value: &str) -> Faults {
     let mut faults = longer_than(LABEL_LENGTH_MAX, value);
     if is_dns_label(value) {
@@ -36,7 +36,7 @@ pub fn dns_label(value: &str) -> Faults {
     faults
 }
 
-/// Labels of DNS joined by dots, such as the name of most objects.
+/// Checks labels of DNS joined by dots, such as the name of most objects.
 pub fn dns_subdomain(value: &str) -> Faults {
     let mut faults = longer_than(SUBDOMAIN_LENGTH_MAX, value);
     if !is_dns_subdomain(value) {
@@ -50,7 +50,7 @@ pub fn dns_subdomain(value: &str) -> Faults {
     faults
 }
 
-/// One part of a path, such as the name of an Event.
+/// Checks a part of a path, such as the name of an Event.
 pub fn path_segment(value: &str) -> Faults {
     if [".", ".."].contains(&value) {
         return vec![format!("may not be '{value}'")];
@@ -59,7 +59,7 @@ pub fn path_segment(value: &str) -> Faults {
     illegal.map(|illegal| format!("may not contain '{illegal}'")).collect()
 }
 
-/// A subdomain whose labels may hold underscores, as DNS search domains do.
+/// Checks a subdomain whose labels may hold underscores, as those of DNS search domains do.
 pub fn dns_subdomain_with_underscore(value: &str) -> Faults {
     let mut faults = longer_than(SUBDOMAIN_LENGTH_MAX, value);
     let is_label = |label: &str| {
@@ -78,7 +78,8 @@ pub fn dns_subdomain_with_underscore(value: &str) -> Faults {
     faults
 }
 
-/// A label of DNS by RFC 1035: as [`dns_label`], but a letter comes first. The name of a Service.
+/// Checks a label of DNS by RFC 1035, such as the name of a Service: like [`dns_label`], but a
+/// letter comes first.
 pub fn dns_1035_label(value: &str) -> Faults {
     let mut faults = longer_than(LABEL_LENGTH_MAX, value);
     if !is_dns_label(value) || value.starts_with(|c: char| c.is_ascii_digit()) {
@@ -92,7 +93,7 @@ pub fn dns_1035_label(value: &str) -> Faults {
     faults
 }
 
-/// What `metadata.generateName` becomes for a check: the random suffix will follow its dash.
+/// Masks a trailing dash of `metadata.generateName` for a check: the random suffix will follow it.
 pub fn mask_trailing_dash(prefix: &str) -> String {
     match prefix.strip_suffix('-') {
         Some(rest) if !rest.is_empty() => {
@@ -103,7 +104,7 @@ pub fn mask_trailing_dash(prefix: &str) -> String {
     }
 }
 
-/// A name with an optional subdomain and slash before it: the key of a label or annotation.
+/// Checks the key of a label or annotation: a name with an optional subdomain and slash before it.
 pub fn qualified_name(value: &str) -> Faults {
     let mut faults = Faults::new();
     let parts: Vec<&str> = value.split('/').collect();
@@ -135,7 +136,7 @@ pub fn qualified_name(value: &str) -> Faults {
     faults
 }
 
-/// The value of a label; may be empty.
+/// Checks the value of a label; it may be empty.
 pub fn label_value(value: &str) -> Faults {
     let mut faults = longer_than(LABEL_LENGTH_MAX, value);
     if !value.is_empty() && !is_plain_name(value) {
@@ -149,7 +150,7 @@ pub fn label_value(value: &str) -> Faults {
     faults
 }
 
-/// The name of a port (`IANA_SVC_NAME`).
+/// Checks the name of a port (`IANA_SVC_NAME`).
 pub fn port_name(value: &str) -> Faults {
     let mut faults = longer_than(PORT_NAME_LENGTH_MAX, value);
     let rules = [
@@ -168,8 +169,8 @@ pub fn port_name(value: &str) -> Faults {
     faults
 }
 
-/// The name of an environment variable: any printable ASCII but `=` (the rule since Kubernetes
-/// 1.34).
+/// Checks the name of an environment variable: any printable ASCII but `=` (the rule since
+/// Kubernetes 1.34).
 pub fn environment_variable(value: &str) -> Faults {
     if value.is_empty() {
         return vec!["environment variable name must be non-empty".to_owned()];
@@ -184,7 +185,7 @@ pub fn environment_variable(value: &str) -> Faults {
     ]
 }
 
-/// An identifier of C.
+/// Checks an identifier of C.
 pub fn c_identifier(value: &str) -> Faults {
     let starts_well = value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if starts_well && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -198,7 +199,7 @@ pub fn c_identifier(value: &str) -> Faults {
     )]
 }
 
-/// A key of a ConfigMap or Secret, which becomes a file's name.
+/// Checks a key of a ConfigMap or Secret, which becomes a file's name.
 pub fn config_map_key(value: &str) -> Faults {
     let mut faults = longer_than(SUBDOMAIN_LENGTH_MAX, value);
     let is_key_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -218,7 +219,7 @@ pub fn config_map_key(value: &str) -> Faults {
     faults
 }
 
-/// The name of an HTTP header.
+/// Checks the name of an HTTP header.
 pub fn http_header(value: &str) -> Faults {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Faults::new();
@@ -230,7 +231,7 @@ pub fn http_header(value: &str) -> Faults {
     )]
 }
 
-/// A share such as `25%`.
+/// Checks a share such as `25%`.
 pub fn percent(value: &str) -> Faults {
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if value.strip_suffix('%').is_some_and(is_number) {
@@ -243,17 +244,17 @@ pub fn percent(value: &str) -> Faults {
     )]
 }
 
-/// A port of TCP, UDP or SCTP.
+/// Checks a port of TCP, UDP or SCTP.
 pub fn port_number(value: i64) -> Faults {
     within(1, 65535, value)
 }
 
-/// A uid or gid (`IsValidUserID`): Linux has twice as many, Kubernetes takes the lower half.
+/// Checks a uid or gid (`IsValidUserID`): Linux has twice as many, Kubernetes takes the lower half.
 pub fn user_or_group_id(value: i64) -> Faults {
     within(0, i32::MAX.into(), value)
 }
 
-/// A number between two others, both inclusive.
+/// Checks that a number is between two others, both inclusive.
 pub fn within(low: i64, high: i64, value: i64) -> Faults {
     if (low..=high).contains(&value) {
         return Faults::new();
@@ -261,7 +262,7 @@ pub fn within(low: i64, high: i64, value: i64) -> Faults {
     vec![format!("must be between {low} and {high}, inclusive")]
 }
 
-/// An IP address, written without leading zeros and not as IPv4 within IPv6 (the rule since
+/// Checks an IP address, written without leading zeros and not as IPv4 within IPv6 (the rule since
 /// Kubernetes 1.36).
 pub fn ip_address(value: &str) -> Faults {
     let is_octet = |octet: &str| {
@@ -281,7 +282,8 @@ pub fn ip_address(value: &str) -> Faults {
     vec![fault.to_owned()]
 }
 
-/// A range of IP addresses: the first address, as [`ip_address`], and how many bits all share.
+/// Checks a range of IP addresses: the first address, as in [`ip_address`], and the number of
+/// shared bits.
 pub fn cidr(value: &str) -> Faults {
     let fault = |why: &str| vec![why.to_owned()];
     let ill_formed = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
@@ -313,7 +315,7 @@ pub fn cidr(value: &str) -> Faults {
     Faults::new()
 }
 
-/// A path below some folder: relative, and never leaving it.
+/// Checks a path below some folder: relative, and never leaving it.
 pub fn local_path(value: &str) -> Faults {
     let mut faults = Faults::new();
     if value.starts_with('/') {
@@ -323,7 +325,8 @@ pub fn local_path(value: &str) -> Faults {
     faults
 }
 
-/// As [`local_path`], and not beginning with two dots, which volumes keep for their own files.
+/// Checks a path like [`local_path`]; it may not begin with two dots, which volumes keep for their
+/// own files.
 pub fn local_unreserved_path(value: &str) -> Faults {
     let mut faults = local_path(value);
     if value.starts_with("..") && !value.starts_with("../") {
@@ -332,7 +335,7 @@ pub fn local_unreserved_path(value: &str) -> Faults {
     faults
 }
 
-/// A path none of whose steps is `..`.
+/// Checks that no step of a path is `..`.
 pub fn no_backsteps(value: &str) -> Faults {
     if value.split('/').any(|step| step == "..") {
         return vec!["must not contain '..'".to_owned()];
@@ -366,7 +369,7 @@ fn is_lower_or_digit(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 
-/// At least one byte, the first and last of them `edge`, those between `inner`.
+/// True if the value has at least one byte, the first and last of them `edge`, and all `inner`.
 fn is_word(value: &str, edge: fn(u8) -> bool, inner: impl Fn(u8) -> bool) -> bool {
     let bytes = value.as_bytes();
     match (bytes.first(), bytes.last()) {

@@ -1,16 +1,16 @@
-//! What the API server makes of a DaemonSet before it checks it.
+//! Defaults that the API server sets on a DaemonSet before it checks it.
 
 use crate::omitempty::omit_zeros;
 use crate::template;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// Counts the templates that a DaemonSet had; from before there were ControllerRevisions.
+/// Annotation that counts the templates of a DaemonSet, from before there were ControllerRevisions.
 pub const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 const REVISION_HISTORY_LIMIT: i32 = 10;
 
-/// The defaults of `apps/v1`.
+/// Sets the defaults of `apps/v1`.
 pub fn set(set: &mut DaemonSet) {
     let spec = set.spec.get_or_insert_default();
     spec.revision_history_limit.get_or_insert(REVISION_HISTORY_LIMIT);
@@ -24,20 +24,20 @@ pub fn set(set: &mut DaemonSet) {
         rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
         rolling.max_surge.get_or_insert(IntOrString::Int(0));
     } else if let Some(rolling) = &mut strategy.rolling_update {
-        // Nothing rolls, and Kubernetes holds the numbers as none.
+        // Nothing rolls, and Kubernetes sets the numbers to 0.
         for number in [&mut rolling.max_unavailable, &mut rolling.max_surge] {
             number.get_or_insert(IntOrString::Int(0));
         }
     }
 }
 
-/// Begins to count the templates.
+/// Starts the count of templates at 1, if the annotation has none.
 pub fn prepare_create(set: &mut DaemonSet) {
     let generation = template_generation(set).max(1);
     set_template_generation(set, generation);
 }
 
-/// Counts another template.
+/// Increments the count of templates if the template changed.
 pub fn prepare_update(old: &DaemonSet, new: &mut DaemonSet) {
     let template = |set: &DaemonSet| set.spec.as_ref().map(|spec| spec.template.clone());
     let is_other = template(new) != template(old);

@@ -20,7 +20,7 @@ pub const TIMED_OUT: &str = "ProgressDeadlineExceeded";
 pub const DEPLOYMENT_PAUSED: &str = "DeploymentPaused";
 pub const DEPLOYMENT_RESUMED: &str = "DeploymentResumed";
 
-/// Is progress watched (`HasProgressDeadline`)?
+/// True if progress has a deadline (`HasProgressDeadline`).
 pub fn has_deadline(spec: &DeploymentSpec) -> bool {
     spec.progress_deadline_seconds.is_some_and(|seconds| seconds != i32::MAX)
 }
@@ -29,7 +29,7 @@ pub fn find<'a>(status: &'a DeploymentStatus, kind: &str) -> Option<&'a Deployme
     status.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
 
-/// Whether the condition is there and has this reason.
+/// True if the condition exists and has this reason.
 pub fn has_reason(status: &DeploymentStatus, kind: &str, reason: &str) -> bool {
     find(status, kind).is_some_and(|condition| condition.reason.as_deref() == Some(reason))
 }
@@ -51,8 +51,8 @@ pub fn new(
     }
 }
 
-/// Writes a condition, unless one with its value and reason is there; it comes last then, and keeps
-/// the time of the transition where only the reason changes (`SetDeploymentCondition`).
+/// Writes a condition to the end, unless it exists with the same value and reason. If only the
+/// reason changes, the time of the transition stays (`SetDeploymentCondition`).
 pub fn set(status: &mut DeploymentStatus, mut condition: DeploymentCondition) {
     if let Some(before) = find(status, &condition.type_)
         && before.status == condition.status
@@ -65,7 +65,7 @@ pub fn set(status: &mut DeploymentStatus, mut condition: DeploymentCondition) {
     put(status, condition);
 }
 
-/// Writes a condition whatever is there.
+/// Writes a condition to the end, in place of one of its type.
 pub fn put(status: &mut DeploymentStatus, condition: DeploymentCondition) {
     remove(status, &condition.type_);
     status.conditions.get_or_insert_default().push(condition);
@@ -77,7 +77,7 @@ pub fn remove(status: &mut DeploymentStatus, kind: &str) {
     status.conditions.take_if(|conditions| conditions.is_empty());
 }
 
-/// A ReplicaSet's condition as its Deployment's (`ReplicaSetToDeploymentCondition`).
+/// Converts a ReplicaSet's condition to its Deployment's (`ReplicaSetToDeploymentCondition`).
 pub fn of_set(condition: &ReplicaSetCondition) -> DeploymentCondition {
     DeploymentCondition {
         type_: condition.type_.clone(),

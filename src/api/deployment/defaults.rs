@@ -1,4 +1,4 @@
-//! What the API server makes of a Deployment before it checks it.
+//! Defaults that the API server sets on a Deployment before it checks it.
 
 use crate::omitempty::omit_zeros;
 use crate::template;
@@ -9,7 +9,7 @@ const REVISION_HISTORY_LIMIT: i32 = 10;
 const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 const ROLLING_SHARE: &str = "25%";
 
-/// The defaults of `apps/v1`.
+/// Sets the defaults of `apps/v1`.
 pub fn set(deployment: &mut Deployment) {
     let spec = deployment.spec.get_or_insert_default();
     spec.replicas.get_or_insert(1);

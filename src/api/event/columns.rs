@@ -43,7 +43,7 @@ pub fn cells(event: &Event, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// `pod/name`
+/// Returns the object of the event as `pod/name`.
 fn target(event: &Event) -> String {
     let object = &event.involved_object;
     let kind = object.kind.as_deref().unwrap_or_default().to_lowercase();
@@ -53,7 +53,7 @@ fn target(event: &Event) -> String {
     }
 }
 
-/// Who says so, and on which host.
+/// Returns the component that reports the event, and its host.
 fn source(event: &Event) -> String {
     let source = event.source.as_ref();
     let first = |one: Option<&String>, other: Option<&String>| {

@@ -1,10 +1,10 @@
-//! `status.conditions` of a Job: how they change, and what they say of its end.
+//! `status.conditions` of a Job: their changes, and the end of the Job that they record.
 
 use crate::time::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-/// Why a Job ends (`JobReason*`).
+/// Reasons for the end of a Job (`JobReason*`).
 const REASONS: &[&str] = &[
     "BackoffLimitExceeded",
     "CompletionsReached",
@@ -15,7 +15,7 @@ const REASONS: &[&str] = &[
     "SuccessPolicy",
 ];
 
-/// How a Job ends, decided but perhaps not yet carried out: pods may still have to go.
+/// The decided end of a Job, perhaps not yet carried out: pods may still have to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub succeeded: bool,
@@ -33,18 +33,18 @@ impl Verdict {
         Verdict { succeeded: true, reason, message: message.to_owned() }
     }
 
-    /// The condition that announces the end: no more pods are made.
+    /// Returns the condition that announces the end: no more pods are created.
     pub fn target(&self) -> &'static str {
         if self.succeeded { "SuccessCriteriaMet" } else { "FailureTarget" }
     }
 
-    /// The condition of the end: no pod is left.
+    /// Returns the condition of the end: no pod is left.
     pub fn end(&self) -> &'static str {
         if self.succeeded { "Complete" } else { "Failed" }
     }
 }
 
-/// The verdict that an earlier plan wrote down.
+/// Returns the verdict that an earlier plan recorded.
 pub fn announced(status: &JobStatus) -> Option<Verdict> {
     let find = |kind| find_true(status, kind);
     let (condition, succeeded) = match find("SuccessCriteriaMet") {
@@ -59,13 +59,13 @@ pub fn announced(status: &JobStatus) -> Option<Verdict> {
     })
 }
 
-/// `Complete` or `Failed`, once the Job has it.
+/// Returns `Complete` or `Failed`, once the Job has it.
 pub fn end(job: &Job) -> Option<&JobCondition> {
     let status = job.status.as_ref()?;
     find_true(status, "Complete").or_else(|| find_true(status, "Failed"))
 }
 
-/// Writes a condition; `true` where it changed. One that is absent and shall be `False` stays
+/// Writes a condition; returns true if it changed. An absent condition that shall be `False` stays
 /// absent.
 pub fn ensure(
     status: &mut JobStatus,
@@ -99,7 +99,7 @@ fn find_true<'a>(status: &'a JobStatus, kind: &str) -> Option<&'a JobCondition> 
     status.conditions.iter().flatten().find(|one| one.type_ == kind && one.status == "True")
 }
 
-/// Does the status have the condition, and is it true?
+/// True if the status has the condition and it is `True`.
 pub fn is_true(status: &JobStatus, kind: &str) -> bool {
     find_true(status, kind).is_some()
 }

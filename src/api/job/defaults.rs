@@ -1,4 +1,4 @@
-//! What the API server makes of a Job before it checks it.
+//! Defaults that the API server sets on a Job before it checks it.
 
 use crate::{meta, pod};
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 pub const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 pub const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
-/// The same two from before labels had a domain.
+/// The same two labels, from before labels had a domain.
 pub const LEGACY_JOB_NAME: &str = "job-name";
 pub const LEGACY_CONTROLLER_UID: &str = "controller-uid";
 
 const BACKOFF_LIMIT: i32 = 6;
 
-/// The defaults of `batch/v1`.
+/// Sets the defaults of `batch/v1`.
 pub fn set(job: &mut Job) {
     let spec = job.spec.get_or_insert_default();
     if spec.completions.is_none() && spec.parallelism.is_none() {
@@ -32,14 +32,14 @@ pub fn set(job: &mut Job) {
     pod::defaults::template(&mut spec.template);
 }
 
-/// A Job without labels has those of its template.
+/// Copies the template's labels to a Job without labels.
 pub fn inherit_labels(job: &mut Job) {
     if job.metadata.labels.is_none() {
         job.metadata.labels = job.spec.as_ref().and_then(template_labels).cloned();
     }
 }
 
-/// A condition without a status means `True`.
+/// Sets the defaults of `podFailurePolicy`: a condition without a status means `True`.
 pub fn set_failure_policy(spec: &mut JobSpec) {
     let rules = spec.pod_failure_policy.iter_mut().flat_map(|policy| &mut policy.rules);
     for rule in rules {
@@ -51,7 +51,7 @@ pub fn set_failure_policy(spec: &mut JobSpec) {
     }
 }
 
-/// Lets a Job select its pods by its uid, unless the user selects them (`manualSelector`).
+/// Generates a selector of the Job's pods by its uid, unless the user sets one (`manualSelector`).
 pub fn prepare_create(job: &mut Job) {
     let name = job.metadata.name.clone().unwrap_or_default();
     let uid = job.metadata.uid.clone().unwrap_or_default();
@@ -67,7 +67,7 @@ pub fn prepare_create(job: &mut Job) {
     }
 }
 
-/// Gives a manifest the selector and labels that were generated for the Job it made.
+/// Copies to a manifest the selector and labels that were generated for its Job.
 pub fn carry_over(old: &Job, new: &mut Job) {
     let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
     if spec.manual_selector == Some(true) {

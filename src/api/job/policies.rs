@@ -144,7 +144,7 @@ fn has_container(spec: &JobSpec, name: &str) -> bool {
     pod.containers.iter().chain(init).any(|container| container.name == name)
 }
 
-/// The rules of an indexed Job's success policy.
+/// Checks the success policy of an indexed Job.
 pub(super) fn check_success_policy(
     spec: &JobSpec,
     policy: &SuccessPolicy,
@@ -203,7 +203,7 @@ fn check_success_rule(
     }
 }
 
-/// How many indexes a list such as `1,3-5` names; it must rise and stay below `completions`.
+/// Counts the indexes in a list such as `1,3-5`, which must rise and stay below `completions`.
 fn count_indexes(text: &str, completions: i32) -> Result<i64, String> {
     let completions = i64::from(completions);
     let (mut total, mut last) = (0, None);
@@ -233,7 +233,7 @@ fn index(text: &str, completions: i64) -> Result<i64, String> {
     Ok(index)
 }
 
-/// A user's text for a message, cut where it gets long.
+/// Returns a user's text for a message, cut if it is long.
 fn shorten(text: &str) -> String {
     const SHOWN_MAX: usize = 64;
     match text.char_indices().nth(SHOWN_MAX) {

@@ -1,4 +1,4 @@
-//! A tree into an object of the kind that it names, with every problem on the way.
+//! Decoder of a tree into an object of the kind that it names, with every problem on the way.
 
 use super::error::{BodyError, ManifestError, Problem, Source};
 use super::reader::{Findings, Reader};
@@ -9,10 +9,10 @@ use super::{Document, may_hold_secret};
 use crate::kind::{Kind, Object};
 use std::sync::Arc;
 
-/// So many problems of one document are told.
+/// At most this many problems of a document are reported, since each may cost another pass.
 const PROBLEMS_MAX: usize = 20;
 
-/// What unknown and duplicate fields of a request's body are (`fieldValidation`).
+/// Treatment of unknown and duplicate fields in a request's body (`fieldValidation`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Strictness {
     /// Errors.
@@ -20,20 +20,20 @@ pub enum Strictness {
     Strict,
     /// Warnings.
     Warn,
-    /// Nothing.
+    /// Neither errors nor warnings.
     Ignore,
 }
 
-/// What is wrong at one place of a tree.
+/// A problem at one place of a tree.
 struct Fault {
     mark: Mark,
     field: String,
     message: String,
 }
 
-/// What reading a tree as a kind gave.
+/// The result of reading a tree as a kind.
 struct Decoded {
-    /// `None` where the tree is too far from the kind.
+    /// `None` if the tree is too far from the kind.
     object: Option<Object>,
     /// Values of a wrong type: always errors.
     mistyped: Vec<Fault>,
@@ -41,8 +41,8 @@ struct Decoded {
     strict: Vec<(Fault, String)>,
 }
 
-/// The items of a `List` or of a typed list such as `CronJobList`, and the kind that these have by
-/// it.
+/// Returns the items of a `List` or of a typed list such as `CronJobList`, and the kind of the
+/// items of a typed list.
 pub(super) fn list_items<'t, 's>(root: &'t Node<'s>) -> Option<(&'t [Node<'s>], Option<Kind>)> {
     let (api_version, kind) = (root.get("apiVersion")?.text()?, root.get("kind")?.text()?);
     let item_of = match (api_version, kind) {
@@ -56,7 +56,7 @@ pub(super) fn list_items<'t, 's>(root: &'t Node<'s>) -> Option<(&'t [Node<'s>], 
     }
 }
 
-/// One document of a file.
+/// Decodes a document of a file.
 pub(super) fn document(
     root: &Node<'_>,
     item_of: Option<Kind>,
@@ -99,7 +99,7 @@ pub(super) fn document(
     }
 }
 
-/// The body of a request for `kind`.
+/// Decodes the body of a request for `kind`; returns the object and warnings.
 pub(super) fn body(
     kind: Kind,
     tree: &Tree<'_>,
@@ -140,7 +140,7 @@ pub(super) fn body(
     }
 }
 
-/// `unknown field "spec.bogus"`, as the API server has it.
+/// Formats `unknown field "spec.bogus"`, as the API server does.
 fn by_path(fault: &Fault) -> String {
     let what = if fault.message.starts_with("duplicate") { "duplicate" } else { "unknown" };
     format!("{what} field {:?}", fault.field)
@@ -191,7 +191,7 @@ fn older_warning(api_version: &str, meaning: Meaning) -> Option<String> {
     })
 }
 
-/// Reads the tree again and again, each time past the value that stopped it before.
+/// Reads the tree repeatedly, each time past the value that stopped the pass before.
 fn decode(root: &Node<'_>, kind: Kind, has_duplicates: bool) -> Decoded {
     let mut mistyped = Vec::new();
     let mut skipped: Vec<*const ()> = Vec::new();
@@ -211,7 +211,7 @@ fn decode(root: &Node<'_>, kind: Kind, has_duplicates: bool) -> Decoded {
         };
         let (field, mark) = root.find(error.node).unwrap_or((String::new(), root.mark));
         let message = match kind {
-            // What was found may be a part of the secret.
+            // The value found may be a part of the secret.
             Kind::Secret => "not the type or form (data is base64) that this field has".to_owned(),
             _ => error.message,
         };
@@ -224,7 +224,7 @@ fn decode(root: &Node<'_>, kind: Kind, has_duplicates: bool) -> Decoded {
     }
 }
 
-/// Whether `spec.selector` is absent, or null, which is the same.
+/// True if `spec.selector` is absent, or null, which is the same.
 fn has_no_selector(root: &Node<'_>) -> bool {
     let selector = root.get("spec").and_then(|spec| spec.get("selector"));
     selector.is_none_or(|selector| selector.value == Value::Null)

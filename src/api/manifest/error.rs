@@ -1,15 +1,15 @@
-//! What is wrong with a manifest, where, and how it is shown: a message, the line, a caret.
+//! Problems of a manifest, their places, and how they are shown: a message, the line, a caret.
 
 use super::tree::Mark;
 use std::fmt;
 
-/// Columns of a source line that are shown around the spot.
+/// At most this many columns of a source line are shown around the spot.
 const SHOWN_COLUMNS: usize = 100;
 
-/// Why a document was refused before admission; each problem has its place.
+/// The problems for which a document was refused before admission, each with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestError {
-    /// The file, or what stands for it.
+    /// The name of the file, or of another source.
     pub source: String,
     /// The line that the document starts on.
     pub line: u32,
@@ -18,26 +18,27 @@ pub struct ManifestError {
     pub name: String,
     /// At least one.
     pub problems: Vec<Problem>,
-    /// Kubernetes has the kind and cronlet has not: nothing is wrong with the document, and what
-    /// else the file says holds without it.
+    /// True if Kubernetes has the kind and cronlet has not: the document is valid, and the rest of
+    /// the file applies without it.
     pub is_unserved: bool,
 }
 
-/// Why the body of a request is no object of its kind, in the words of the API: a `BadRequest`.
+/// Reason why the body of a request is no object of its kind, in the API's words: a `BadRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BodyError(pub String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Line and column, from 1; columns count characters. 0 where there is no place, as for a file
-    /// too large.
+    /// Line and column, from 1; columns count characters. 0 if there is no place, as for a file too
+    /// large.
     pub line: u32,
     pub column: u32,
-    /// Such as `spec.template.spec.containers[0].name`; empty for the document itself.
+    /// The field's path, such as `spec.template.spec.containers[0].name`; empty for the document
+    /// itself.
     pub field: String,
     pub message: String,
-    /// The line of the source, its number and a caret under the spot; empty where it would show a
+    /// The line of the source, its number and a caret under the spot; empty if it would show a
     /// secret.
     pub snippet: String,
 }
@@ -77,7 +78,7 @@ impl fmt::Display for At<'_> {
 }
 
 impl ManifestError {
-    /// A problem of the whole file, without a place in it.
+    /// Creates an error of the whole file, without a place in it.
     pub(super) fn of_file(source: &str, message: impl Into<String>) -> ManifestError {
         ManifestError {
             source: source.to_owned(),
@@ -95,7 +96,7 @@ impl ManifestError {
         }
     }
 
-    /// The one warning of a document whose kind is not served.
+    /// Returns the one warning of a document whose kind is not served.
     pub fn no_effect(&self) -> String {
         let ManifestError { source, line, kind, name, .. } = self;
         let kind = kind.to_lowercase();
@@ -103,7 +104,7 @@ impl ManifestError {
         format!("{source}:{line}: {kind}/{name} warning: {why}")
     }
 
-    /// All problems for a terminal: each with its snippet.
+    /// Formats all problems for a terminal, each with its snippet.
     pub fn report(&self) -> String {
         let each = self.problems.iter().map(|problem| {
             let at = At(&self.source, problem.line, problem.column);
@@ -121,12 +122,12 @@ impl ManifestError {
 pub struct Source<'s> {
     pub name: &'s str,
     pub text: &'s str,
-    /// Columns of marks count bytes (JSON), not characters (YAML).
+    /// True if columns of marks count bytes (JSON), not characters (YAML).
     pub byte_columns: bool,
 }
 
 impl Source<'_> {
-    /// Shows `message` at `mark`; `secret`: the line itself must not be shown.
+    /// Creates a problem at `mark`; if `secret`, without the line itself.
     pub fn problem(&self, mark: Mark, field: &str, message: String, secret: bool) -> Problem {
         let line = self.line(mark.line);
         let column = self.column(line, mark);

@@ -1,8 +1,8 @@
-//! YAML and JSON in: documents, places, unknown and duplicate fields, older apiVersions.
+//! Readers of YAML and JSON: documents, places, unknown and duplicate fields, older apiVersions.
 //!
 //! A text is cut into documents ([`split`]), each becomes a tree with places ([`yaml`], [`json`]),
 //! and the tree is read as the kind that it names ([`reader`]). All problems of a document are
-//! found, not the first alone, and a broken document leaves the others as they are.
+//! found, not only the first, and a broken document does not affect the others.
 
 use crate::kind::{Kind, Object};
 use crate::manifest::error::Source;
@@ -38,18 +38,18 @@ pub use crate::manifest::file::{BYTES_MAX, files, load, read_file};
 pub use crate::manifest::plain::read_plain;
 pub use crate::manifest::version::Versions;
 
-/// One object of a manifest, as written: defaults and checks are admission's.
+/// An object of a manifest, as written: admission sets defaults and checks it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     pub object: Object,
-    /// The file, or what stands for it.
+    /// The name of the file, or of another source.
     pub source: Arc<str>,
     /// The line that the object starts on, from 1.
     pub line: u32,
     pub warnings: Vec<String>,
 }
 
-/// Lists in lists in lists: a manifest has one level of it, if any.
+/// At most this many levels of lists in lists: a manifest has one, if any.
 const LIST_DEPTH_MAX: usize = 3;
 
 /// Reads every document of a YAML or JSON text, in order; the items of a `List` count as documents.
@@ -58,7 +58,8 @@ pub fn read(bytes: &[u8], source: &str) -> Vec<Result<Document, ManifestError>> 
     read_versions(bytes, source, Versions::Served)
 }
 
-/// As [`read`], of versions that Kubernetes has removed too if so wanted.
+/// Reads documents like [`read`], also of versions that Kubernetes has removed if `versions` says
+/// so.
 pub fn read_versions(
     bytes: &[u8],
     source: &str,
@@ -75,8 +76,8 @@ pub fn read_versions(
     reading.found
 }
 
-/// Where `field` (a path as `Status.details.causes` has it) of the document that starts on `line`
-/// is written, or the nearest thing above it: for showing a refusal.
+/// Returns the place of `field` (a path as in `Status.details.causes`), or the nearest above it, to
+/// show a refusal. The document is the one that starts on `line`.
 pub fn place(bytes: &[u8], source: &str, line: u32, field: &str) -> Option<Problem> {
     let text = file::text(bytes, source).ok()?;
     let chunk = split::chunks(text).into_iter().take_while(|c| c.lines_before < line).last()?;
@@ -87,8 +88,8 @@ pub fn place(bytes: &[u8], source: &str, line: u32, field: &str) -> Option<Probl
     Some(source.problem(mark, field, String::new(), may_hold_secret(chunk.text)))
 }
 
-/// Reads the body of an API request as an object of `kind`, as strictly as `fieldValidation` says:
-/// the object and warnings for the client.
+/// Reads the body of an API request as an object of `kind`, as strictly as `fieldValidation` says;
+/// returns the object and warnings for the client.
 pub fn decode_json(
     kind: Kind,
     bytes: &[u8],
@@ -106,7 +107,7 @@ pub fn decode_json(
     }
 }
 
-/// As [`decode_json`], of a YAML body (`application/yaml`).
+/// Reads a YAML body (`application/yaml`) like [`decode_json`].
 pub fn decode_yaml(
     kind: Kind,
     bytes: &[u8],
@@ -134,7 +135,7 @@ fn bad_body(kind: Kind, error: &YamlError) -> BodyError {
     ))
 }
 
-/// A text on its way to documents.
+/// A text, and the documents read from it so far.
 struct Reading<'s> {
     text: &'s str,
     name: Arc<str>,
@@ -169,7 +170,7 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// One object, or the items of a list. `item_of`: the kind of a typed list's items.
+    /// Reads an object, or the items of a list; `item_of` is the kind of a typed list's items.
     fn document(
         &mut self,
         root: &Node<'_>,
@@ -191,7 +192,7 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// The trees of a chunk up to the first error, and whether their columns count bytes.
+/// Returns the trees of a chunk up to the first error, and whether their columns count bytes.
 fn trees<'s>(chunk: &split::Chunk<'s>) -> (Vec<Tree<'s>>, Option<YamlError>, bool) {
     if let Some(error) = chunk.control_character() {
         return (Vec::new(), Some(error), false);
@@ -218,13 +219,13 @@ fn starting_on<'t, 's>(root: &'t Node<'s>, line: u32) -> Option<&'t Node<'s>> {
     }
 }
 
-/// Lines of a Secret are never shown, not even where it cannot be read.
+/// True if the text may hold a Secret, whose lines are never shown, even if it cannot be read.
 fn may_hold_secret(text: &str) -> bool {
     text.contains("Secret")
 }
 
 impl ManifestError {
-    /// The file itself could not be read, or is no text.
+    /// True if the file itself could not be read, or is no text.
     pub fn is_of_file(&self) -> bool {
         self.line == 0
     }

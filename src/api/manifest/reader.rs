@@ -1,8 +1,8 @@
-//! A serde `Deserializer` over a tree: it knows each struct's fields, so unknown ones are found
-//! with their place.
+//! A serde `Deserializer` over a tree: serde passes it each struct's fields, so unknown ones are
+//! found with their place.
 //!
-//! Leniency is Go's: `null` is the zero value of whatever is wanted. Everything else must have the
-//! wanted type.
+//! It is as lenient as Go: `null` is the zero value of any expected type. Every other value must
+//! have the expected type.
 
 use super::tree::{Entry, Node, Value};
 use crate::quantity::Quantity;
@@ -10,12 +10,11 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use std::cell::RefCell;
 use std::fmt::{self, Display};
 
-/// What one pass over a tree found besides the object.
+/// The findings of one pass over a tree besides the object.
 #[derive(Default)]
 pub(super) struct Findings<'t, 's> {
     pub unknown: RefCell<Vec<Unknown<'t, 's>>>,
-    /// Nodes that an earlier pass could not read: taken for null, so that the next problem comes to
-    /// light.
+    /// Nodes that an earlier pass could not read: they are read as null, to find the next problem.
     pub skipped: Vec<*const ()>,
 }
 
@@ -26,12 +25,12 @@ pub(super) struct Unknown<'t, 's> {
     pub known: &'static [&'static str],
 }
 
-/// Reads `node` and everything below it.
+/// Deserializer of `node` and everything below it.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'t, 's> {
     pub node: &'t Node<'s>,
     pub findings: &'t Findings<'t, 's>,
-    /// The object itself: its `apiVersion` and `kind` were looked at before.
+    /// True if `node` is the object itself: its `apiVersion` and `kind` were read before.
     pub is_root: bool,
 }
 
@@ -39,7 +38,7 @@ pub(super) struct Reader<'t, 's> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ReadError {
     pub message: String,
-    /// The address of the innermost node that was read when it went wrong.
+    /// The address of the innermost node that was being read when the error occurred.
     pub node: *const (),
 }
 
@@ -78,7 +77,7 @@ impl<'t, 's> Reader<'t, 's> {
         matches!(self.node.value, Value::Null) || self.findings.skipped.contains(&self.address())
     }
 
-    /// Remembers this node as the place of the error, unless one further in has.
+    /// Records this node as the place of the error, unless a node further in is recorded.
     fn located<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
         result.map_err(|mut error| {
             if error.node.is_null() {
@@ -102,7 +101,8 @@ impl<'t, 's> Reader<'t, 's> {
         }
     }
 
-    /// An amount may be written as a number, too. One that cannot be read is an error of its place.
+    /// Returns the text of a quantity, which may be written as a number, too. One that cannot be
+    /// read is an error at its place.
     fn quantity(&self) -> Result<String, ReadError> {
         let text = match &self.node.value {
             _ if self.is_null() => "0".to_owned(),
@@ -126,7 +126,7 @@ impl<'t, 's> Reader<'t, 's> {
     }
 }
 
-/// Methods whose wanted type has a zero value, which null stands for.
+/// Methods for types that have a zero value, which null stands for.
 macro_rules! or_zero {
     ($($method:ident: $visit:ident($zero:expr);)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
@@ -157,7 +157,8 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
         deserialize_string: visit_str("");
     }
 
-    /// Of Kubernetes' types only bytes ask in this way: base64, which may be broken into lines.
+    /// Reads a string. Among Kubernetes' types only bytes call this: base64, perhaps with line
+    /// ends.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         self.located(match &self.node.value {
             _ if self.is_null() => visitor.visit_str(""),
@@ -217,7 +218,7 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
         visitor.visit_unit()
     }
 
-    /// Only variants without a value: a word, as the configuration has them.
+    /// Reads a variant without a value: a word. The configuration has no others.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -242,7 +243,7 @@ impl<'de, 't, 's> Deserializer<'de> for Reader<'t, 's> {
     }
 }
 
-/// A time holds other letters, and no line ends.
+/// True if the text is base64 with line ends. A time has other letters, and no line ends.
 fn is_broken_base64(text: &str) -> bool {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
     text.contains(['\r', '\n']) && text.bytes().all(is_known)
@@ -271,7 +272,7 @@ impl<'de> SeqAccess<'de> for List<'_, '_> {
 struct Map<'t, 's> {
     reader: Reader<'t, 's>,
     entries: std::slice::Iter<'t, Entry<'s>>,
-    /// The value of the key that was given out last.
+    /// The value of the key that was returned last.
     node: Option<&'t Node<'s>>,
     /// The fields of a struct; `None` for a map with free keys.
     known: Option<&'static [&'static str]>,

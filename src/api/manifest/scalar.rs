@@ -1,5 +1,5 @@
-//! What a plain YAML scalar means: YAML 1.1 as go-yaml v2 has it, since Kubernetes reads manifests
-//! through that.
+//! Meaning of a plain YAML scalar: YAML 1.1 as in go-yaml v2, with which Kubernetes reads
+//! manifests.
 //!
 //! `0644` and `0o644` are octal, `yes` and `on` are booleans, `1_000` is a number, a time is a
 //! string.
@@ -7,7 +7,7 @@
 use super::tree::Value;
 use std::borrow::Cow;
 
-/// The value of a plain scalar without a tag.
+/// Returns the value of a plain scalar without a tag.
 pub(super) fn resolve(text: Cow<'_, str>) -> Value<'_> {
     let Some(&first) = text.as_bytes().first() else { return Value::Null };
     let found = match first {
@@ -19,8 +19,8 @@ pub(super) fn resolve(text: Cow<'_, str>) -> Value<'_> {
     found.unwrap_or(Value::Text(text))
 }
 
-/// The value under an explicit tag of the core schema (`!!str`, `!!int`, …); the error says what
-/// does not fit.
+/// Returns the value under an explicit tag of the core schema (`!!str`, `!!int`, …); the error
+/// names what does not fit.
 pub(super) fn resolve_tagged<'s>(text: Cow<'s, str>, tag: &str) -> Result<Value<'s>, String> {
     match tag {
         "str" => return Ok(Value::Text(text)),
@@ -38,12 +38,12 @@ pub(super) fn resolve_tagged<'s>(text: Cow<'s, str>, tag: &str) -> Result<Value<
         ("null" | "bool" | "int" | "float" | "timestamp", _) => {
             Err(format!("cannot read {shown:?} as !!{tag}"))
         }
-        // go-yaml takes a scalar with a tag that it does not know as a string.
+        // go-yaml reads a scalar with an unknown tag as a string.
         _ => Ok(Value::Text(Cow::Owned(shown))),
     }
 }
 
-/// A map key as JSON has it: numbers and booleans become their text.
+/// Returns a map key as in JSON: numbers and booleans become their text.
 pub(super) fn key_text(value: Value<'_>) -> Option<Cow<'_, str>> {
     Some(match value {
         Value::Text(text) => text,
@@ -77,8 +77,8 @@ fn special_float(text: &str) -> Option<Value<'static>> {
     }
 }
 
-/// Integers in any base and floats. What looks like a time (`2001-12-14`) is none of these, so it
-/// stays a string.
+/// Parses integers in any base and floats. Text that looks like a time (`2001-12-14`) is none of
+/// these, so it stays a string.
 fn number(text: &str) -> Option<Value<'static>> {
     let plain: Cow<'_, str> =
         if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
@@ -108,7 +108,7 @@ fn integer(negative: bool, digits: &str) -> Option<Value<'static>> {
     }
 }
 
-/// `[0-9]+(\.[0-9]*)?` or `\.[0-9]+`, and an exponent.
+/// True if the digits are `[0-9]+(\.[0-9]*)?` or `\.[0-9]+`, with or without an exponent.
 fn is_float(digits: &str) -> bool {
     let (mantissa, exponent) = match digits.find(['e', 'E']) {
         Some(at) => (&digits[..at], Some(&digits[at + 1..])),
@@ -136,7 +136,8 @@ fn go_float(text: &str) -> Option<Value<'static>> {
     text.parse::<f64>().ok().filter(|number| number.is_finite()).map(float)
 }
 
-/// A whole float is an integer on the way through JSON (`1.0` is written `1`).
+/// Returns a float, or an integer if it is whole, as on the way through JSON (`1.0` is written
+/// `1`).
 fn float(number: f64) -> Value<'static> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {

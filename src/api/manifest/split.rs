@@ -1,17 +1,17 @@
-//! A text cut at its `---` lines, so that a broken document does not take the rest with it.
+//! A text cut at its `---` lines, so that a broken document does not break the others.
 
 use super::tree::Mark;
 use super::yaml::YamlError;
 
-/// One document, or several separated by `...`.
+/// A document, or several separated by `...`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Chunk<'s> {
     pub text: &'s str,
     pub lines_before: u32,
 }
 
-/// In YAML a `---` at the start of a line separates documents wherever it stands, even inside a
-/// scalar.
+/// Cuts a text at each line that starts with `---`: in YAML it separates documents wherever it
+/// stands, even inside a scalar.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut chunks = Vec::new();
     let (mut start, mut at, mut lines_before, mut line) = (0, 0, 0u32, 0u32);
@@ -32,7 +32,8 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
     chunks
 }
 
-/// Directives (`%YAML 1.1`) belong to the document whose marker follows them.
+/// True if the text is directives (`%YAML 1.1`) and comments alone, which belong to the next
+/// document.
 fn is_prologue(text: &str) -> bool {
     text.lines().any(|line| line.starts_with('%'))
         && text.lines().all(|line| {
@@ -41,7 +42,7 @@ fn is_prologue(text: &str) -> bool {
 }
 
 impl Chunk<'_> {
-    /// The first character that neither YAML nor JSON may hold.
+    /// Returns an error at the first character that neither YAML nor JSON may hold.
     pub(super) fn control_character(&self) -> Option<YamlError> {
         let refused = |byte: u8| (byte < b' ' && !b"\t\n\r".contains(&byte)) || byte == 0x7f;
         let at = self.text.bytes().position(refused)?;

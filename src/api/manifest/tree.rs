@@ -20,7 +20,7 @@ pub(super) enum Value<'s> {
     Null,
     Bool(bool),
     Integer(i64),
-    /// Beyond `i64`.
+    /// A number beyond `i64`.
     Unsigned(u64),
     Float(f64),
     Text(Cow<'s, str>),
@@ -32,19 +32,19 @@ pub(super) enum Value<'s> {
 pub(super) struct Entry<'s> {
     pub mark: Mark,
     pub key: Cow<'s, str>,
-    /// An earlier entry of the same map has this key.
+    /// True if an earlier entry of the same map has this key.
     pub duplicate: bool,
     pub node: Node<'s>,
 }
 
-/// Lists and maps inside each other, at most.
+/// At most this many levels of lists and maps, since readers recurse into them.
 pub(super) const DEPTH_MAX: usize = 100;
 
-/// Maps up to this size look for duplicate keys by comparing all pairs.
+/// The largest map in which duplicate keys are found by comparing all pairs.
 const SMALL_MAP: usize = 16;
 
 impl<'s> Node<'s> {
-    /// The value under `key` of a map; the last one, as JSON decoders have it.
+    /// Returns the value under `key` of a map; the last one, as in JSON decoders.
     pub(super) fn get(&self, key: &str) -> Option<&Node<'s>> {
         let Value::Map(entries) = &self.value else { return None };
         entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.node)
@@ -57,7 +57,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// What it is, for a reader of error messages.
+    /// Returns a noun for the value, for error messages.
     pub(super) fn noun(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
@@ -69,7 +69,7 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// How many nodes it has, itself among them; counts no further than `limit`.
+    /// Counts the node and all below it, but no further than `limit`.
     pub(super) fn size(&self, limit: usize) -> usize {
         let mut total = 1;
         let mut each = |node: &Node<'s>| {
@@ -85,7 +85,7 @@ impl<'s> Node<'s> {
         total
     }
 
-    /// The path of the node `target` (found by its address) below this one, such as
+    /// Returns the path of the node `target` (found by its address) below this one, such as
     /// `spec.containers[0].name`, and its place.
     pub(super) fn find(&self, target: *const ()) -> Option<(String, Mark)> {
         if std::ptr::eq((self as *const Node<'_>).cast(), target) {
@@ -103,8 +103,8 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// The node that `field` leads to, or the nearest above it that exists: where to point for a
-    /// refused field. Labels and keys are written `labels[key]`, elements `list[0]`.
+    /// Returns the place of the node that `field` leads to, or of the nearest above it that exists,
+    /// to point at a refused field. Labels and keys are written `labels[key]`, elements `list[0]`.
     pub(super) fn nearest(&self, field: &str) -> Mark {
         let (mut node, mut mark, mut rest) = (self, self.mark, field);
         while !rest.is_empty() {
@@ -136,7 +136,7 @@ impl<'s> Node<'s> {
     }
 }
 
-/// One step of a path: the place of what it leads to, the node, and the rest of the path.
+/// Follows one step of a path; returns the place, the node, and the rest of the path.
 fn step<'a, 's, 'p>(node: &'a Node<'s>, path: &'p str) -> Option<(Mark, &'a Node<'s>, &'p str)> {
     if let Some(inner) = path.strip_prefix('[') {
         let (name, rest) = inner.split_once(']')?;
@@ -160,7 +160,7 @@ fn entry<'a, 's>(node: &'a Node<'s>, key: &str) -> Option<(Mark, &'a Node<'s>)> 
     entries.iter().rev().find(|entry| entry.key == key).map(|entry| (entry.mark, &entry.node))
 }
 
-/// Two parts of a path, with a dot where one belongs.
+/// Joins two parts of a path, with a dot where one belongs.
 pub(super) fn join(path: &str, rest: &str) -> String {
     match (path, rest) {
         ("", rest) => rest.to_owned(),
@@ -170,7 +170,7 @@ pub(super) fn join(path: &str, rest: &str) -> String {
     }
 }
 
-/// Flags the later of equal keys; says whether there were any.
+/// Flags the later of equal keys; returns true if there are any.
 pub(super) fn flag_duplicates(entries: &mut [Entry<'_>]) -> bool {
     let mut any = false;
     if entries.len() <= SMALL_MAP {

@@ -1,5 +1,5 @@
-//! Which kind a manifest means: its `apiVersion` and `kind`, older versions, near misses, and kinds
-//! not served.
+//! The kind of a manifest by `apiVersion` and `kind`: older versions, near misses, and kinds not
+//! served.
 
 use crate::kind::Kind;
 
@@ -7,8 +7,8 @@ use crate::kind::Kind;
 const OLDER: &[(&str, Kind)] =
     &[("batch/v1beta1", Kind::CronJob), ("batch/v2alpha1", Kind::CronJob)];
 
-/// Versions that Kubernetes has removed, of kinds that it has in another: read on demand alone, for
-/// what they left out is wanted now.
+/// Versions that Kubernetes has removed, of kinds that it has in another. They are read only on
+/// demand, since fields that they left out are required now.
 const REMOVED: &[(&str, &[Kind])] = &[
     ("apps/v1beta1", &[Kind::ControllerRevision, Kind::Deployment, Kind::StatefulSet]),
     (
@@ -59,33 +59,32 @@ const NOT_SERVED: &[(&str, &[&str])] = &[
     ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
     ("scheduling.k8s.io", &["PriorityClass"]),
     ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"]),
-    // Last: what Kubernetes removed is told by its present group.
+    // Last: a kind that Kubernetes moved is reported with its present group.
     ("extensions", &["Ingress", "NetworkPolicy", "PodSecurityPolicy"]),
 ];
 
-/// Names that are so alike, of 1, are offered as what was meant; more is asked of kinds that are
-/// not served.
+/// Least likeness, of 1, of a name that is suggested; kinds that are not served need more.
 const LIKENESS_MIN: f64 = 0.6;
 const LIKENESS_NOT_SERVED_MIN: f64 = 0.8;
 
-/// What `apiVersion` and `kind` of a manifest mean.
+/// The meaning of a manifest's `apiVersion` and `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meaning {
     pub kind: Kind,
-    /// An older version, read as the present one.
+    /// True for an older version, read as the present one.
     pub is_older: bool,
 }
 
-/// Which versions of a kind are read.
+/// The versions of a kind that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
-    /// Those that Kubernetes serves, and older ones that said the same.
+    /// Versions that Kubernetes serves, and older ones with the same content.
     Served,
-    /// Removed ones too.
+    /// Removed versions too.
     Removed,
 }
 
-/// The kind that is meant, or why there is none.
+/// Returns the kind that is meant, or why there is none.
 pub(super) fn meaning(
     api_version: &str,
     kind: &str,
@@ -110,13 +109,13 @@ pub(super) fn meaning(
     }
 }
 
-/// The kind whose list this is, such as `CronJobList`.
+/// Returns the kind whose list this is, such as `CronJobList`.
 pub(super) fn list_of(api_version: &str, kind: &str) -> Option<Kind> {
     let kind = kind.strip_suffix("List")?;
     meaning(api_version, kind, Versions::Removed).ok().map(|meaning| meaning.kind)
 }
 
-/// The name among `known` that `name` was probably meant to be.
+/// Returns the name among `known` that `name` was probably meant to be.
 pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     nearest_of(name, known, LIKENESS_MIN)
 }
@@ -126,7 +125,7 @@ fn nearest_of<'k>(
     known: impl IntoIterator<Item = &'k str>,
     likeness_min: f64,
 ) -> Option<&'k str> {
-    // Nobody meant a name of that length.
+    // No known name is that long.
     const LENGTH_MAX: usize = 100;
     if name.len() > LENGTH_MAX {
         return None;
@@ -153,15 +152,15 @@ fn removed(api_version: &str, kind: &str) -> Option<Kind> {
     kinds.iter().find(|one| one.info().kind == kind).copied()
 }
 
-/// True if Kubernetes has the kind and cronlet has not, or if it is of someone's own group.
+/// True if Kubernetes has the kind and cronlet has not, or if its group is a custom one.
 pub(super) fn is_unserved(api_version: &str, kind: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let is_known = NOT_SERVED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind));
     is_known || is_custom(group, kind)
 }
 
-/// True if the kind is one that a CustomResourceDefinition makes: their groups are domains. A kind
-/// of ours in a group of Kubernetes' own is a slip of the pen.
+/// True if the kind is one that a CustomResourceDefinition makes: their groups are domains. One of
+/// our kinds in a group of Kubernetes' own is a slip of the pen.
 fn is_custom(group: &str, kind: &str) -> bool {
     let is_slip = group.ends_with(".k8s.io") && Kind::named(kind).is_some();
     group.contains('.') && !kind.is_empty() && !is_slip

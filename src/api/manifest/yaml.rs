@@ -1,4 +1,4 @@
-//! YAML text into trees: anchors, aliases and merge keys resolved, within bounds.
+//! Parser of YAML text into trees: anchors, aliases and merge keys resolved, within bounds.
 
 use super::scalar;
 use super::tree::{DEPTH_MAX, Entry, Mark, Node, Value, flag_duplicates};
@@ -6,11 +6,11 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Aliases may copy so many nodes in one document: enough for any real manifest, and "a billion
-/// laughs" ends here.
+/// At most this many nodes of a document are copied by aliases: enough for any real manifest, and a
+/// bound for "a billion laughs".
 const ALIAS_NODES_MAX: usize = 100_000;
 
-/// Why a text is not YAML that a manifest may hold.
+/// Reason why a text is not YAML that a manifest may hold.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct YamlError {
@@ -45,7 +45,7 @@ pub(super) fn parse(text: &str, lines_before: u32) -> (Vec<Tree<'_>>, Option<Yam
     (builder.trees, None)
 }
 
-/// The parser's words, and what to do where they leave that open.
+/// Returns the parser's words, with a remedy where they give none.
 fn explained(info: &str) -> String {
     if info == "recursion limit exceeded" {
         return format!("lists and mappings are nested more than {DEPTH_MAX} deep");
@@ -72,7 +72,7 @@ struct Builder<'s> {
     has_duplicates: bool,
 }
 
-/// A list or map whose end has not come yet.
+/// A list or map whose end was not read yet.
 struct Open<'s> {
     mark: Mark,
     anchor: usize,
@@ -83,7 +83,7 @@ enum Content<'s> {
     List(Vec<Node<'s>>),
     Map {
         entries: Vec<Entry<'s>>,
-        /// A key whose value has not come yet.
+        /// A key whose value was not read yet.
         key: Option<Key<'s>>,
         merges: Vec<Node<'s>>,
     },
@@ -222,7 +222,7 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// A complete value: into the list or map that is open, or a document of its own.
+    /// Adds a complete value to the list or map that is open, or as a document of its own.
     fn value(&mut self, node: Node<'s>) -> Result<(), YamlError> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => {
@@ -244,8 +244,8 @@ impl<'s> Builder<'s> {
     }
 }
 
-/// `<<: *anchor`: keys that the map does not have itself; of several maps the first one that has a
-/// key wins.
+/// Merges `<<: *anchor`: adds keys that the map does not have itself. Of several maps, the first
+/// that has a key wins.
 fn merge_into<'s>(entries: &mut Vec<Entry<'s>>, from: Node<'s>) -> Result<(), YamlError> {
     match from.value {
         Value::Map(more) => {

@@ -1,10 +1,10 @@
-//! What this host has used of itself, as `metrics.k8s.io` tells of it.
+//! Usage of this host, as in `metrics.k8s.io`.
 
-/// One look at the host.
+/// A measurement of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostUsage {
-    /// CPU time of all that runs, since the host was started.
+    /// CPU time of all processes since the host was started.
     pub cpu_nanoseconds: u64,
-    /// The memory that could not be had without harm.
+    /// The memory that cannot be reclaimed without harm.
     pub memory_bytes: u64,
 }

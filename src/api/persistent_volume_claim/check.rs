@@ -7,14 +7,14 @@ use crate::pod;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 
-/// The rules of a new claim, after its defaults; those of `metadata` are checked elsewhere.
+/// Checks a new claim, after its defaults; `metadata` is checked elsewhere.
 pub fn create(claim: &PersistentVolumeClaim, causes: &mut Causes) {
     if let Some(spec) = &claim.spec {
         pod::check::claim(spec, &Path::root("spec"), causes);
     }
 }
 
-/// The rules of a change: a claim that is bound may ask for more, and that is all.
+/// Checks a change: a bound claim may request more, or another `volumeAttributesClassName`.
 pub fn update(old: &PersistentVolumeClaim, new: &PersistentVolumeClaim, causes: &mut Causes) {
     create(new, causes);
     let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
@@ -47,7 +47,7 @@ pub fn update(old: &PersistentVolumeClaim, new: &PersistentVolumeClaim, causes: 
     immutable(&had.volume_mode, &spec.volume_mode, &Path::root("volumeMode"), causes);
 }
 
-/// Why a claim cannot have another size; `None` if it can (the admission plugin
+/// Returns why a claim cannot have another size; `None` if it can (the admission plugin
 /// `PersistentVolumeClaimResize`). A PersistentVolume is as large as its author made it; a folder
 /// of the claim's own grows with it.
 pub fn refuses_size(
@@ -62,7 +62,7 @@ pub fn refuses_size(
     )
 }
 
-/// The size that a claim asks for.
+/// Returns the size that a claim requests.
 pub fn size(spec: &PersistentVolumeClaimSpec) -> Option<Quantity> {
     let requests = spec.resources.as_ref()?.requests.as_ref()?;
     requests.get("storage")?.0.parse().ok()
@@ -77,7 +77,7 @@ fn keep_size(had: &PersistentVolumeClaimSpec, same: &mut PersistentVolumeClaimSp
     }
 }
 
-/// The claim was bound once, and is lost if its volume is.
+/// Annotation of a claim that was bound once, and is lost if its volume is.
 pub const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
 
 /// True if the claim was bound to a PersistentVolume.
@@ -92,7 +92,7 @@ pub fn has_own_volume(claim: &PersistentVolumeClaim) -> bool {
     named == Some(&own_volume(claim))
 }
 
-/// The name of a volume that no other claim has.
+/// Returns the name of the volume that no other claim has.
 pub fn own_volume(claim: &PersistentVolumeClaim) -> String {
     format!("pvc-{}", claim.metadata.uid.as_deref().unwrap_or_default())
 }

@@ -16,7 +16,7 @@ pub const COLUMNS: &[Column] = &[
     Column::wide("VolumeMode"),
 ];
 
-/// As kubectl abbreviates access modes, in its order.
+/// Abbreviations of access modes in kubectl, in its order.
 const MODES: &[(&str, &str)] = &[
     ("ReadWriteOnce", "RWO"),
     ("ReadOnlyMany", "ROX"),
@@ -52,7 +52,7 @@ pub fn cells(claim: &PersistentVolumeClaim, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// The name of its storage class; an old annotation comes before the field.
+/// Returns the name of its storage class; an old annotation overrides the field.
 pub fn class(claim: &PersistentVolumeClaim) -> &str {
     let annotations = claim.metadata.annotations.as_ref();
     let annotated = annotations.and_then(|all| all.get(CLASS_ANNOTATION));

@@ -1,4 +1,4 @@
-//! What the API server makes of a PersistentVolumeClaim before it checks it.
+//! Defaults that the API server sets on a PersistentVolumeClaim before it checks it.
 
 use crate::omitempty::omit_zeros;
 use crate::pod;
@@ -7,14 +7,14 @@ use k8s_openapi::api::core::v1::{
     TypedLocalObjectReference, TypedObjectReference,
 };
 
-/// Holds a claim that is deleted until no pod uses it.
+/// Finalizer that holds a terminating claim until no pod uses it.
 pub const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
-/// The groups and kinds that a claim could be filled from before any could be named.
+/// The groups and kinds that `dataSource` may name if `dataSourceRef` is not set.
 const SOURCES: &[(&str, &str)] =
     &[("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot")];
 
-/// The defaults of `core/v1`.
+/// Sets the defaults of `core/v1`.
 pub fn set(claim: &mut PersistentVolumeClaim) {
     let spec = claim.spec.get_or_insert_default();
     omit_zeros!(spec; access_modes, volume_name);
@@ -24,7 +24,7 @@ pub fn set(claim: &mut PersistentVolumeClaim) {
     status.phase.get_or_insert_with(|| "Pending".into());
 }
 
-/// A new claim is bound to nothing, and protected.
+/// Makes a new claim pending, and adds the finalizer that protects it.
 pub fn prepare_create(claim: &mut PersistentVolumeClaim) {
     settle_sources(None, claim.spec.get_or_insert_default());
     let pending = || Some("Pending".into());
@@ -40,9 +40,9 @@ pub fn prepare_update(old: &PersistentVolumeClaim, new: &mut PersistentVolumeCla
     settle_sources(old.spec.as_ref(), new.spec.get_or_insert_default());
 }
 
-/// `dataSource` and `dataSourceRef` say the same, where one of them is given. Without the latter
-/// only claims and snapshots are taken as a source, and anything else is left out without a word;
-/// sources in other namespaces are a feature that Kubernetes has switched off.
+/// Makes `dataSource` and `dataSourceRef` equal if one of them is set. Without the latter, only
+/// claims and snapshots are accepted as a source, and any other is silently dropped. Sources in
+/// other namespaces are a feature that Kubernetes disables.
 fn settle_sources(old: Option<&PersistentVolumeClaimSpec>, spec: &mut PersistentVolumeClaimSpec) {
     let namespace = |reference: &TypedObjectReference| {
         reference.namespace.as_deref().unwrap_or_default().to_owned()

@@ -1,10 +1,10 @@
-//! What a claim has used of the host.
+//! Usage of a claim's folder on the host.
 
-/// One look at its folder.
+/// A measurement of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimUsage {
     pub used_bytes: u64,
-    /// What it cannot go beyond; `None` where the file system holds it to nothing.
+    /// The size that the folder cannot exceed; `None` if the file system sets no limit.
     pub limit_bytes: Option<u64>,
 }

@@ -32,8 +32,8 @@ pub(super) fn check(spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// `matchLabelKeys` and `mismatchLabelKeys`, after the former were merged into the selector: a key
-/// that is there twice was written in both.
+/// Checks `matchLabelKeys` and `mismatchLabelKeys`, after the former were merged into the selector:
+/// a key that is there twice was written in both.
 pub(super) fn check_label_keys(
     matching: &[String],
     mismatching: &[String],
@@ -122,12 +122,12 @@ fn check_node_affinity(affinity: &NodeAffinity, at: &Path<'_>, causes: &mut Caus
     for (i, term) in preferred.iter().enumerate() {
         let at = preferred_at.index(i);
         check_weight(term.weight, &at.child("weight"), causes);
-        // A preference for what no label can be harms nobody, and older clusters have such.
+        // A preference for an impossible label is harmless, and older clusters have such.
         check_node_term(&term.preference, false, &at.child("preference"), causes);
     }
 }
 
-/// `NodeSelector`
+/// Checks a `NodeSelector`.
 pub fn check_node_selector(selector: &NodeSelector, at: &Path<'_>, causes: &mut Causes) {
     let at = at.child("nodeSelectorTerms");
     if selector.node_selector_terms.is_empty() {
@@ -184,7 +184,7 @@ fn check_node_labels(
     }
 }
 
-/// Of a node's fields only its name can be asked for.
+/// Checks a requirement on a node's fields, of which only the name is accepted.
 fn check_node_field(requirement: &NodeSelectorRequirement, at: &Path<'_>, causes: &mut Causes) {
     let values = items(&requirement.values);
     let values_at = at.child("values");

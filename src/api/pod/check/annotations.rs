@@ -1,4 +1,4 @@
-//! The rules of the annotations that mean something to a pod: mirror pods, deletion cost, and the
+//! The rules of the annotations that have a meaning for pods: mirror pods, deletion cost, and the
 //! older way to name seccomp and AppArmor profiles, which must not contradict the fields.
 
 use super::{containers, scheduling};
@@ -14,12 +14,11 @@ const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
-/// Before a container's name: its AppArmor profile.
+/// Prefix of a container's name in the annotation of its AppArmor profile.
 pub const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const TOTAL_LENGTH_MAX: usize = 256 * 1024;
 
-/// The rules of any `annotations`: keys, and how much they hold together. Keys are checked in lower
-/// case.
+/// Checks the keys and the total size of any `annotations`. Keys are checked in lower case.
 pub(super) fn check_map(metadata: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     let annotations = of(metadata);
     for key in annotations.keys() {
@@ -31,7 +30,7 @@ pub(super) fn check_map(metadata: &ObjectMeta, at: &Path<'_>, causes: &mut Cause
     }
 }
 
-/// What each of them may say.
+/// Checks the value of each annotation that has a meaning for pods.
 pub(super) fn check(metadata: &ObjectMeta, spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {
     for (key, value) in &of(metadata) {
         match key.as_str() {
@@ -55,7 +54,7 @@ pub(super) fn check(metadata: &ObjectMeta, spec: &PodSpec, at: &Path<'_>, causes
     }
 }
 
-/// Tolerations as JSON, from before there was a field.
+/// Checks tolerations as JSON, from before there was a field.
 fn check_tolerations(value: &str, at: &Path<'_>, causes: &mut Causes) {
     match serde_json::from_str::<Option<Vec<Toleration>>>(value) {
         Ok(tolerations) => {
@@ -66,7 +65,7 @@ fn check_tolerations(value: &str, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// A field and its older annotation must say the same.
+/// Checks that seccomp fields and their older annotations match.
 pub(super) fn match_seccomp(
     metadata: &ObjectMeta,
     spec: &PodSpec,
@@ -91,7 +90,7 @@ pub(super) fn match_seccomp(
     });
 }
 
-/// As [`match_seccomp`], when a Pod is made.
+/// Checks that AppArmor fields and their older annotations match.
 pub(super) fn match_app_armor(
     metadata: &ObjectMeta,
     spec: &PodSpec,
@@ -114,7 +113,7 @@ pub(super) fn match_app_armor(
     });
 }
 
-/// AppArmor profiles, and that a pod mirrors another, stay as they were when it was made.
+/// Checks that annotations of AppArmor profiles and of mirror pods do not change.
 pub(super) fn check_update(old: &ObjectMeta, new: &ObjectMeta, at: &Path<'_>, causes: &mut Causes) {
     let (old, new) = (of(old), of(new));
     let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
@@ -133,7 +132,7 @@ fn of(metadata: &ObjectMeta) -> BTreeMap<String, String> {
     metadata.annotations.clone().unwrap_or_default()
 }
 
-/// A 32-bit number without leading zeros or plus.
+/// True for a 32-bit number without leading zeros or plus.
 fn is_cost(value: &str) -> bool {
     let is_plain = value == "0" || !value.starts_with(['0', '+']) && !value.starts_with("-0");
     is_plain && value.parse::<i32>().is_ok()

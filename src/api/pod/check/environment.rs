@@ -6,7 +6,7 @@ use crate::names;
 use crate::omitempty::{items, text};
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, EnvVarSource, FileKeySelector};
 
-/// What `fieldRef` of a variable may name; labels and annotations only one by one.
+/// Fields that `fieldRef` of a variable may name; labels and annotations only one by one.
 const FIELDS: [&str; 9] = [
     "metadata.name",
     "metadata.namespace",
@@ -36,7 +36,7 @@ pub(super) fn check(variables: &[EnvVar], scope: &Scope<'_>, at: &Path<'_>, caus
     }
 }
 
-/// `envFrom`. That it names one source is held against the whole list, as Kubernetes does.
+/// Checks `envFrom`. A missing or second source is reported for the whole list, as in Kubernetes.
 pub(super) fn check_from(sources: &[EnvFromSource], list_at: &Path<'_>, causes: &mut Causes) {
     for (i, source) in sources.iter().enumerate() {
         let at = list_at.index(i);
@@ -63,7 +63,7 @@ pub(super) fn check_from(sources: &[EnvFromSource], list_at: &Path<'_>, causes: 
     }
 }
 
-/// A name that may yet get a suffix, by an oddity of the API server.
+/// Checks a name that may still get a suffix, by an oddity of the API server.
 fn check_name(name: &str, at: &Path<'_>, causes: &mut Causes) {
     match name {
         "" => causes.required(at, ""),
@@ -118,7 +118,7 @@ fn check_count(count: usize, value: &str, at: &Path<'_>, causes: &mut Causes) {
     causes.invalid(at, "", why);
 }
 
-/// A key of a file that an init container left in an emptyDir.
+/// Checks a key of a file that an init container left in an emptyDir.
 fn check_file_key(
     selector: &FileKeySelector,
     scope: &Scope<'_>,
@@ -131,7 +131,7 @@ fn check_file_key(
         "" => causes.required(&volume_at, ""),
         name => causes.invalid_each(&volume_at, name, names::dns_label(name)),
     }
-    // Of all volumes, those that break rules of their own among them.
+    // Among all volumes, also those that break rules of their own.
     match items(&scope.spec.volumes).iter().rfind(|one| one.name == volume) {
         None => causes.not_found(&volume_at, volume),
         Some(found) if found.empty_dir.is_none() => {
