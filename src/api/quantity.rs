@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-/// An amount and the way it was written, which its canonical form keeps: `1024Mi` becomes `1Gi`,
-/// `0.5` becomes `500m`.
+/// An amount and its notation, which its canonical form keeps: `1024Mi` becomes `1Gi`, `0.5`
+/// becomes `500m`.
 #[derive(Debug, Clone, Copy)]
 pub struct Quantity {
     mantissa: i128,
@@ -25,7 +25,7 @@ enum Format {
     Exponent,
 }
 
-/// Why a text is no quantity, in Kubernetes' words.
+/// Reason why a text is no quantity, in Kubernetes' words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     #[error(
@@ -41,7 +41,8 @@ pub enum QuantityError {
 
 /// The finest decimal exponent that a quantity keeps.
 const NANO: i32 = -9;
-/// No amount of anything is larger; Kubernetes would read and compute with any number of zeros.
+/// At most this decimal exponent: no amount of anything is larger, while Kubernetes would compute
+/// with any number of zeros.
 const EXPONENT_MAX: i32 = 1000;
 /// The decimal exponent of thousandths, the finest that a resource list keeps.
 pub const MILLI: i32 = -3;
@@ -71,12 +72,12 @@ impl Quantity {
         self.mantissa < 0
     }
 
-    /// Is it a whole number?
+    /// True if it is a whole number.
     pub fn is_integer(&self) -> bool {
         self.exponent >= 0 || self.mantissa % power_of_ten(-self.exponent) == 0
     }
 
-    /// Is it a whole number of `unit`s?
+    /// True if it is a whole number of `unit`s.
     pub fn is_multiple_of(&self, unit: &Quantity) -> bool {
         !unit.is_zero() && {
             let exponent = self.exponent.min(unit.exponent);
@@ -96,26 +97,26 @@ impl Quantity {
         Quantity { mantissa: divide_away_from_zero(self.mantissa, divisor), exponent, ..self }
     }
 
-    /// The whole number, rounded up; the nearest that fits where it is too large. Bytes, for
-    /// memory.
+    /// Returns the whole number, rounded up (bytes, for memory); the nearest that fits if it is too
+    /// large.
     pub fn value(&self) -> i64 {
         self.scaled(0)
     }
 
-    /// The number of thousandths, rounded up; the nearest that fits where it is too large.
+    /// Returns the number of thousandths, rounded up; the nearest that fits if it is too large.
     pub fn milli_value(&self) -> i64 {
         self.scaled(MILLI)
     }
 
-    /// How many `divisor`s it takes, rounded up (`resourceFieldRef.divisor`). `None` where the
-    /// divisor is zero.
+    /// Returns the number of `divisor`s in it, rounded up (`resourceFieldRef.divisor`). `None` if
+    /// the divisor is zero.
     pub fn divided_by(&self, divisor: &Quantity) -> Option<i64> {
         let exponent = self.exponent.min(divisor.exponent);
         let (amount, divisor) = (self.scaled_to(exponent)?, divisor.scaled_to(exponent)?);
         (divisor != 0).then(|| clamped(divide_away_from_zero(amount, divisor)))
     }
 
-    /// The sum, in the left one's format.
+    /// Returns the sum, in the left one's format.
     pub fn plus(self, other: Quantity) -> Quantity {
         let exponent = self.exponent.min(other.exponent);
         match (self.scaled_to(exponent), other.scaled_to(exponent)) {
@@ -134,7 +135,7 @@ impl Quantity {
         whole.map_or(if self.is_negative() { i64::MIN } else { i64::MAX }, clamped)
     }
 
-    /// The mantissa for another exponent, not above this one's; `None` where it does not fit.
+    /// Returns the mantissa for another exponent, not above this one's; `None` if it does not fit.
     fn scaled_to(&self, exponent: i32) -> Option<i128> {
         if self.mantissa == 0 {
             return Some(0);
@@ -143,7 +144,7 @@ impl Quantity {
         self.mantissa.checked_mul(factor)
     }
 
-    /// The same value with the smallest mantissa.
+    /// Returns the same value with the smallest mantissa.
     fn reduced(self) -> Quantity {
         if self.mantissa == 0 {
             return Quantity { exponent: 0, ..self };
@@ -157,7 +158,7 @@ impl Quantity {
     }
 }
 
-/// `10^exponent` for what divides a mantissa: past i128 the quotient is zero either way.
+/// Returns `10^exponent` to divide a mantissa: past i128 the quotient is zero either way.
 fn power_of_ten(exponent: i32) -> i128 {
     let exponent = u32::try_from(exponent).expect("a caller compares the exponents first");
     10_i128.checked_pow(exponent).unwrap_or(i128::MAX)
@@ -223,7 +224,7 @@ impl FromStr for Quantity {
     }
 }
 
-/// `[eEinumkKMGTP]*[-+]?[0-9]*`
+/// True if the suffix matches `[eEinumkKMGTP]*[-+]?[0-9]*`.
 fn is_suffix_shaped(suffix: &str) -> bool {
     let rest = suffix.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
     let digits = rest.strip_prefix(['+', '-']).unwrap_or(rest);
@@ -246,7 +247,8 @@ impl Magnitude<'_> {
             .rounded_to_nano())
     }
 
-    /// Binary amounts are capped at what an i64 holds, and small ones are written in decimals.
+    /// Reads a binary amount: it is capped at what an i64 holds, and a small one is written in
+    /// decimals.
     fn binary(&self, bits: u32) -> Result<Quantity, QuantityError> {
         let (mantissa, exponent) = self.digits()?;
         let mantissa = mantissa.checked_mul(1 << bits).ok_or(QuantityError::Number)?;
@@ -257,8 +259,8 @@ impl Magnitude<'_> {
         Ok(if amount < one { small } else { amount.min(largest) })
     }
 
-    /// All digits as one number, and the exponent that the fraction's digits ask for; none at all
-    /// is zero. Kubernetes reads any number of digits; more than an i128 holds are refused here.
+    /// Returns all digits as one number, and the exponent of the fraction's digits; no digits are
+    /// zero. Kubernetes reads any number of digits; more than an i128 holds are refused here.
     fn digits(&self) -> Result<(i128, i32), QuantityError> {
         let fraction = self.fraction.trim_end_matches('0');
         let exponent = i32::try_from(fraction.len()).map_err(|_| QuantityError::Number)?;
@@ -269,7 +271,7 @@ impl Magnitude<'_> {
     }
 }
 
-/// `10^n` of a decimal suffix, and its format; `None` for an unknown one.
+/// Returns the exponent of a decimal suffix, and its format; `None` for an unknown one.
 fn decimal_exponent(suffix: &str) -> Option<(i32, Format)> {
     if let Some((_, exponent)) = DECIMAL_SUFFIXES.iter().find(|(known, _)| *known == suffix) {
         return Some((*exponent, Format::Decimal));
@@ -280,7 +282,7 @@ fn decimal_exponent(suffix: &str) -> Option<(i32, Format)> {
 }
 
 impl Quantity {
-    /// Any amount but zero is at least one nano.
+    /// Rounds up to nanos: any amount but zero is at least one nano.
     fn rounded_to_nano(self) -> Quantity {
         self.reduced().round_up(NANO)
     }

@@ -5,10 +5,10 @@ use crate::kind::{Key, KindInfo};
 use crate::manifest::{BodyError, ManifestError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusCause, StatusDetails};
 
-/// Why a request was refused; each becomes a Kubernetes `Status`.
+/// Reason why a request was refused; each becomes a Kubernetes `Status`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// 400: the body cannot be read as what it claims to be, or the query is wrong.
+    /// 400: the body cannot be read as its kind, or the query is wrong.
     #[error("{0}")]
     BadRequest(String),
     /// 403
@@ -35,7 +35,7 @@ pub enum Refused {
     /// 409 on delete: another resourceVersion, or another uid than its preconditions name.
     #[error("Operation cannot be fulfilled on {} {:?}: {why}", kind(.key.kind.info()), .key.name)]
     Precondition { key: Key, why: String },
-    /// 410: a watch from a version that is no longer remembered.
+    /// 410: a watch from a version that is no longer kept.
     #[error("too old resource version: {0}")]
     Gone(u64),
     /// 413
@@ -86,7 +86,7 @@ impl From<BodyError> for Refused {
     }
 }
 
-/// As the API would answer, the places in the message.
+/// Converts an error to the API's answer, with the places in the message.
 impl From<&ManifestError> for Refused {
     fn from(error: &ManifestError) -> Refused {
         Refused::BadRequest(error.to_string())
@@ -94,7 +94,7 @@ impl From<&ManifestError> for Refused {
 }
 
 impl Refused {
-    /// HTTP status code.
+    /// Returns the HTTP status code.
     pub fn code(&self) -> u16 {
         match self {
             Refused::BadRequest(_) => 400,
@@ -113,7 +113,7 @@ impl Refused {
         }
     }
 
-    /// `Status.reason`
+    /// Returns `Status.reason`.
     pub fn reason(&self) -> &'static str {
         match self {
             Refused::BadRequest(_) => "BadRequest",
@@ -131,7 +131,7 @@ impl Refused {
         }
     }
 
-    /// As the API server sends it.
+    /// Returns the `Status` that the API server sends.
     pub fn status(&self) -> Status {
         Status {
             code: Some(self.code().into()),

@@ -1,16 +1,16 @@
-//! Runs of CronJobs: what `cronlet history` shows.
+//! Runs of CronJobs, as shown by `cronlet history`.
 
 use crate::time::Timestamp;
 
-/// One slot of a CronJob and what became of it: kept beyond the Job's own life.
+/// A slot of a CronJob and its outcome, kept longer than its Job.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     pub namespace: String,
     pub cron_job: String,
-    /// The slot: when the schedule wanted the run. For a manual run, when it was asked for.
+    /// The slot: the time that the schedule set. For a manual run, the time of the request.
     pub scheduled: Timestamp,
-    /// The Job's name; empty where none was made.
+    /// The Job's name; empty if none was created.
     pub job: String,
     pub outcome: Outcome,
     /// First start of a container.
@@ -18,9 +18,9 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// Exit code of the last container that ended.
     pub exit_code: Option<i32>,
-    /// Pods made and container restarts, together.
+    /// The number of pods created and of container restarts, together.
     pub attempts: u32,
-    /// Why, where it did not succeed.
+    /// The reason if it did not succeed.
     pub message: String,
     pub manual: bool,
 }
@@ -30,7 +30,7 @@ pub enum Outcome {
     Running,
     Succeeded,
     Failed,
-    /// No Job was made: overlap under `Forbid`, a deadline missed.
+    /// No Job was created: overlap under `Forbid`, a deadline missed.
     Skipped,
     /// Deleted while it ran (`Replace`, or by hand).
     Replaced,

@@ -1,10 +1,10 @@
-//! Settings that plans and strategies obey: what the configuration file says, and what the host is.
+//! Settings of plans and strategies: those of the configuration file, and facts about the host.
 
 use crate::time::{BootClock, Down, Timestamp};
 use std::collections::BTreeMap;
 
-/// What the configuration file (`/etc/cronlet/config.yaml`) says that plans obey, and what the host
-/// is.
+/// Settings of the configuration file (`/etc/cronlet/config.yaml`) for plans, and facts about the
+/// host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Name of this host's Node, `spec.nodeName` of its pods.
@@ -14,34 +14,34 @@ pub struct Settings {
     /// The default of `spec.timeZone`; the host's zone in Kubernetes is the controller manager's.
     /// IANA name.
     pub time_zone: String,
-    /// At most so many pods of Jobs run at once; the rest wait, Pending.
+    /// Limits on the number of pods.
     pub limits: Limits,
-    /// Programs for containers without `command`: image pattern to what runs.
+    /// Programs for containers without `command`, by image pattern.
     pub images: BTreeMap<String, ImageProgram>,
     pub history: HistorySettings,
     pub volumes: VolumeSettings,
     pub folder: FolderSettings,
-    /// Claims are held to their sizes: the state folder's file system has project quotas. Found at
-    /// start.
+    /// True if claims are limited to their sizes: the state folder's file system has project
+    /// quotas. Found at start.
     pub claims_are_limited: bool,
-    /// This host's address, found at start.
+    /// Address of this host, found at start.
     pub host_ip: String,
-    /// When the host started, for `@reboot`; the same for every start of the daemon until the
-    /// host's next.
+    /// The time at which the host started, for `@reboot`; the same for every start of the daemon
+    /// until the host's next.
     pub booted_at: Option<Timestamp>,
-    /// How the clock stood when the daemon started; `None` if the host does not say.
+    /// The clock when the daemon started; `None` if the host does not report it.
     pub boot_clock: Option<BootClock>,
     /// The time before the daemon's present start in which none ran. The engine sets it.
     pub down: Option<Down>,
-    /// When the daemon's first start in this boot had read its manifests; `None` until then. A
-    /// CronJob that was there by then is due for `@reboot`. The engine keeps it.
+    /// The time at which the daemon's first start in this boot had read its manifests; `None` until
+    /// then. A CronJob that existed by then is due for `@reboot`. The engine keeps it.
     pub loaded_at: Option<Timestamp>,
-    /// What containers without limits of their own may use, found at start.
+    /// The resources for containers without limits of their own, found at start.
     pub host_cpu_millis: u64,
     pub host_memory_bytes: u64,
     /// The user that runs the daemon and, unless `runAsUser` says otherwise, every container.
     pub host_user: u32,
-    /// That user's home folder.
+    /// The home folder of that user.
     pub host_home: String,
     /// `PRETTY_NAME` of `/etc/os-release`, and the kernel's release; empty where unknown.
     pub host_os: String,
@@ -75,11 +75,11 @@ impl Default for Settings {
     }
 }
 
-/// What a fixed time does when the clocks change.
+/// The effect of a change of the clocks on a fixed time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dst {
-    /// As Kubernetes: a time in the gap is skipped, one in the fold fires twice.
+    /// Like Kubernetes: a time in the gap is skipped, one in the fold fires twice.
     Kubernetes,
     /// Once each: a time in the gap fires right after it, one in the fold fires the first time
     /// only.
@@ -87,16 +87,15 @@ pub enum Dst {
     Once,
 }
 
-/// What a host program stands in for an image: a line of `images:`. Either a list (the command) or
-/// a map.
+/// A host program in place of an image: a line of `images:`, either a list (the command) or a map.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "ImageProgramForm")]
 pub struct ImageProgram {
-    /// As `ENTRYPOINT`: a container's `args` follow it, its `command` replaces it.
+    /// Like `ENTRYPOINT`: a container's `args` follow it, its `command` replaces it.
     pub command: Vec<String>,
-    /// As `CMD`: a container's `args` replace it.
+    /// Like `CMD`: a container's `args` replace it.
     pub args: Vec<String>,
-    /// As `ENV`.
+    /// Like `ENV`.
     pub env: BTreeMap<String, String>,
 }
 
@@ -140,7 +139,7 @@ pub struct Limits {
     pub terminated_pods: Option<u32>,
 }
 
-/// How long `cronlet history` remembers.
+/// The extent of `cronlet history`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistorySettings {
@@ -166,10 +165,10 @@ pub struct FolderSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunningJobs {
-    /// It runs to its end, as after `kubectl delete cronjob --cascade=orphan`.
+    /// The Job runs to its end, as after `kubectl delete cronjob --cascade=orphan`.
     #[default]
     Finish,
-    /// It is deleted, and its pods are stopped.
+    /// The Job is deleted, and its pods are stopped.
     Stop,
 }
 
@@ -191,14 +190,14 @@ impl Default for VolumeSettings {
     }
 }
 
-/// What becomes of the folder of a claim that is deleted.
+/// The treatment of the folder of a deleted claim.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reclaim {
-    /// It is put aside: one host has no other copy.
+    /// The folder is put aside: one host has no other copy.
     #[default]
     Retain,
-    /// It is removed, as with the storage classes of most clusters.
+    /// The folder is removed, as with the storage classes of most clusters.
     Delete,
 }
 

@@ -1,16 +1,16 @@
-//! What a daemon is started with: `cronlet run` fills it in, the daemon obeys it.
+//! Arguments of a daemon's start: `cronlet run` fills them in, the daemon obeys them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where everything is, and what the command line says over the configuration; every default is
-/// filled in.
+/// Paths, and settings of the command line that override the configuration; every default is filled
+/// in.
 #[derive(Debug, Clone)]
 pub struct Startup {
     /// The folder of manifests.
     pub jobs: PathBuf,
     pub config: PathBuf,
-    /// Without a configuration file the defaults hold, unless it was asked for by name.
+    /// True if the configuration file was named, so it must exist; if false, defaults replace it.
     pub config_required: bool,
     pub state: PathBuf,
     pub socket: PathBuf,

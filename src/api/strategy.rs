@@ -3,7 +3,7 @@
 //!
 //! [`admission`](crate::admission) holds what is common to all kinds (identity, generations, order
 //! of defaults and checks) and calls the strategy of an object's kind through
-//! [`dispatch`](crate::dispatch). A kind says here only in what it differs: every method has the
+//! [`dispatch`](crate::dispatch). A kind implements only its differences: every method has the
 //! behaviour of a plain kind by default.
 
 use super::check::{Causes, Path};
@@ -31,15 +31,15 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// Path of the pod template.
     const TEMPLATE: &'static [&'static str] = &["spec", "template"];
 
-    /// Row of the object: as many cells as [`Strategy::COLUMNS`].
+    /// Returns the row of the object: as many cells as [`Strategy::COLUMNS`].
     fn cells(&self, now: Timestamp) -> Vec<Cell>;
 
-    /// Value of a field selector's path as text; empty if it is not set.
+    /// Returns the value of a field selector's path as text; empty if it is not set.
     fn selectable_field(&self, _path: &str) -> Cow<'_, str> {
         Cow::from("")
     }
 
-    /// Refuses annotations that stand for fields of old versions and cannot be converted.
+    /// Refuses annotations that hold fields of old versions and cannot be converted.
     fn check_conversion(&self) -> Result<(), Refused> {
         Ok(())
     }
@@ -52,13 +52,13 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
         Ok(())
     }
 
-    /// Derives and allocates fields; the causes are those of a failed allocation, after which
-    /// nothing else is checked. `old` is `None` if the object is new.
+    /// Derives and allocates fields; returns the causes of a failed allocation, after which nothing
+    /// else is checked. `old` is `None` if the object is new.
     fn allocate(&mut self, _old: Option<&Self>) -> Causes {
         Causes::default()
     }
 
-    /// Sets what a new object starts with (`PrepareForCreate`).
+    /// Sets the first values of a new object (`PrepareForCreate`).
     fn prepare_create(&mut self) {}
 
     /// Checks a new object, besides its metadata (`Validate`).
@@ -67,7 +67,7 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// Changes a valid new object (`Canonicalize`).
     fn canonicalize(&mut self) {}
 
-    /// Keeps what an update may not change, besides the status (`PrepareForUpdate`).
+    /// Keeps the fields that an update may not change, besides the status (`PrepareForUpdate`).
     fn prepare_update(&mut self, _old: &Self) {}
 
     /// True if the update begins another generation.
@@ -85,7 +85,7 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
         Ok(())
     }
 
-    /// Keeps what an update of the status may not change.
+    /// Keeps the fields that an update of the status may not change.
     fn prepare_status_update(&mut self, old: &Self) {
         self.keep_spec(old);
     }
@@ -96,8 +96,8 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// Adds the warnings of the kind's own fields.
     fn warn(&self, _warnings: &mut Vec<String>) {}
 
-    /// Adds a warning for each field of pods that has no effect here; `is_root`: pods are started
-    /// by root.
+    /// Adds a warning for each field of pods that has no effect here; `is_root` is true if root
+    /// starts pods.
     fn warn_of_pods(&self, is_root: bool, warnings: &mut Vec<String>) {
         if let Some(template) = self.template() {
             with_path(Self::TEMPLATE, |at| {
@@ -106,37 +106,38 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
         }
     }
 
-    /// Template of the object's pods; `None` if it makes none.
+    /// Returns the template of the object's pods; `None` if it creates none.
     fn template(&self) -> Option<&PodTemplateSpec> {
         None
     }
 
-    /// As [`Strategy::template`], to change.
+    /// Returns the [`Strategy::template`] to change.
     fn template_mut(&mut self) -> Option<&mut PodTemplateSpec> {
         None
     }
 
-    /// Spec of the object's pods; of a Pod, its own.
+    /// Returns the spec of the object's pods; of a Pod, its own.
     fn pod_spec(&self) -> Option<&PodSpec> {
         self.template()?.spec.as_ref()
     }
 
-    /// As [`Strategy::pod_spec`], to change.
+    /// Returns the [`Strategy::pod_spec`] to change.
     fn pod_spec_mut(&mut self) -> Option<&mut PodSpec> {
         self.template_mut()?.spec.as_mut()
     }
 
-    /// `spec.selector` of a kind that cannot do without one; `None` of every other kind.
+    /// Returns `spec.selector` if the kind requires one; `None` if not.
     fn selector(&self) -> Option<&LabelSelector> {
         None
     }
 
-    /// As [`Strategy::selector`], to change.
+    /// Returns the [`Strategy::selector`] to change.
     fn selector_mut(&mut self) -> Option<&mut LabelSelector> {
         None
     }
 
-    /// Numbers of `scale`: wanted and existing pods; `None` of a kind without that subresource.
+    /// Returns the numbers of `scale`, desired and existing pods; `None` if the kind has no
+    /// `scale`.
     fn scale(&self) -> Option<(i32, i32)> {
         None
     }
@@ -144,15 +145,15 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// Sets `spec.replicas`, of a kind that has `scale`.
     fn set_replicas(&mut self, _replicas: i32) {}
 
-    /// Fields of `spec` that have commands of their own (`scale`, `suspend`, `rollout pause`).
+    /// Returns fields of `spec` with commands of their own (`scale`, `suspend`, `rollout pause`).
     fn command_fields(&mut self) -> Vec<(&'static str, CommandField<'_>)> {
         Vec::new()
     }
 
-    /// Gives a manifest what the system wrote into the object that was made of it.
+    /// Copies to a manifest what the system wrote into the object that was made of it.
     fn carry_over(&mut self, _old: &Self) {}
 
-    /// Texts, besides the name and the labels, that generated names and uids went into.
+    /// Returns the texts, besides the name and the labels, that hold generated names and uids.
     fn generated_texts(&mut self) -> Vec<&mut String> {
         Vec::new()
     }
@@ -160,10 +161,10 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// Puts placeholders into `shown`, the object's JSON, for what creation allocates.
     fn show_allocated(&self, _shown: &mut Value) {}
 
-    /// Takes the status of `old`; a kind without status has nothing to take.
+    /// Copies the status of `old`; a kind without status has none to copy.
     fn keep_status(&mut self, _old: &Self) {}
 
-    /// Takes the spec of `old`; a kind without status never has to.
+    /// Copies the spec of `old`; a kind without status never needs it.
     fn keep_spec(&mut self, _old: &Self) {}
 
     /// True if the specs differ.

@@ -1,5 +1,5 @@
-//! What the kinds of `apps/v1` that make pods share: the rules of their selector and template, and
-//! of numbers that may be percentages.
+//! Rules that the kinds of `apps/v1` with pods share: those of their selector and template, and of
+//! numbers that may be percentages.
 
 use super::check::{Causes, Path};
 use super::{meta, names, pod, selector};
@@ -9,13 +9,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 
-/// Stands, as a label's key, for a selector that a manifest does not name: the types of
-/// Kubernetes' own clients cannot tell it from an empty one, whose refusal is another. No label
-/// has such a key, so that nothing is ever stored with it.
+/// A label's key that marks a selector missing from a manifest: the types of Kubernetes' own
+/// clients do not distinguish it from an empty one, which is refused in other words. No label has
+/// such a key, so nothing is ever stored with it.
 const NO_SELECTOR: &str = "\u{0}";
 
 impl Object {
-    /// Remembers for the checks that the manifest has no `spec.selector`; of kinds that need one.
+    /// Records for the checks that the manifest has no `spec.selector`, if the kind needs one.
     pub fn note_missing_selector(&mut self) {
         if let Some(selector) = self.selector_mut() {
             let labels = BTreeMap::from([(NO_SELECTOR.to_owned(), String::new())]);
@@ -24,8 +24,8 @@ impl Object {
     }
 }
 
-/// Makes a missing `spec.selector` what it was in versions that did not want one: the labels of the
-/// template. Says what it did.
+/// Sets a missing `spec.selector` to its default in versions that did not require one: the labels
+/// of the template. Returns a message about the change.
 pub fn fix_selector(object: &mut Object) -> Option<&'static str> {
     let labels = labels(object.template()?.metadata.as_ref());
     let selector = object.selector_mut()?;
@@ -36,18 +36,18 @@ pub fn fix_selector(object: &mut Object) -> Option<&'static str> {
     Some("spec.selector: added: it has the labels of spec.template")
 }
 
-/// The manifest had no selector ([`Object::note_missing_selector`]).
+/// True if the manifest had no selector ([`Object::note_missing_selector`]).
 pub fn is_missing(selector: &LabelSelector) -> bool {
     selector.match_labels.as_ref().is_some_and(|labels| labels.contains_key(NO_SELECTOR))
 }
 
-/// The defaults of a template; its metadata is there, if empty.
+/// Sets the defaults of a template, and adds its metadata if absent.
 pub fn set_defaults(template: &mut PodTemplateSpec) {
     meta::tidy_template(&mut template.metadata);
     pod::defaults::template(template);
 }
 
-/// Empty is absent in a selector.
+/// Removes the empty fields of a selector.
 pub fn tidy_selector(selector: &mut LabelSelector) {
     selector.match_labels.take_if(|labels| labels.is_empty());
     selector.match_expressions.take_if(|expressions| expressions.is_empty());
@@ -56,8 +56,8 @@ pub fn tidy_selector(selector: &mut LabelSelector) {
     }
 }
 
-/// The rules of `spec.selector` of a Deployment, a ReplicaSet and a StatefulSet; `kind` is a word
-/// of the message. True when it can be matched with labels.
+/// Checks `spec.selector` of a Deployment, a ReplicaSet and a StatefulSet; `kind` is a word of the
+/// message. Returns true if it can be matched with labels.
 pub fn check_selector(
     selector: &LabelSelector,
     kind: &str,
@@ -81,7 +81,7 @@ pub fn check_selector(
     true
 }
 
-/// The rules of a template whose pods always restart, and which the selector has to match.
+/// Checks a template whose pods always restart, and which the selector has to match.
 pub fn check(
     template: &PodTemplateSpec,
     wanted: &LabelSelector,
@@ -94,7 +94,7 @@ pub fn check(
     check_restarts(template, kind, at, causes);
 }
 
-/// The selector has to match the template's labels; an empty one matches any.
+/// Checks that the selector matches the template's labels; an empty one matches any.
 pub fn check_labels(
     template: &PodTemplateSpec,
     wanted: &LabelSelector,
@@ -108,7 +108,7 @@ pub fn check_labels(
     }
 }
 
-/// Pods that a controller keeps always restart, and have no deadline.
+/// Checks that pods always restart and have no deadline, since a controller keeps them.
 pub fn check_restarts(template: &PodTemplateSpec, kind: &str, at: &Path<'_>, causes: &mut Causes) {
     let Some(spec) = &template.spec else { return };
     let at = at.child("spec");
@@ -122,7 +122,7 @@ pub fn check_restarts(template: &PodTemplateSpec, kind: &str, at: &Path<'_>, cau
     }
 }
 
-/// A number that is not negative, or a percentage.
+/// Checks a number that is not negative, or a percentage.
 pub fn check_number_or_percent(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
     match value {
         IntOrString::Int(number) => meta::nonnegative(Some(*number), at, causes),
@@ -130,7 +130,7 @@ pub fn check_number_or_percent(value: &IntOrString, at: &Path<'_>, causes: &mut 
     }
 }
 
-/// Of a percentage: at most 100.
+/// Checks that a percentage is at most 100.
 pub fn check_at_most_all(value: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
     if let Some(percent) = percent(value)
         && percent > 100
@@ -139,7 +139,7 @@ pub fn check_at_most_all(value: &IntOrString, at: &Path<'_>, causes: &mut Causes
     }
 }
 
-/// Neither a number nor a percentage above zero.
+/// True if it is neither a number nor a percentage above zero.
 pub fn is_zero(value: &IntOrString) -> bool {
     match value {
         IntOrString::Int(number) => *number == 0,
@@ -147,15 +147,15 @@ pub fn is_zero(value: &IntOrString) -> bool {
     }
 }
 
-/// Which way a percentage of pods becomes a whole number.
+/// The rounding of a percentage of pods to a whole number.
 #[derive(Clone, Copy)]
 pub enum Round {
     Up,
     Down,
 }
 
-/// So many pods, or a percentage `of` so many (`GetScaledValueFromIntOrPercent`); what cannot be
-/// read is 0, as admission refuses it.
+/// Returns a number of pods, or a percentage of `of` pods (`GetScaledValueFromIntOrPercent`); an
+/// unreadable value is 0, as admission refuses it.
 pub fn scaled(value: Option<&IntOrString>, of: i32, round: Round) -> i32 {
     match value {
         None => 0,

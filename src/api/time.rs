@@ -5,7 +5,7 @@ pub use jiff::{SignedDuration, Timestamp};
 
 /// The door to time. The daemon opens it on the host's clocks, the simulator on virtual ones.
 pub trait Clock {
-    /// Wall time, the one that schedules speak of.
+    /// Returns the wall time, which schedules refer to.
     fn now(&self) -> Timestamp;
 }
 
@@ -19,11 +19,11 @@ impl Clock for SystemClock {
     }
 }
 
-/// Any clock that reads less is wrong: this program was not written yet.
+/// The time at which this program was written: a clock that reads less is wrong.
 pub const WRITTEN_AT: Timestamp = Timestamp::constant(1_793_491_200, 0);
 
-/// The present boot of the host, and how its wall clock stands to the time since that boot: the
-/// difference changes when the clock is set, and at no other time.
+/// The present boot of the host, and the difference between its wall clock and the time since that
+/// boot: it changes when the clock is set, and at no other time.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BootClock {
     pub id: String,
@@ -39,18 +39,18 @@ pub struct Down {
     pub was_stopped: bool,
 }
 
-/// Jumps of the wall clock, so that a duration (a backoff, a deadline) is measured by what really
+/// Jumps of the wall clock, to measure a duration (a backoff, a deadline) by the time that really
 /// passed.
 ///
-/// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and
-/// learns the date from NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are
-/// kept newest last, at most `STEPS_MAX`; beyond that the smallest is forgotten.
+/// Kubernetes measures durations on the wall: a board without a battery that boots in 1970 and gets
+/// the date from NTP would see every `activeDeadlineSeconds` exceeded at once. Steps are kept
+/// newest last, at most `STEPS_MAX`; beyond that the smallest is dropped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockSteps {
     steps: Vec<ClockStep>,
 }
 
-/// One jump: at wall time `from` the clock was set to `from + by`.
+/// A jump: at wall time `from` the clock was set to `from + by`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockStep {
     pub from: Timestamp,
@@ -58,14 +58,14 @@ pub struct ClockStep {
 }
 
 impl ClockStep {
-    /// What the clock read right after it.
+    /// Returns the reading of the clock right after it.
     fn to(&self) -> Timestamp {
         let by = SignedDuration::from_millis(self.by_milliseconds);
         self.from.checked_add(by).unwrap_or(self.from)
     }
 }
 
-/// What a stamp as precise as `like` says of an instant: objects keep whole seconds.
+/// Returns an instant as a stamp as precise as `like`: objects keep whole seconds.
 fn as_stamped(instant: Timestamp, like: Timestamp) -> Timestamp {
     if like.subsec_nanosecond() != 0 {
         return instant;
@@ -91,9 +91,9 @@ impl ClockSteps {
         self.steps.last().map(ClockStep::to)
     }
 
-    /// A clock that reads less than right after its last step was set back since, while nobody
-    /// looked. It reads those times once more, so the steps are no measure of what is stamped from
-    /// now on. Says whether they are forgotten.
+    /// Drops the steps if the clock was set back unseen: it reads less than right after its last
+    /// step. It reads those times once more, so the steps cannot measure the stamps from now on.
+    /// Returns true if they are dropped.
     pub fn set_back_unseen(&mut self, now: Timestamp) -> bool {
         let unseen = self.steps.last().is_some_and(|step| now < step.to());
         if unseen {
@@ -102,15 +102,16 @@ impl ClockSteps {
         unseen
     }
 
-    /// What really passed between the wall-clock stamp `since` and `now`; never negative.
+    /// Returns the time that really passed between the wall-clock stamp `since` and `now`; never
+    /// negative.
     ///
     /// A clock that was set back reads the same time twice: the stamp is of the latest stretch
-    /// between two steps that has it. One that is of none was made after a step that nobody saw.
+    /// between two steps that has it. One that is of none was made after an unseen step.
     pub fn elapsed(&self, since: Timestamp, now: Timestamp) -> SignedDuration {
         let (mut passed, mut end) = (SignedDuration::ZERO, now);
         for step in self.steps.iter().rev() {
             let begin = step.to();
-            // A stretch that ends before it begins: the clock was set back and nobody saw it.
+            // A stretch that ends before it begins: the clock was set back unseen.
             if end < begin {
                 break;
             }
@@ -129,7 +130,7 @@ impl ClockSteps {
     }
 
     /// Returns what the clock as it is set at `now` would have read at the instant of the stamp;
-    /// the stamp itself if it lies ahead of every known reading.
+    /// the stamp itself if it is later than every known reading.
     pub fn as_set_now(&self, stamp: Timestamp, now: Timestamp) -> Timestamp {
         let passed = self.elapsed(stamp, now);
         if stamp > now && passed.is_zero() {
@@ -138,8 +139,8 @@ impl ClockSteps {
         now.checked_sub(passed).unwrap_or(stamp)
     }
 
-    /// The wall time at which `wait` will have passed since the stamp `since`; `now` or earlier
-    /// when it has.
+    /// Returns the wall time at which `wait` will have passed since the stamp `since`; `now` or
+    /// earlier if it has.
     pub fn due(&self, since: Timestamp, wait: SignedDuration, now: Timestamp) -> Timestamp {
         let left = wait.saturating_sub(self.elapsed(since, now));
         now.checked_add(left).unwrap_or(Timestamp::MAX)

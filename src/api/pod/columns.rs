@@ -1,4 +1,4 @@
-//! The table of Pods: what `kubectl get pods` sums a pod up to (`printPod`).
+//! The table of Pods: the summary of a pod in `kubectl get pods` (`printPod`).
 
 use crate::columns::{Cell, Column, age, human_duration, name, or_none};
 use crate::time::Timestamp;
@@ -34,7 +34,7 @@ pub fn cells(pod: &Pod, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// What becomes of all containers together.
+/// The state of all containers together.
 struct Summary {
     ready: usize,
     total: usize,
@@ -42,7 +42,7 @@ struct Summary {
     restarts: Restarts,
 }
 
-/// How often containers restarted, and when the last of them ended.
+/// The number of restarts, and the time at which the last container to restart ended.
 #[derive(Default)]
 struct Restarts {
     count: i32,
@@ -91,7 +91,7 @@ impl Summary {
         summary
     }
 
-    /// Init containers, up to the first that has not done its part; `true` if there is one.
+    /// Reads init containers, up to the first that is not done; returns true if there is one.
     fn look_at_init(&mut self, pod: &Pod, status: &PodStatus) -> bool {
         let all = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref());
         let all = all.map_or(0, |containers| containers.len());
@@ -119,7 +119,7 @@ impl Summary {
         false
     }
 
-    /// The main containers; the first of them that has something to say says it.
+    /// Reads the main containers; the state is that of the first one with a reason.
     fn look_at_main(&mut self, pod: &Pod, status: &PodStatus) {
         self.restarts = Restarts::default();
         for one in status.init_container_statuses.iter().flatten() {
@@ -149,7 +149,7 @@ impl Summary {
     }
 }
 
-/// The state before any container is asked.
+/// Returns the pod's state before its containers are read.
 fn at_large(status: &PodStatus) -> String {
     let gated = status.conditions.iter().flatten().any(|condition| {
         condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("SchedulingGated")
@@ -161,7 +161,7 @@ fn at_large(status: &PodStatus) -> String {
     reason.or(status.phase.as_ref()).cloned().unwrap_or_default()
 }
 
-/// How a container ended, in a word.
+/// Returns a word for the end of a container; `None` if it has not ended.
 fn ended_as(state: &ContainerState) -> Option<String> {
     let ended = state.terminated.as_ref()?;
     let signal = ended.signal.filter(|signal| *signal != 0);
@@ -172,7 +172,7 @@ fn ended_as(state: &ContainerState) -> Option<String> {
     })
 }
 
-/// Names of the init containers that run beside the main ones.
+/// Returns the names of the init containers that run beside the main ones.
 fn sidecars(pod: &Pod) -> impl Iterator<Item = &str> {
     let init = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_deref());
     let sidecars = init.unwrap_or_default().iter();

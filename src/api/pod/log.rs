@@ -1,13 +1,13 @@
 //! Container logs in the CRI format, `2026-11-23T11:10:42.832383003Z stdout F text`: written by the
 //! shim, read by the API.
 //!
-//! `F` ends a line of the program, `P` is a part of one that goes on in the next entry of the same
-//! stream. Nothing here opens a file; all works on bytes.
+//! `F` ends a line of the program, `P` is a part of one that continues in the next entry of the
+//! same stream. This file opens no files; it works on bytes alone.
 
 use crate::time::Timestamp;
 use std::io::Write;
 
-/// Which of its two outputs a program wrote to.
+/// The output of a program that an entry was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Stdout,
@@ -23,24 +23,24 @@ impl Stream {
     }
 }
 
-/// One entry, borrowed from the log.
+/// An entry, borrowed from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// As written, RFC 3339 with nanoseconds.
+    /// The time as written, RFC 3339 with nanoseconds.
     pub stamp: &'a str,
     pub stream: Stream,
-    /// The line goes on in the next entry of the stream.
+    /// True if the line continues in the next entry of the stream.
     pub partial: bool,
     /// Without a newline.
     pub text: &'a [u8],
 }
 
 impl<'a> Entry<'a> {
-    /// Reads one entry, without its newline; `None` if it is none.
+    /// Parses an entry without its newline; `None` if it is none.
     pub fn parse(line: &'a [u8]) -> Option<Entry<'a>> {
         let (stamp, rest) = word(line)?;
         let (stream, rest) = word(rest)?;
-        // A program's empty line may have lost the space at its end.
+        // An empty line may have lost the space at its end.
         let (tags, text) = word(rest).unwrap_or((rest, &[]));
         let stream = match stream {
             b"stdout" => Stream::Stdout,
@@ -56,7 +56,7 @@ impl<'a> Entry<'a> {
         Some(Entry { stamp, stream, partial, text })
     }
 
-    /// When it was written; `None` if the stamp is no time.
+    /// Returns the time at which it was written; `None` if the stamp is no time.
     pub fn at(&self) -> Option<Timestamp> {
         self.stamp.parse().ok()
     }
@@ -75,10 +75,10 @@ fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// Longer lines are written in parts, as containerd does.
+/// At most this many bytes per entry; longer lines are written in parts, as containerd does.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Cuts one output of a program into entries.
+/// Splitter of one output of a program into entries.
 #[derive(Debug)]
 pub struct Splitter {
     stream: Stream,
@@ -91,7 +91,8 @@ impl Splitter {
         Splitter { stream, rest: Vec::new() }
     }
 
-    /// Appends the entries that `chunk` completes to `log`; the start of a line waits for its end.
+    /// Appends the entries that `chunk` completes to `log`; the start of a line is kept until its
+    /// end.
     pub fn feed(&mut self, chunk: &[u8], at: Timestamp, log: &mut Vec<u8>) {
         for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
@@ -117,7 +118,7 @@ impl Splitter {
         self.rest.extend_from_slice(text);
     }
 
-    /// The program closed its output: what has no newline is written as a part.
+    /// Writes text without a newline as a part, since the program closed its output.
     pub fn finish(&mut self, at: Timestamp, log: &mut Vec<u8>) {
         if !self.rest.is_empty() {
             Entry::write(at, self.stream, true, &self.rest, log);
@@ -126,20 +127,20 @@ impl Splitter {
     }
 }
 
-/// What of a log is wanted (`PodLogOptions`), but for its tail, see [`tail`].
+/// The part of a log to read (`PodLogOptions`), but for its tail, see [`tail`].
 #[derive(Debug, Clone, Default)]
 pub struct Select {
-    /// `sinceTime`, or now less `sinceSeconds`: older entries are left out.
+    /// `sinceTime`, or now less `sinceSeconds`; older entries are left out.
     pub since: Option<Timestamp>,
-    /// Each line begins with its time.
+    /// True if each line begins with its time.
     pub timestamps: bool,
-    /// At most so many bytes come out.
+    /// At most this many bytes are written.
     pub limit_bytes: Option<u64>,
-    /// One output alone.
+    /// The only output to read; `None` for both.
     pub stream: Option<Stream>,
 }
 
-/// Turns entries back into what the program wrote. Fed chunk by chunk, it follows a log that grows.
+/// Reader of entries back into the program's output. Fed chunk by chunk, it follows a growing log.
 #[derive(Debug)]
 pub struct Reader {
     select: Select,
@@ -153,13 +154,14 @@ impl Reader {
         Reader { select, left_bytes, inside_line: false }
     }
 
-    /// Has all come out that may?
+    /// True if `limit_bytes` is reached.
     pub fn is_full(&self) -> bool {
         self.left_bytes == 0
     }
 
-    /// Appends to `output` what the whole entries in `log` say, and answers how many bytes of `log`
-    /// they are; the rest is to be fed again with what follows. What is no entry is left out.
+    /// Appends the text of the whole entries in `log` to `output`, and returns the number of their
+    /// bytes in `log`; the rest is to be fed again with the bytes that follow. Lines that are no
+    /// entries are left out.
     pub fn feed(&mut self, log: &[u8], output: &mut Vec<u8>) -> usize {
         let mut used = 0;
         for line in log.split_inclusive(|&byte| byte == b'\n') {
@@ -177,7 +179,7 @@ impl Reader {
 
     fn is_wanted(&self, entry: &Entry) -> bool {
         let stream = self.select.stream.is_none_or(|stream| stream == entry.stream);
-        // The continuation of a line that is out already belongs to it.
+        // The continuation of a line that was written belongs to it.
         let since = self.select.since.filter(|_| !self.inside_line);
         stream && since.is_none_or(|since| entry.at().is_some_and(|at| at >= since))
     }
@@ -202,9 +204,8 @@ impl Reader {
     }
 }
 
-/// Where the last `lines` lines of a log begin, and how many lines were found; fewer where the log
-/// holds fewer, so that the rest may be sought in the file before. The parts of a line count as
-/// one.
+/// Returns where the last `lines` lines of a log begin, and how many were found: fewer if the log
+/// has fewer, so that the rest may be sought in the file before. The parts of a line count as one.
 pub fn tail(log: &[u8], lines: u64) -> (usize, u64) {
     let mut found = 0;
     let mut start = log.len();
@@ -213,7 +214,7 @@ pub fn tail(log: &[u8], lines: u64) -> (usize, u64) {
         let line_start = before.map_or(0, |newline| newline + 1);
         let line = log[line_start..start].strip_suffix(b"\n").unwrap_or(&log[line_start..start]);
         let ends_line = Entry::parse(line).is_none_or(|entry| !entry.partial);
-        // A part at the very end is a line that goes on.
+        // A part at the very end is a line that continues.
         if ends_line || start == log.len() {
             if found == lines {
                 break;
@@ -289,7 +290,7 @@ not an entry
         check(1, "open", 1);
         check(2, "\nopen", 2);
         check(3, "three\n\nopen", 3);
-        // What is no entry counts as a line, for nothing else is known of it.
+        // Text that is no entry counts as a line of its own.
         check(5, "two\nthree\n\nopen", 5);
         check(9, "one\ntwo\nthree\n\nopen", 6);
         assert_eq!(tail(b"", 3), (0, 0));

@@ -1,16 +1,15 @@
-//! What a pod's containers ask for together: sums and maxima of resources, and the quality of
-//! service that follows.
+//! Resources of a pod's containers together: sums and maxima, and the quality of service that
+//! follows.
 
 use crate::omitempty::{ResourceList, items, text};
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use std::collections::BTreeMap;
 
-/// Amounts by resource name, read.
+/// Parsed amounts by resource name.
 pub type Amounts = BTreeMap<String, Quantity>;
 
-/// Reads a resource list; amounts that cannot be read were refused with the document and count as
-/// nothing.
+/// Reads a resource list; unreadable amounts were refused with the document and count as nothing.
 pub fn amounts(list: Option<&ResourceList>) -> Amounts {
     list.into_iter()
         .flatten()
@@ -18,8 +17,9 @@ pub fn amounts(list: Option<&ResourceList>) -> Amounts {
         .collect()
 }
 
-/// What the containers need at most at any one time, of `requests` or `limits` as `pick` says: all
-/// containers and sidecars together, or an init container and the sidecars started before it.
+/// Returns the most that the containers need at any one time, of `requests` or `limits` as `pick`
+/// says: all containers and sidecars together, or an init container and the sidecars started before
+/// it.
 pub fn of_containers(
     spec: &PodSpec,
     pick: fn(&ResourceRequirements) -> Option<&ResourceList>,
@@ -43,7 +43,7 @@ pub fn of_containers(
     together
 }
 
-/// Sums what the pod asks for: `spec.resources` where it speaks of a resource, else what its
+/// Returns what the pod requests: `spec.resources` for the resources that it names, else what its
 /// containers need.
 pub fn of_pod(spec: &PodSpec, pick: fn(&ResourceRequirements) -> Option<&ResourceList>) -> Amounts {
     let mut asked = of_containers(spec, pick);
@@ -51,7 +51,7 @@ pub fn of_pod(spec: &PodSpec, pick: fn(&ResourceRequirements) -> Option<&Resourc
     asked
 }
 
-/// An init container that keeps running beside the others.
+/// True for an init container that keeps running beside the others.
 pub fn is_sidecar(init_container: &Container) -> bool {
     text(&init_container.restart_policy) == "Always"
 }
@@ -64,7 +64,8 @@ pub fn limits(resources: &ResourceRequirements) -> Option<&ResourceList> {
     resources.limits.as_ref()
 }
 
-/// `status.qosClass`: whether every container's cpu and memory are promised, some are, or none.
+/// Returns `status.qosClass`: whether every container's cpu and memory are guaranteed, some, or
+/// none.
 pub fn quality_of_service(spec: &PodSpec) -> &'static str {
     let containers = spec.containers.iter().chain(items(&spec.init_containers));
     let of_containers: Vec<_> = containers.map(|container| container.resources.as_ref()).collect();
@@ -84,7 +85,7 @@ pub fn quality_of_service(spec: &PodSpec) -> &'static str {
     }
 }
 
-/// The cpu and memory of a list, where there is any.
+/// Returns the cpu and memory of a list, where there is any.
 fn compute(list: Option<&ResourceList>) -> Amounts {
     let mut amounts = amounts(list);
     amounts.retain(|name, amount| {

@@ -1,11 +1,11 @@
-//! Fields of a pod that are fine in Kubernetes and do nothing on one host of plain processes: one
-//! table for each type.
+//! Fields of a pod that are valid in Kubernetes and have no effect on one host of plain processes:
+//! one table for each type.
 //!
-//! A field that says what Kubernetes takes where it is left out changes nothing there either, and
-//! is not named: manifests that were read back from a cluster are full of those.
+//! A field with the value that Kubernetes takes where it is left out changes nothing there either,
+//! and is not named: manifests that were read back from a cluster are full of those.
 //!
-//! To add a field: a line with its path, whether it is set to something that has no effect, and why
-//! it has none.
+//! To add a field: a line with its path, a test whether it is set to something without effect, and
+//! the reason.
 
 use crate::check::Path;
 use k8s_openapi::api::core::v1::{
@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
     PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext, VolumeMount,
 };
 
-/// A field's path below the type, whether it is set, and why it does nothing.
+/// A field's path below the type, a test whether it is set, and why it has no effect.
 type Row<T> = (&'static str, fn(&T) -> bool, &'static str);
 
 const ONE_NODE: &str = "this host is the only node";
@@ -27,7 +27,7 @@ const NO_TERMINAL: &str = "containers read /dev/null: attach is not served";
 const NO_RIGHTS: &str = "cronlet is run by an ordinary user here, who cannot give rights";
 const NO_ACCOUNTS: &str = "there is no API token for pods";
 
-/// Policies by which names are resolved as the host does.
+/// DNS policies with which names are resolved as on the host.
 const DNS_POLICIES: [&str; 3] = ["ClusterFirst", "ClusterFirstWithHostNet", "Default"];
 
 const SPEC: &[Row<PodSpec>] = &[
@@ -55,7 +55,7 @@ const SPEC: &[Row<PodSpec>] = &[
     ("topologySpreadConstraints", |s| has_items(&s.topology_spread_constraints), ONE_NODE),
 ];
 
-/// True if a text is left out, empty or one of these.
+/// True if a text is absent, empty or one of these.
 fn is_one_of(text: &Option<String>, known: &[&str]) -> bool {
     text.as_deref().is_none_or(|text| text.is_empty() || known.contains(&text))
 }
@@ -64,12 +64,12 @@ fn has_items<T>(list: &Option<Vec<T>>) -> bool {
     list.as_ref().is_some_and(|list| !list.is_empty())
 }
 
-/// True if something is set in it.
+/// True if the field has anything set in it.
 fn is_more<T: Default + PartialEq>(field: &Option<T>) -> bool {
     field.as_ref().is_some_and(|field| *field != T::default())
 }
 
-/// Which other pods a pod wants near it, or far from it.
+/// True if there is affinity or anti-affinity to other pods.
 fn is_of_pods(affinity: &Affinity) -> bool {
     affinity.pod_affinity.is_some() || affinity.pod_anti_affinity.is_some()
 }
@@ -105,7 +105,7 @@ const SECURITY: &[Row<SecurityContext>] = &[
     ("seccompProfile", |s| is_in_a_file(&s.seccomp_profile), NO_SECCOMP_FILES),
 ];
 
-/// Fields that only root's daemon can honour.
+/// Fields that have an effect only if root runs the daemon.
 const RIGHTS: &[Row<SecurityContext>] = &[
     ("capabilities.add", adds_capabilities, NO_RIGHTS),
     ("privileged", |s| s.privileged == Some(true), NO_RIGHTS),
@@ -136,10 +136,10 @@ fn restarts_all(container: &Container) -> bool {
     rules.into_iter().any(|rule| rule.action == "RestartAllContainers")
 }
 
-/// Resources that a cgroup limits here; a limit on any other does nothing.
+/// Resources that a cgroup limits here; a limit on any other has no effect.
 const LIMITED: &[&str] = &["cpu", "memory"];
 
-/// A warning for each such field of a template in the field `at`, as the user wrote it (before
+/// Adds a warning for each such field of a template in the field `at`, as the user wrote it (before
 /// defaults).
 pub fn template(
     template: &PodTemplateSpec,
@@ -152,8 +152,8 @@ pub fn template(
     }
 }
 
-/// A warning for each such field of a pod's spec in the field `at`, as the user wrote it (before
-/// defaults). `is_root`: whether cronlet is run by root.
+/// Adds a warning for each such field of a pod's spec in the field `at`, as the user wrote it
+/// (before defaults). `is_root` is true if root runs cronlet.
 pub fn spec(spec: &PodSpec, at: &Path<'_>, is_root: bool, warnings: &mut Vec<String>) {
     each(SPEC, spec, at, warnings);
     if let Some(resources) = &spec.resources {

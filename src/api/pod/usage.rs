@@ -1,12 +1,12 @@
-//! What a container has used of the host, as `metrics.k8s.io` tells of it.
+//! Usage of the host by a container, as in `metrics.k8s.io`.
 
-/// One look at a container that runs.
+/// A measurement of a running container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerUsage {
     pub container: String,
     pub attempt: u32,
     /// CPU time since it started.
     pub cpu_nanoseconds: u64,
-    /// The memory that could not be taken from it without harm.
+    /// The memory that cannot be reclaimed without harm.
     pub memory_bytes: u64,
 }

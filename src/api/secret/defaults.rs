@@ -1,9 +1,9 @@
-//! What the API server makes of a Secret before it checks it.
+//! Defaults that the API server sets on a Secret before it checks it.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-/// `stringData` goes into `data`, over what is there; no type is `Opaque`.
+/// Moves `stringData` into `data`, where it overwrites; sets the type to `Opaque` if there is none.
 pub fn set(secret: &mut Secret) {
     for (key, value) in secret.string_data.take().unwrap_or_default() {
         let bytes = ByteString(value.into_bytes());

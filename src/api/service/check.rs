@@ -19,8 +19,8 @@ const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ran
 const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
 
-/// The rules of a new Service, after its defaults and [`addresses::settle`]; those of `metadata`
-/// are checked elsewhere.
+/// Checks a new Service, after its defaults and [`addresses::settle`]; `metadata` is checked
+/// elsewhere.
 pub fn create(service: &Service, causes: &mut Causes) {
     let Some(spec) = &service.spec else { return };
     let at = Path::root("spec");
@@ -42,7 +42,7 @@ pub fn create(service: &Service, causes: &mut Causes) {
     check_topology(&service.metadata, causes);
 }
 
-/// The rules of a change, after [`super::defaults::prepare_update`]: addresses stay.
+/// Checks a change, after [`super::defaults::prepare_update`]: addresses stay.
 pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
     create(new, causes);
     let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
@@ -59,7 +59,7 @@ pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
         let class = spec.load_balancer_class.as_deref().unwrap_or_default();
         causes.invalid(&at.child("loadBalancerClass"), class, "may not change once set");
     }
-    // Kubernetes tells of this twice.
+    // Kubernetes reports this twice.
     check_class(spec, &at, causes);
     if is_of(had, EXTERNAL_NAME) || is_of(spec, EXTERNAL_NAME) {
         return;
@@ -73,7 +73,7 @@ pub fn update(old: &Service, new: &Service, causes: &mut Causes) {
     }
 }
 
-/// The first of a list stays once it is set; a second one may come and go.
+/// Checks that the first of a list stays once it is set; a second one may be added or removed.
 fn check_kept(
     had: &Option<Vec<String>>,
     has: &Option<Vec<String>>,
@@ -200,7 +200,7 @@ fn check_affinity(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// Neither nothing nor this host itself nor its link.
+/// Checks that an address is neither unspecified nor of this host itself or its link.
 fn check_external_address(address: &str, at: &Path<'_>, causes: &mut Causes) {
     let faults = names::ip_address(address);
     if !faults.is_empty() {
@@ -244,7 +244,7 @@ fn check_class(spec: &ServiceSpec, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// Ranges in the field, or else in the annotation that came before it.
+/// Checks ranges in the field, or else in the annotation that came before it.
 fn check_source_ranges(service: &Service, spec: &ServiceSpec, causes: &mut Causes) {
     let (spec_at, metadata_at) = (Path::root("spec"), Path::root("metadata"));
     let annotations_at = metadata_at.child("annotations");
@@ -271,7 +271,7 @@ fn check_source_ranges(service: &Service, spec: &ServiceSpec, causes: &mut Cause
     }
 }
 
-/// An annotation under its new name and its old one says the same.
+/// Checks that an annotation has the same value under its new name and its old one.
 fn check_topology(metadata: &ObjectMeta, causes: &mut Causes) {
     let of = |key: &str| metadata.annotations.as_ref().and_then(|all| all.get(key));
     if let (Some(mode), Some(hints)) = (of(TOPOLOGY_MODE), of(TOPOLOGY_HINTS))
@@ -283,7 +283,7 @@ fn check_topology(metadata: &ObjectMeta, causes: &mut Causes) {
     }
 }
 
-/// Of a type that is known, and more than a name.
+/// True if the type is known, and the Service is more than a name.
 fn has_traffic_within(spec: &ServiceSpec) -> bool {
     ["ClusterIP", LOAD_BALANCER, NODE_PORT].iter().any(|kind| is_of(spec, kind))
 }

@@ -1,4 +1,4 @@
-//! What the API server makes of a Service before it checks it.
+//! Defaults that the API server sets on a Service before it checks it.
 
 use super::{EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, is_of, needs_node_ports};
 use crate::omitempty::{default_to, omit_zeros};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Three hours.
 const CLIENT_AFFINITY_SECONDS: i32 = 10_800;
 
-/// The defaults of `core/v1`.
+/// Sets the defaults of `core/v1`.
 pub fn set(service: &mut Service) {
     let spec = service.spec.get_or_insert_default();
     omit_zeros!(spec; cluster_ip, cluster_ips, external_ips, external_name,
@@ -38,14 +38,14 @@ pub fn set(service: &mut Service) {
     }
 }
 
-/// A new Service is balanced by nothing.
+/// Sets the status of a new Service: no load balancer.
 pub fn prepare_create(service: &mut Service) {
     let load_balancer = Some(LoadBalancerStatus::default());
     service.status = Some(ServiceStatus { load_balancer, ..ServiceStatus::default() });
 }
 
-/// Keeps what was allocated where the new one does not say otherwise
-/// (`patchAllocatedValues`, `normalizeClusterIPs`).
+/// Keeps allocated values that the new Service does not set (`patchAllocatedValues`,
+/// `normalizeClusterIPs`).
 pub fn prepare_update(old: &Service, new: &mut Service) {
     let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
     if !is_of(had, EXTERNAL_NAME) && !is_of(spec, EXTERNAL_NAME) {
@@ -63,8 +63,8 @@ pub fn prepare_update(old: &Service, new: &mut Service) {
     }
 }
 
-/// What the type before had and the new one cannot have goes, where the change left it as it was
-/// (`dropTypeDependentFields`).
+/// Drops the fields of the type before that the new one cannot have, if the change left them as
+/// they were (`dropTypeDependentFields`).
 pub fn drop_dependent(old: &Service, new: &mut Service) {
     let (Some(had), Some(spec)) = (&old.spec, &mut new.spec) else { return };
     if !is_of(had, EXTERNAL_NAME) && is_of(spec, EXTERNAL_NAME) {
@@ -120,7 +120,7 @@ fn set_port(port: &mut ServicePort) {
     }
 }
 
-/// A port of the same name keeps its port of the node, unless another took it.
+/// Keeps the node port of a port with the same name, unless another took it.
 fn keep_node_ports(had: &ServiceSpec, spec: &mut ServiceSpec) {
     let mut used: BTreeSet<i32> =
         node_ports(had).intersection(&node_ports(spec)).copied().collect();

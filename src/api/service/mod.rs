@@ -21,12 +21,12 @@ fn is_of(spec: &ServiceSpec, kind: &str) -> bool {
     spec.type_.as_deref() == Some(kind)
 }
 
-/// Its pods are found by their own addresses alone.
+/// True if its pods are found by their own addresses alone.
 pub fn is_headless(spec: &ServiceSpec) -> bool {
     matches!(spec.cluster_ips.as_deref(), Some([only]) if only == HEADLESS)
 }
 
-/// Reached from outside of the cluster.
+/// True if it is reached from outside of the cluster.
 fn is_external(spec: &ServiceSpec) -> bool {
     let has_addresses = spec.external_ips.as_ref().is_some_and(|addresses| !addresses.is_empty());
     needs_node_ports(spec) || is_of(spec, "ClusterIP") && has_addresses

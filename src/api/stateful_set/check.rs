@@ -12,23 +12,23 @@ use k8s_openapi::api::core::v1::{
 };
 use std::collections::BTreeSet;
 
-/// What an update leaves unchecked.
+/// Parts that an update leaves unchecked.
 #[derive(Clone, Copy, Default)]
 struct Spared {
-    /// Fields that can never change: they are as they were stored.
+    /// True to leave out fields that can never change: they are as they were stored.
     lasting: bool,
-    /// The template, since what was there before it broke a rule too.
+    /// True to leave out the template, since the stored object broke a rule too.
     template: bool,
 }
 
-/// The rules of a new StatefulSet, after its defaults; those of `metadata` are checked elsewhere.
+/// Checks a new StatefulSet, after its defaults; `metadata` is checked elsewhere.
 pub fn create(set: &StatefulSet, causes: &mut Causes) {
     if let Some(spec) = &set.spec {
         check_spec(spec, Spared::default(), causes);
     }
 }
 
-/// The rules of a change, after [`super::defaults::set`] and `prepare_update`.
+/// Checks a change, after [`super::defaults::set`] and `prepare_update`.
 pub fn update(old: &StatefulSet, new: &StatefulSet, causes: &mut Causes) {
     let (Some(had), Some(spec)) = (&old.spec, &new.spec) else { return };
     let mut before = Causes::default();
@@ -52,7 +52,7 @@ pub fn update(old: &StatefulSet, new: &StatefulSet, causes: &mut Causes) {
     }
 }
 
-/// The rules of `status`: counts are not negative, and not more than there are.
+/// Checks `status`: counts are not negative, and not more than there are.
 pub fn status(set: &StatefulSet, causes: &mut Causes) {
     let Some(status) = &set.status else { return };
     let at = Path::root("status");
@@ -111,14 +111,14 @@ fn check_spec(spec: &StatefulSetSpec, spared: Spared, causes: &mut Causes) {
         if !spared.template {
             pod::check::template(&template, &template_at, causes);
         }
-        // Kubernetes tells of these twice.
+        // Kubernetes reports these twice.
         pod::check::template_metadata(&template, &template_at, causes);
     }
     template::check_restarts(&spec.template, "StatefulSet", &template_at, causes);
 }
 
-/// The template with what each pod gets besides: a name of its own, and its claims as volumes,
-/// which take the place of volumes of the same name.
+/// Returns the template with what each pod gets besides: a name of its own, and its claims as
+/// volumes, which replace volumes of the same name.
 fn as_in_pods(spec: &StatefulSetSpec) -> PodTemplateSpec {
     let mut template = spec.template.clone();
     let pod = template.spec.get_or_insert_default();

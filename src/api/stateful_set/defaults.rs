@@ -1,4 +1,4 @@
-//! What the API server makes of a StatefulSet before it checks it.
+//! Defaults that the API server sets on a StatefulSet before it checks it.
 
 use crate::omitempty::omit_zeros;
 use crate::{meta, persistent_volume_claim, template};
@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 
 const REVISION_HISTORY_LIMIT: i32 = 10;
 
-/// The defaults of `apps/v1`.
+/// Sets the defaults of `apps/v1`.
 pub fn set(set: &mut StatefulSet) {
     let spec = set.spec.get_or_insert_default();
     spec.pod_management_policy.take_if(|policy| policy.is_empty());

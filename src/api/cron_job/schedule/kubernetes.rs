@@ -3,10 +3,10 @@
 //!
 //! The library moves a time forward month by month, day by day, hour by hour, and looks again
 //! whenever a field wraps around. Where the clocks change, its steps miss the full hour or the
-//! midnight that they aimed at, and its results show it: after a gap of half an hour it misses `0 3
-//! * * *`, and where midnight is skipped it may miss the whole day. Such results are Kubernetes'
-//! own, so the same steps are taken here; but between two changes of the clocks many steps are
-//! taken at once.
+//! midnight that they aimed at. Its results show it: after a gap of half an hour it misses
+//! `0 3 * * *`, and where midnight is skipped it may miss the whole day. Such results are
+//! Kubernetes' own, so the same steps are taken here; but between two changes of the clocks many
+//! steps are taken at once.
 
 use super::calendar::{DAY_SECONDS, Date, date_of, days_of};
 use super::fields::{Fields, next_bit};

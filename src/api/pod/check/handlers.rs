@@ -1,4 +1,4 @@
-//! The rules of what a probe or a lifecycle hook does: run a program, ask over the network, or
+//! The rules of the handlers of probes and lifecycle hooks: a program, a network request, or a
 //! sleep.
 
 use super::one_of::OneOf;
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 const SCHEMES: [&str; 2] = ["HTTP", "HTTPS"];
 const HANDLER_TYPE: &str = "handler type";
 
-/// What a probe does.
+/// Checks the handler of a probe.
 pub(super) fn check_probe(probe: &Probe, at: &Path<'_>, causes: &mut Causes) {
     let mut one = OneOf::new(HANDLER_TYPE);
     if let Some(exec) = one.first(&probe.exec, at, "exec", causes) {
@@ -30,7 +30,7 @@ pub(super) fn check_probe(probe: &Probe, at: &Path<'_>, causes: &mut Causes) {
     one.finish(at, causes);
 }
 
-/// What a lifecycle hook does.
+/// Checks the handler of a lifecycle hook.
 pub(super) fn check_hook(
     hook: &LifecycleHandler,
     scope: &Scope<'_>,
@@ -78,7 +78,7 @@ fn check_port(port: &IntOrString, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// A sleep must fit in the time that the pod has to end.
+/// Checks that a sleep fits in the time that the pod has to end.
 fn check_sleep(sleep: &SleepAction, scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let Some(grace_seconds) = scope.spec.termination_grace_period_seconds else { return };
     if sleep.seconds < 0 || sleep.seconds > grace_seconds {

@@ -60,8 +60,8 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
-/// The rules of a new Pod, after [`super::defaults::pod`]. Of `metadata` only what concerns pods
-/// alone: name, labels and the like are checked as for every kind.
+/// Checks a new Pod, after [`super::defaults::pod`]. Of `metadata` it checks only what concerns
+/// pods alone: name, labels and the like are checked as for every kind.
 pub fn pod(pod: &Pod) -> Causes {
     let mut causes = Causes::default();
     let nothing = PodSpec::default();
@@ -80,7 +80,7 @@ pub fn pod(pod: &Pod) -> Causes {
     causes
 }
 
-/// The rules of a pod template in the field `at`.
+/// Checks a pod template in the field `at`.
 pub fn template(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) {
     template_metadata(template, at, causes);
     let (nothing, no_metadata) = (PodSpec::default(), ObjectMeta::default());
@@ -96,7 +96,7 @@ pub fn template(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) 
     }
 }
 
-/// The rules of a pod template's labels and annotations alone.
+/// Checks a pod template's labels and annotations alone.
 pub fn template_metadata(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut Causes) {
     let (nothing, no_metadata) = (PodSpec::default(), ObjectMeta::default());
     let spec = template.spec.as_ref().unwrap_or(&nothing);
@@ -109,7 +109,7 @@ pub fn template_metadata(template: &PodTemplateSpec, at: &Path<'_>, causes: &mut
     annotations::check(metadata, spec, &at, causes);
 }
 
-/// What a Pod must keep when it is made and whenever it changes.
+/// Checks the rules of a Pod that hold at its creation and at every update.
 fn whole_pod(spec: &PodSpec, metadata: &ObjectMeta, causes: &mut Causes) {
     let at = Path::root("spec");
     let metadata_at = Path::root("metadata");
@@ -120,14 +120,14 @@ fn whole_pod(spec: &PodSpec, metadata: &ObjectMeta, causes: &mut Causes) {
     containers::check_image_space(init_containers, &at.child("initContainers"), causes);
 }
 
-/// What the rules of one part must know of the pod around it.
+/// The pod around a part, as far as the part's rules need it.
 struct Scope<'a> {
     spec: &'a PodSpec,
-    /// Empty in a template, and while the name is not known.
+    /// Empty in a template, and while the pod has no name.
     pod_name: &'a str,
-    /// A Pod, not a template: some rules came too late for stored templates.
+    /// True for a Pod, false for a template: some rules came too late for stored templates.
     is_pod: bool,
-    /// The volumes that keep their own rules; a mount of any other is `NotFound`.
+    /// The volumes that are valid by themselves; a mount of any other is `NotFound`.
     volumes: BTreeMap<&'a str, &'a Volume>,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Scope<'a> {
         scope
     }
 
-    /// Whether root in the pod is root on the host (`hostUsers`).
+    /// True if root in the pod is root on the host (`hostUsers`).
     fn shares_host_users(&self) -> bool {
         self.spec.host_users != Some(false)
     }
@@ -161,7 +161,7 @@ pub fn supported(value: &str, supported: &[&str], at: &Path<'_>, causes: &mut Ca
     }
 }
 
-/// As [`supported`], for a field that must be set.
+/// Refuses a value like [`supported`], or if it is empty.
 fn required_and_supported(value: &str, values: &[&str], at: &Path<'_>, causes: &mut Causes) {
     match value {
         "" => causes.required(at, ""),

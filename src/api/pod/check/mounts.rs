@@ -41,7 +41,7 @@ pub(super) fn check(container: &Container, scope: &Scope<'_>, at: &Path<'_>, cau
     check_devices(container, scope, &at.child("volumeDevices"), causes);
 }
 
-/// Which volume is mounted where.
+/// Checks the name of a mounted volume, and the path of its mount.
 fn check_place(
     mount: &VolumeMount,
     devices: &Taken<'_>,
@@ -64,7 +64,8 @@ fn check_place(
     }
 }
 
-/// The path's own faults are held against the whole list, as Kubernetes does.
+/// Checks `subPath` and `subPathExpr`. Faults of a path are reported for the whole list, as in
+/// Kubernetes.
 fn check_sub_path(mount: &VolumeMount, list_at: &Path<'_>, at: &Path<'_>, causes: &mut Causes) {
     let (path, expression) = (text(&mount.sub_path), text(&mount.sub_path_expr));
     causes.invalid_each(&list_at.child("subPath"), path, names::local_path(path));

@@ -2,9 +2,9 @@
 
 use crate::check::{Causes, Path};
 
-/// Counts the fields that are set; the first is looked into, the others are forbidden.
+/// The choice among such fields: the first that is set is checked, the others are forbidden.
 pub struct OneOf {
-    /// Such as `handler type`.
+    /// A noun for the choice, such as `handler type`.
     what: &'static str,
     is_chosen: bool,
 }
@@ -14,7 +14,7 @@ impl OneOf {
         OneOf { what, is_chosen: false }
     }
 
-    /// The source, if it is the first that is set.
+    /// Returns the source if it is the first that is set.
     pub fn first<'s, T>(
         &mut self,
         source: &'s Option<T>,
@@ -26,14 +26,14 @@ impl OneOf {
         self.choose(at, field, causes).then_some(source)
     }
 
-    /// Chooses the types that are set, in this order, where a type has no rules of its own.
+    /// Chooses the types that are set, in this order; for types without rules of their own.
     pub fn choose_of(&mut self, types: &[(bool, &str)], at: &Path<'_>, causes: &mut Causes) {
         for (_, field) in types.iter().filter(|(is_set, _)| *is_set) {
             self.choose(at, field, causes);
         }
     }
 
-    /// True if nothing was chosen before.
+    /// Chooses a field, or forbids it; returns true if none was chosen before.
     fn choose(&mut self, at: &Path<'_>, field: &str, causes: &mut Causes) -> bool {
         if self.is_chosen {
             let why = format!("may not specify more than 1 {}", self.what);
@@ -42,7 +42,7 @@ impl OneOf {
         !std::mem::replace(&mut self.is_chosen, true)
     }
 
-    /// Refuses a choice that was not made.
+    /// Adds a cause if no field was chosen.
     pub fn finish(self, at: &Path<'_>, causes: &mut Causes) {
         if !self.is_chosen {
             causes.required(at, &format!("must specify a {}", self.what));

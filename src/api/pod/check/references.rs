@@ -8,8 +8,7 @@ use crate::omitempty::text;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{ObjectFieldSelector, ResourceFieldSelector};
 
-/// Every field of a pod that has a name for `fieldRef`; which of them may be used depends on the
-/// place.
+/// Every field of a pod that has a name for `fieldRef`; each place allows some of them.
 const FIELD_LABELS: [&str; 15] = [
     "metadata.annotations",
     "metadata.labels",
@@ -40,7 +39,7 @@ const RESOURCES: [&str; 6] = [
 const SIZE_DIVISORS: [&str; 13] =
     ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
 
-/// `fieldRef`, where `fields` may be named.
+/// Checks a `fieldRef` that may name one of `fields`.
 pub(super) fn check_field(
     selector: &ObjectFieldSelector,
     fields: &[&str],
@@ -84,13 +83,13 @@ pub(super) fn check_field(
     }
 }
 
-/// `metadata.labels['app']` is `metadata.labels` and `app`.
+/// Splits `metadata.labels['app']` into `metadata.labels` and `app`.
 fn split_subscript(path: &str) -> Option<(&str, &str)> {
     let (field, key) = path.strip_suffix("']")?.split_once("['")?;
     (!field.is_empty()).then_some((field, key))
 }
 
-/// `resourceFieldRef`; in a volume the container must be named.
+/// Checks a `resourceFieldRef`; in a volume the container must be named.
 pub(super) fn check_resource(
     selector: &ResourceFieldSelector,
     is_in_volume: bool,
@@ -132,7 +131,7 @@ fn check_divisor(
     }
 }
 
-/// One key of a ConfigMap or Secret.
+/// Checks a key of a ConfigMap or Secret.
 pub(super) fn check_key(name: &str, key: &str, at: &Path<'_>, causes: &mut Causes) {
     causes.invalid_each(&at.child("name"), name, names::dns_subdomain(name));
     let key_at = at.child("key");

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 const HUGE_PAGES: &str = "hugepages-";
 const FOR_CONTAINERS: [&str; 3] = ["cpu", "ephemeral-storage", "memory"];
-/// Names without a prefix that mean something to Kubernetes, if not in a container.
+/// Names without a prefix that have a meaning in Kubernetes, but not in a container.
 const FOR_QUOTAS: [&str; 17] = [
     "configmaps",
     "limits.cpu",
@@ -34,7 +34,7 @@ const FOR_QUOTAS: [&str; 17] = [
 
 type NameRule = fn(&str, &Path<'_>, &mut Causes);
 
-/// `resources` of a container.
+/// Checks `resources` of a container.
 pub(super) fn check(
     resources: &ResourceRequirements,
     scope: &Scope<'_>,
@@ -45,13 +45,13 @@ pub(super) fn check(
     check_claims(items(&resources.claims), scope, &at.child("claims"), causes);
 }
 
-/// `overhead`, which Kubernetes checks as the limits of a container.
+/// Checks `overhead`, which Kubernetes checks as the limits of a container.
 pub(super) fn check_overhead(overhead: &ResourceList, at: &Path<'_>, causes: &mut Causes) {
     let limits = ResourceRequirements { limits: Some(overhead.clone()), ..Default::default() };
     check_lists(&limits, check_container_name, at, causes);
 }
 
-/// `spec.resources`
+/// Checks `spec.resources`.
 pub(super) fn check_pod_level(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let Some(resources) = &scope.spec.resources else { return };
     if scope.spec.os.as_ref().is_some_and(|os| os.name == "windows") {
@@ -89,7 +89,7 @@ fn check_lists(
     }
 }
 
-/// No more may be requested than is allowed, and of what cannot be shared exactly as much.
+/// Checks that no request exceeds its limit, and equals it if the resource cannot be shared.
 fn check_requests(requests: &Amounts, limits: &Amounts, at: &Path<'_>, causes: &mut Causes) {
     for (name, request) in requests {
         let can_share = is_native(name) && !name.starts_with(HUGE_PAGES);
@@ -145,7 +145,7 @@ fn check_pod_level_name(name: &str, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// Whether the name is one that Kubernetes knows or a qualified one.
+/// True if Kubernetes has the name or if it is a qualified one.
 fn check_name(name: &str, at: &Path<'_>, causes: &mut Causes) -> bool {
     let faults = names::qualified_name(name);
     if !faults.is_empty() {
@@ -160,19 +160,19 @@ fn check_name(name: &str, at: &Path<'_>, causes: &mut Causes) -> bool {
     false
 }
 
-/// Kubernetes' own, which it can share out: no prefix, or one of `kubernetes.io`.
+/// True for a resource of Kubernetes' own, which can be shared: no prefix, or `kubernetes.io`.
 fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains("kubernetes.io/")
 }
 
-/// Another's, such as `nvidia.com/gpu`.
+/// True for a resource that is not Kubernetes' own, such as `nvidia.com/gpu`.
 fn is_extended(name: &str) -> bool {
     !is_native(name)
         && !name.starts_with("requests.")
         && names::qualified_name(&format!("requests.{name}")).is_empty()
 }
 
-/// Comes in whole pieces.
+/// True for a resource that comes in whole pieces.
 fn is_counted(name: &str) -> bool {
     let in_objects = [
         "configmaps",
@@ -188,7 +188,7 @@ fn is_counted(name: &str) -> bool {
     in_objects.contains(&name) || is_extended(name)
 }
 
-/// What containers ask for must fit in what the pod asks for.
+/// Checks that the containers' requests and limits fit in the pod's.
 fn check_containers_fit(
     scope: &Scope<'_>,
     resources: &ResourceRequirements,
@@ -227,7 +227,7 @@ fn check_containers_fit(
     }
 }
 
-/// Claims of devices that the pod lists in `resourceClaims`.
+/// Checks claims of devices, which the pod lists in `resourceClaims`.
 fn check_claims(claims: &[ResourceClaim], scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (i, claim) in claims.iter().enumerate() {

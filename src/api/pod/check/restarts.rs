@@ -1,4 +1,4 @@
-//! The rules of a container's own restart policy, and of what a change of its resources restarts.
+//! The rules of a container's own restart policy, and of restarts when its resources are resized.
 
 use super::{Scope, supported};
 use crate::check::{Causes, Path};
@@ -13,13 +13,13 @@ const EXIT_CODES_MAX: usize = 255;
 const RESIZE_POLICIES: [&str; 2] = ["NotRequired", "RestartContainer"];
 const RESIZABLE: [&str; 2] = ["cpu", "memory"];
 
-/// `restartPolicy` and `restartPolicyRules` of a regular container.
+/// Checks `restartPolicy` and `restartPolicyRules` of a regular container.
 pub(super) fn check(container: &Container, at: &Path<'_>, causes: &mut Causes) {
     check_policy(container, at, causes);
     check_rules(container, at, causes);
 }
 
-/// As [`check`], of an init container, whose rules are read when there is a policy with them.
+/// Checks an init container like [`check`]; its rules are checked only if it has a policy.
 pub(super) fn check_init(container: &Container, at: &Path<'_>, causes: &mut Causes) {
     check_policy(container, at, causes);
     if container.restart_policy.is_some() {
@@ -59,7 +59,7 @@ fn check_rule(rule: &ContainerRestartRule, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// `resizePolicy`
+/// Checks `resizePolicy`.
 pub(super) fn check_resize(
     container: &Container,
     scope: &Scope<'_>,
@@ -82,7 +82,7 @@ pub(super) fn check_resize(
     }
 }
 
-/// Init containers that end are not restarted to be resized.
+/// Refuses restarts to resize in an init container that ends.
 pub(super) fn forbid_resize_restarts(container: &Container, at: &Path<'_>, causes: &mut Causes) {
     let at = at.child("resizePolicy");
     for (i, policy) in items(&container.resize_policy).iter().enumerate() {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 const SYSCTL_LENGTH_MAX: usize = 253;
 const SYSCTL_NAME: &str = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 
-/// `spec.securityContext`
+/// Checks `spec.securityContext`.
 pub(super) fn check_pod(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     let spec = scope.spec;
     if flag(spec.share_process_namespace) && flag(spec.host_pid) {
@@ -35,7 +35,7 @@ pub(super) fn check_pod(scope: &Scope<'_>, at: &Path<'_>, causes: &mut Causes) {
     profiles::check_app_armor(&context.app_armor_profile, &at.child("appArmorProfile"), causes);
 }
 
-/// `securityContext` of a container.
+/// Checks `securityContext` of a container.
 pub(super) fn check_container(
     context: &SecurityContext,
     scope: &Scope<'_>,
@@ -59,7 +59,7 @@ pub(super) fn check_container(
     profiles::check_app_armor(&context.app_armor_profile, &at.child("appArmorProfile"), causes);
 }
 
-/// With users of its own the pod may not share other namespaces of the host.
+/// Checks that a pod with users of its own shares no other namespaces of the host.
 pub(super) fn check_host_users(spec: &PodSpec, at: &Path<'_>, causes: &mut Causes) {
     if spec.host_users != Some(false) {
         return;
@@ -92,7 +92,7 @@ fn check_policies(context: &PodSecurityContext, at: &Path<'_>, causes: &mut Caus
     let policies: [(&str, &Option<String>, &[&str]); 3] = [
         ("fsGroupChangePolicy", &context.fs_group_change_policy, &["Always", "OnRootMismatch"]),
         ("supplementalGroupsPolicy", &context.supplemental_groups_policy, &["Merge", "Strict"]),
-        // `MountOption` waits for the feature gate SELinuxMount.
+        // `MountOption` needs the feature gate SELinuxMount.
         ("seLinuxChangePolicy", &context.se_linux_change_policy, &["Recursive"]),
     ];
     for (field, policy, known) in policies {
@@ -154,7 +154,7 @@ fn is_sysctl_name(name: &str) -> bool {
     name.len() <= SYSCTL_LENGTH_MAX && name.split(['.', '/']).all(is_segment)
 }
 
-/// Which namespace of the kernel the setting belongs to, if any. `/` separates as `.` does.
+/// Returns the kernel namespace that the setting belongs to, if any. `/` separates as `.` does.
 fn namespace_of(sysctl: &str) -> Option<&'static str> {
     let name = sysctl.replace('/', ".");
     let is_ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|p| name.starts_with(p));

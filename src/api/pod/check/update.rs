@@ -1,4 +1,4 @@
-//! What may change in a Pod once it is made.
+//! The rules of a Pod's update: the fields that may change after its creation.
 
 use super::{annotations, scheduling, whole_pod};
 use crate::check::{Causes, Path};
@@ -11,8 +11,8 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
     `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-/// The rules of a Pod that replaces `old`. Both are defaulted; what may change in `metadata` is
-/// checked elsewhere.
+/// Checks a Pod that replaces `old`. Both are defaulted; changes of `metadata` are checked
+/// elsewhere.
 pub fn pod_update(old: &Pod, new: &Pod) -> Causes {
     let mut causes = Causes::default();
     let nothing = PodSpec::default();
@@ -49,7 +49,7 @@ pub fn pod_update(old: &Pod, new: &Pod) -> Causes {
     causes
 }
 
-/// False: nothing further can be compared.
+/// Checks the numbers and images of containers. Returns false if nothing else can be compared.
 fn same_containers(
     old: &[Container],
     new: &[Container],
@@ -72,7 +72,7 @@ fn same_containers(
     true
 }
 
-/// A deadline may be set or brought forward. False: nothing further is said.
+/// Checks that a deadline is set or brought forward. Returns false if nothing else is checked.
 fn check_deadline(
     (old, new): (Option<i64>, Option<i64>),
     at: &Path<'_>,
@@ -95,7 +95,7 @@ fn check_deadline(
     }
 }
 
-/// Tolerations may be added, and how long the old ones hold may change.
+/// Checks that tolerations are only added, except for a change of `tolerationSeconds`.
 fn check_tolerations(
     (old, new): (&[Toleration], &[Toleration]),
     at: &Path<'_>,
@@ -122,7 +122,7 @@ fn check_gates(old: &PodSpec, new: &PodSpec, at: &Path<'_>, causes: &mut Causes)
     }
 }
 
-/// The new spec with all that may change as it was, to be compared with the old.
+/// Returns the new spec with the changeable fields of the old, to compare with the old.
 fn with_changeable_of(old: &PodSpec, new: &PodSpec) -> PodSpec {
     let mut rest = new.clone();
     keep_images(&old.containers, &mut rest.containers);
@@ -145,7 +145,7 @@ fn keep_images(old: &[Container], new: &mut [Container]) {
     }
 }
 
-/// A pod that waits at a gate may be steered to fewer nodes.
+/// Checks that a gated pod is restricted to fewer nodes, if its nodes change.
 fn check_while_gated(old: &PodSpec, rest: &mut PodSpec, at: &Path<'_>, causes: &mut Causes) {
     if rest.node_selector != old.node_selector {
         let none = BTreeMap::new();
@@ -174,7 +174,7 @@ fn node_affinity(affinity: &Option<Affinity>) -> Option<&NodeAffinity> {
     affinity.as_ref()?.node_affinity.as_ref()
 }
 
-/// Required terms may only gain expressions.
+/// Checks that required terms only gain expressions.
 fn check_node_affinity(
     old: Option<&NodeAffinity>,
     new: Option<&NodeAffinity>,

@@ -1,5 +1,5 @@
-//! The older way to name a container's AppArmor profile, an annotation, becomes the field when a
-//! Pod is made.
+//! AppArmor profiles of containers in annotations, the older way: they become fields when a Pod is
+//! created.
 
 use crate::omitempty::items_mut;
 use crate::pod::check::APP_ARMOR;
@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{AppArmorProfile, Pod};
 
 const PATH_LENGTH_MAX: usize = 4095;
 
-/// Where a container has an annotation and no field. What the field would not take stays an
-/// annotation alone, as does what the whole pod's profile says already.
+/// Copies the annotation of a container to its field if the field is not set. A value that is
+/// invalid for the field stays an annotation alone, as does one equal to the whole pod's profile.
 pub(super) fn from_annotations(pod: &mut Pod) {
     let Pod { metadata, spec: Some(spec), .. } = pod else { return };
     let Some(annotations) = &metadata.annotations else { return };

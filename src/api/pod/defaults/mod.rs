@@ -1,4 +1,4 @@
-//! What the API server adds to a Pod, and to the pod template of another kind.
+//! Defaults that the API server sets on a Pod, and on the pod template of another kind.
 
 mod admission;
 
@@ -26,8 +26,8 @@ use k8s_openapi::api::core::v1::{
     Container, Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec,
 };
 
-/// All that `POST` of a Pod adds: the defaults of `core/v1`, those that admission plugins set, and
-/// the first status.
+/// Adds all that `POST` of a Pod adds: the defaults of `core/v1`, those that admission plugins set,
+/// and the first status.
 pub fn pod(pod: &mut Pod) {
     let spec = pod.spec.get_or_insert_default();
     default_only_in_pods(spec);
@@ -41,8 +41,8 @@ pub fn pod(pod: &mut Pod) {
     pod.status = Some(first_status(spec));
 }
 
-/// The defaults of `core/v1` for a template: less than a Pod's, which get the rest when they are
-/// made.
+/// Sets the defaults of `core/v1` for a template: fewer than a Pod's, which gets the rest when it
+/// is created.
 pub fn template(template: &mut PodTemplateSpec) {
     template.metadata.get_or_insert_default();
     spec::default(template.spec.get_or_insert_default());
@@ -53,7 +53,7 @@ pub fn prepare_create(pod: &mut Pod) {
     app_armor::from_annotations(pod);
 }
 
-/// What is defaulted in Pods alone, so that a new default does not change every stored template.
+/// Sets defaults of Pods alone, so that a new default does not change every stored template.
 fn default_only_in_pods(spec: &mut PodSpec) {
     let is_on_host_network = flag(spec.host_network);
     let containers = spec.containers.iter_mut().chain(items_mut(&mut spec.init_containers));
@@ -70,7 +70,7 @@ fn default_only_in_pods(spec: &mut PodSpec) {
     }
 }
 
-/// On the host's network a container's port is the host's.
+/// Sets host ports: on the host's network a container's port is the host's.
 fn default_host_ports(container: &mut Container) {
     for port in items_mut(&mut container.ports) {
         default_to(&mut port.host_port, port.container_port);

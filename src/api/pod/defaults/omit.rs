@@ -1,8 +1,8 @@
-//! What Go leaves out of an object: fields that are zero and not pointers (`omitempty`).
+//! Fields that Go leaves out of an object: those that are zero and not pointers (`omitempty`).
 //!
-//! `tty: false`, `value: ""` and `volumes: []` vanish when the API server stores an object;
-//! `runAsNonRoot: false` or `optional: false` are pointers there and stay. Named here are the
-//! fields that vanish.
+//! `tty: false`, `value: ""` and `volumes: []` disappear when the API server stores an object;
+//! `runAsNonRoot: false` or `optional: false` are pointers there and stay. This file names the
+//! fields that disappear.
 
 use crate::omitempty::{items_mut, omit_zero, omit_zeros};
 use k8s_openapi::api::core::v1::{
@@ -35,7 +35,7 @@ pub(super) fn from_spec(spec: &mut PodSpec) {
     items_mut(&mut spec.init_containers).iter_mut().for_each(from_container);
 }
 
-/// Each term of affinity and anti-affinity between pods, preferred and required.
+/// Iterates over each term of affinity and anti-affinity between pods, preferred and required.
 pub(super) fn affinity_terms(
     affinity: &mut Affinity,
 ) -> impl Iterator<Item = &mut PodAffinityTerm> {
@@ -236,7 +236,7 @@ fn from_projection(source: &mut VolumeProjection) {
     }
 }
 
-/// Volumes of other machines and clouds.
+/// Removes zeros from volumes of other machines and clouds.
 fn from_disk(volume: &mut Volume) {
     if let Some(iscsi) = &mut volume.iscsi {
         omit_zeros!(iscsi; chap_auth_discovery, chap_auth_session, fs_type, portals, read_only);

@@ -1,5 +1,5 @@
-//! The rules of volumes on other machines and in clouds. No runtime here mounts them, yet a
-//! manifest that Kubernetes takes is taken and one that it refuses is refused.
+//! The rules of volumes on other machines and in clouds. No runtime here mounts them, yet manifests
+//! are accepted and refused as by Kubernetes.
 
 use super::super::one_of::OneOf;
 use super::super::{required, supported};
@@ -17,7 +17,7 @@ const TENANT_LENGTH_MAX: usize = 64;
 const CACHING_MODES: [&str; 3] = ["None", "ReadOnly", "ReadWrite"];
 const AZURE_KINDS: [&str; 3] = ["Dedicated", "Managed", "Shared"];
 
-/// A repository, and the first clouds' disks.
+/// Checks a repository, and the first clouds' disks.
 pub(crate) fn check_first(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.git_repo, at, "gitRepo", causes) {
         let at = at.child("gitRepo");
@@ -39,7 +39,7 @@ pub(crate) fn check_first(volume: &Volume, one: &mut OneOf, at: &Path<'_>, cause
     }
 }
 
-/// What a server exports.
+/// Checks volumes that a server exports.
 pub(crate) fn check_exports(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.nfs, at, "nfs", causes) {
         check_nfs(source, &at.child("nfs"), causes);
@@ -62,7 +62,7 @@ pub(crate) fn check_exports(volume: &Volume, one: &mut OneOf, at: &Path<'_>, cau
     }
 }
 
-/// What a cluster of storage holds.
+/// Checks volumes of a storage cluster.
 pub(crate) fn check_clusters(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.rbd, at, "rbd", causes) {
         let at = at.child("rbd");
@@ -83,7 +83,7 @@ pub(crate) fn check_clusters(volume: &Volume, one: &mut OneOf, at: &Path<'_>, ca
     }
 }
 
-/// What the host attaches.
+/// Checks volumes that the host attaches.
 pub(crate) fn check_attached(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.fc, at, "fc", causes) {
         check_fc(source, &at.child("fc"), causes);
@@ -93,7 +93,7 @@ pub(crate) fn check_attached(volume: &Volume, one: &mut OneOf, at: &Path<'_>, ca
     }
 }
 
-/// What a vendor's cloud or cluster hands out.
+/// Checks volumes of a vendor's cloud or cluster.
 pub(crate) fn check_of_clouds(
     volume: &Volume,
     one: &mut OneOf,
@@ -126,7 +126,7 @@ pub(crate) fn check_of_clouds(
     }
 }
 
-/// ScaleIO, which came after the projected ones.
+/// Checks a ScaleIO volume, which Kubernetes checks after the projected ones.
 pub(crate) fn check_scale_io(volume: &Volume, one: &mut OneOf, at: &Path<'_>, causes: &mut Causes) {
     if let Some(source) = one.first(&volume.scale_io, at, "scaleIO", causes) {
         let fields = [
@@ -186,8 +186,8 @@ fn check_iscsi(source: &ISCSIVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     }
 }
 
-/// The name of an iSCSI node: `iqn.yyyy-mm.domain:name`, `eui.` and 16 or `naa.` and 32 letters or
-/// digits.
+/// Returns the faults of an iSCSI node's name: `iqn.yyyy-mm.domain:name`, `eui.` and 16 or `naa.`
+/// and 32 letters or digits.
 fn initiator_faults(name: &str) -> names::Faults {
     let of_length = |letters: &str, length| {
         letters.len() == length && letters.bytes().all(|byte| byte.is_ascii_alphanumeric())

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 
 const MODE_MAX: i32 = 0o777;
 
-/// What a file may hold by `fieldRef`; labels and annotations all together, too.
+/// Fields that a file may hold by `fieldRef`, also all labels or annotations together.
 const FIELDS: [&str; 5] = [
     "metadata.annotations",
     "metadata.labels",
@@ -32,7 +32,7 @@ pub(super) fn check_config_map(source: &ConfigMapVolumeSource, at: &Path<'_>, ca
     check_items(items(&source.items), &at.child("items"), causes);
 }
 
-/// The faults of a file are held against the volume, as Kubernetes does.
+/// Checks a downwardAPI volume. Faults of a file are reported for the volume, as in Kubernetes.
 pub(super) fn check_downward(source: &DownwardAPIVolumeSource, at: &Path<'_>, causes: &mut Causes) {
     check_mode(source.default_mode, &at.child("defaultMode"), causes);
     for file in items(&source.items) {
