@@ -84,17 +84,20 @@ fn said_before(meta: &ObjectMeta, path: &[&str]) -> bool {
 /// tools wrote into its template, a Job's generated selector and labels, a Pod's node, a claim's
 /// volume and a volume's claim.
 pub fn carry_over(old: &Object, new: &mut Object) {
-    let mut had = old.clone();
     let is_open = |name: &str, field: &CommandField| {
         !field.is_said() && !said_before(old.meta(), &["spec", name])
     };
-    let pairs = new.command_fields().into_iter().zip(had.command_fields());
-    for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
-        match (field, had) {
-            (CommandField::Count(count), CommandField::Count(had)) => *count = *had,
-            (CommandField::Switch(switch), CommandField::Switch(had)) => *switch = *had,
-            (CommandField::Count(_) | CommandField::Switch(_), _) => {
-                unreachable!("objects of one kind")
+    let fields = new.command_fields();
+    if !fields.is_empty() {
+        let mut had = old.clone();
+        let pairs = fields.into_iter().zip(had.command_fields());
+        for ((_, field), (_, had)) in pairs.filter(|((name, field), _)| is_open(name, field)) {
+            match (field, had) {
+                (CommandField::Count(count), CommandField::Count(had)) => *count = *had,
+                (CommandField::Switch(switch), CommandField::Switch(had)) => *switch = *had,
+                (CommandField::Count(_) | CommandField::Switch(_), _) => {
+                    unreachable!("objects of one kind")
+                }
             }
         }
     }

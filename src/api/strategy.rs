@@ -29,7 +29,7 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// True if `metadata.generation` counts the changes of the spec.
     const COUNTS_GENERATIONS: bool = false;
     /// Path of the pod template.
-    const TEMPLATE: &'static [&'static str] = &["spec", "template"];
+    const TEMPLATE: &'static str = "spec.template";
 
     /// Returns the row of the object: as many cells as [`Strategy::COLUMNS`].
     fn cells(&self, now: Timestamp) -> Vec<Cell>;
@@ -100,9 +100,7 @@ pub trait Strategy: Metadata<Ty = ObjectMeta> + PartialEq {
     /// starts pods.
     fn warn_of_pods(&self, is_root: bool, warnings: &mut Vec<String>) {
         if let Some(template) = self.template() {
-            with_path(Self::TEMPLATE, |at| {
-                unsupported::template(template, at, is_root, warnings);
-            });
+            unsupported::template(template, &Path::root(Self::TEMPLATE), is_root, warnings);
         }
     }
 
@@ -261,14 +259,19 @@ macro_rules! spec_selector {
 }
 pub(crate) use spec_selector;
 
-/// Calls `then` with the path of these fields, from the root on.
-fn with_path(fields: &[&str], then: impl FnOnce(&Path<'_>)) {
-    fn below(at: &Path<'_>, fields: &[&str], then: impl FnOnce(&Path<'_>)) {
-        match fields {
-            [] => then(at),
-            [first, rest @ ..] => below(&at.child(first), rest, then),
+/// The methods of a [`Strategy`] that scale, for a type with `spec.replicas` and `status.replicas`.
+macro_rules! spec_replicas {
+    () => {
+        fn scale(&self) -> Option<(i32, i32)> {
+            let desired = self.spec.as_ref().and_then(|spec| spec.replicas);
+            let existing: Option<i32> =
+                self.status.as_ref().and_then(|status| status.replicas.into());
+            Some((desired.unwrap_or(1), existing.unwrap_or(0)))
         }
-    }
-    let [first, rest @ ..] = fields else { return };
-    below(&Path::root(first), rest, then);
+
+        fn set_replicas(&mut self, replicas: i32) {
+            self.spec.get_or_insert_default().replicas = Some(replicas);
+        }
+    };
 }
+pub(crate) use spec_replicas;

@@ -70,16 +70,17 @@ impl Api {
         let look_at_claim = move |volume: &str| claim::usage(&claim::folder(&state, volume));
         let usage = Usage::new(look, host_usage).with_claims(look_at_claim);
         let patches = PatchLocks::default();
-        let gate = Backend { reader, asks, pods_folder, metrics, usage, patches, sources, health };
-        let gate = Arc::new(gate);
+        let backend =
+            Backend { reader, asks, pods_folder, metrics, usage, patches, sources, health };
+        let backend = Arc::new(backend);
         let guard = runtime.enter();
         let socket = cronlet_server::bind(&startup.socket)?;
         drop(guard);
         let (moves, moved) = mpsc::channel(1);
         threads::spawn("api", move || {
             runtime.block_on(async {
-                tokio::spawn(cronlet_server::serve(socket, gate.clone()));
-                tokio::spawn(serve_scrapes(moved, gate));
+                tokio::spawn(cronlet_server::serve(socket, backend.clone()));
+                tokio::spawn(serve_scrapes(moved, backend));
                 while let Some(ask) = asked.recv().await {
                     self.pass_on(ask);
                 }
@@ -149,7 +150,7 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Backend>) {
+async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, backend: Arc<Backend>) {
     let mut serving: Option<tokio::task::JoinHandle<()>> = None;
     while let Some(Move { to, done }) = moved.recv().await {
         if let Some(before) = serving.take() {
@@ -160,7 +161,8 @@ async fn serve_scrapes(mut moved: mpsc::Receiver<Move>, gate: Arc<Backend>) {
         match to.map(tokio::net::TcpListener::from_std) {
             None => {}
             Some(Ok(listener)) => {
-                serving = Some(tokio::spawn(cronlet_server::serve_metrics(listener, gate.clone())));
+                serving =
+                    Some(tokio::spawn(cronlet_server::serve_metrics(listener, backend.clone())));
             }
             Some(Err(error)) => tracing::error!(%error, "metrics cannot be served"),
         }

@@ -33,7 +33,7 @@ pub fn spawn_child(work: Work<'_>) -> io::Result<Pid> {
     positive(pid).ok_or_else(io::Error::last_os_error)
 }
 
-/// As [`spawn_child`], the child born in the cgroup (version 2) whose folder `cgroup` is: without
+/// Spawns a child like [`spawn_child`], in the cgroup (version 2) of the folder `cgroup`: without
 /// the costly move of a process. Not on every host.
 #[cfg(target_arch = "x86_64")]
 pub fn spawn_child_in(cgroup: BorrowedFd<'_>, work: Work<'_>) -> io::Result<Pid> {

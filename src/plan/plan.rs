@@ -8,7 +8,7 @@ use cronlet_api::settings::Settings;
 use cronlet_api::time::{ClockSteps, SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
-/// Everything that a plan may know besides the object itself.
+/// The knowledge of a plan besides the object itself.
 pub struct View<'a> {
     pub now: Timestamp,
     pub steps: &'a ClockSteps,
@@ -16,61 +16,61 @@ pub struct View<'a> {
     /// The objects that this one controls (by `ownerReferences`), in the order of their names.
     pub owned: &'a [Object],
     pub lookup: &'a dyn Lookup,
-    /// Nothing new starts: the service is stopping. What was asked to stop still stops.
+    /// True if the service is stopping: nothing new starts, and stops that were requested go on.
     pub stopping: bool,
 }
 
-/// Reads any object: ConfigMaps and Secrets that a pod names, a Job whose name is wanted.
+/// Access to any object: ConfigMaps and Secrets that a pod names, a Job whose name is needed.
 pub trait Lookup {
     fn get(&self, key: &Key) -> Option<Object>;
 
-    /// All objects of a kind in a namespace: looks at every one of the kind.
+    /// Lists the objects of a kind in a namespace; reads every object of the kind.
     fn list(&self, kind: Kind, namespace: &str) -> Vec<Object>;
 
-    /// The objects of a kind that no controller owns, of the kinds that may be adopted
-    /// ([`super::controller::adopters`]).
+    /// Lists the objects of a kind that no controller owns, of the kinds that may be adopted
+    /// ([`crate::controllers::controller::adopters`]).
     fn orphans(&self, kind: Kind, namespace: &str) -> Vec<Object>;
 
-    /// The pods that mount a claim and have not ended.
+    /// Lists the pods that mount a claim and have not ended.
     fn claim_users(&self, _claim: &Key) -> Vec<Key> {
         Vec::new()
     }
 
-    /// Other pods whose running containers declare the port.
+    /// Lists other pods whose running containers declare the port.
     fn port_holders(&self, _port: Port, _except: &Key) -> Vec<Key> {
         Vec::new()
     }
 
-    /// The `hostPort`s of the pod that bound pods have, and whose each is.
+    /// Lists the `hostPort`s of the pod that bound pods have, each with its holder.
     fn host_port_holders(&self, _pod: &Pod) -> Vec<(u16, Key)> {
         Vec::new()
     }
 }
 
 impl View<'_> {
-    /// What really passed since the stamp.
+    /// Returns the time that really passed since the stamp.
     pub fn elapsed(&self, since: Timestamp) -> SignedDuration {
         self.steps.elapsed(since, self.now)
     }
 
-    /// The stamp by the clock as it is set now.
+    /// Returns the stamp by the clock as it is set now.
     pub fn as_set_now(&self, stamp: Timestamp) -> Timestamp {
         self.steps.as_set_now(stamp, self.now)
     }
 
-    /// The wall time at which `wait` will have passed since the stamp; `now` when it has.
+    /// Returns the wall time at which `wait` will have passed since the stamp; `now` if it has.
     pub fn due(&self, since: Timestamp, wait: SignedDuration) -> Timestamp {
         self.steps.due(since, wait, self.now)
     }
 }
 
-/// What a plan decided, and when it wants to be asked again though nothing changed.
+/// Decisions about one object, and the time of the next plan if nothing changes before.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub actions: Vec<Action>,
     pub wake_at: Option<Timestamp>,
-    /// What the plan writes of its own object tells it nothing new. Any other plan is made once
-    /// more after such a write.
+    /// True if the plan need not be made again after its own write of its object, as any other plan
+    /// is.
     pub is_settled: bool,
 }
 
@@ -79,7 +79,7 @@ impl Plan {
         self.actions.push(action);
     }
 
-    /// Wants a wake at `at`, or earlier if something else wants it.
+    /// Requests the next plan at `at`, or earlier if that was requested before.
     pub fn wake(&mut self, at: Timestamp) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
@@ -88,7 +88,7 @@ impl Plan {
         self.event_at("", severity, reason, message);
     }
 
-    /// An event about one part of the object, such as `spec.containers{main}`.
+    /// Adds an event about one part of the object, such as `spec.containers{main}`.
     pub fn event_at(
         &mut self,
         field_path: &str,
@@ -101,7 +101,7 @@ impl Plan {
     }
 }
 
-/// One thing to do. The engine carries out a plan's actions in order, in one commit.
+/// A step to carry out. The engine carries out a plan's actions in order, in one commit.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// A new object. The engine adds uid, creationTimestamp, resourceVersion, generation and, under
@@ -145,7 +145,7 @@ pub enum Severity {
     Warning,
 }
 
-/// The key of an object of `kind` beside `object`, in its namespace.
+/// Returns the key of an object of `kind` beside `object`, in its namespace.
 pub fn beside(object: &Object, kind: Kind, name: &str) -> Key {
     Key::new(kind, object.namespace(), name)
 }

@@ -12,14 +12,14 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 pub(crate) async fn answer(
-    gate: &Backend,
+    backend: &Backend,
     method: &Method,
     extra: Extra,
     query: &Query,
 ) -> Result<Answer, Refused> {
     match (extra, method) {
         (Extra::Runs { namespace, cron_job }, &Method::GET) => {
-            let runs = gate.reader.try_runs(namespace.as_deref(), cron_job.as_deref());
+            let runs = backend.reader.try_runs(namespace.as_deref(), cron_job.as_deref());
             let unreadable = |error| {
                 Refused::Unavailable(format!("the run history cannot be read now: {error}"))
             };
@@ -31,25 +31,26 @@ pub(crate) async fn answer(
         }
         (Extra::Trigger { namespace, cron_job }, &Method::POST) => {
             let force = query.flag("force");
-            let job = gate.submit(Request::Trigger { namespace, cron_job, force }).await?;
+            let job = backend.submit(Request::Trigger { namespace, cron_job, force }).await?;
             Ok(response::object(StatusCode::CREATED, &job))
         }
         (Extra::ClaimUsage(key), &Method::GET) => {
-            let Some(Object::PersistentVolumeClaim(claim)) = gate.reader.get(&key) else {
+            let Some(Object::PersistentVolumeClaim(claim)) = backend.reader.get(&key) else {
                 return Err(Refused::NotFound(key));
             };
             let volume = claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref());
-            let usage = gate.usage.of_claim(volume.unwrap_or_default()).await;
+            let usage = backend.usage.of_claim(volume.unwrap_or_default()).await;
             Ok(response::value(StatusCode::OK, &json!(usage)))
         }
         (Extra::Reload, &Method::POST) => {
             let prune = query.flag("prune");
-            let found = gate.ask(|reply| Command::Reload { prune, reply }).await?;
+            let found = backend.ask(|reply| Command::Reload { prune, reply }).await?;
             Ok(response::value(StatusCode::OK, &found))
         }
-        (Extra::Dump, &Method::GET) => {
-            Ok(response::value(StatusCode::OK, &gate.ask(|reply| Command::Dump { reply }).await?))
-        }
+        (Extra::Dump, &Method::GET) => Ok(response::value(
+            StatusCode::OK,
+            &backend.ask(|reply| Command::Dump { reply }).await?,
+        )),
         _ => Err(Refused::MethodNotAllowed),
     }
 }

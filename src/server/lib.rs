@@ -72,9 +72,9 @@ use hyper::{Method, Request};
 use std::sync::Arc;
 
 /// Answers one request; a refusal is an answer too.
-pub(crate) async fn handle(gate: Arc<Backend>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn handle(backend: Arc<Backend>, request: Request<Incoming>) -> Answer {
     let (head, mut body) = request.into_parts();
-    match route(&gate, head, &mut body).await {
+    match route(&backend, head, &mut body).await {
         Ok(answer) => answer,
         Err(refused) => {
             body::drain(&mut body).await;
@@ -85,39 +85,39 @@ pub(crate) async fn handle(gate: Arc<Backend>, request: Request<Incoming>) -> An
 }
 
 /// The answer of the metrics port, where nothing else is served.
-pub(crate) fn metrics_only(gate: &Backend, path: &str) -> Answer {
+pub(crate) fn metrics_only(backend: &Backend, path: &str) -> Answer {
     match Route::parse(path) {
-        Ok(Route::Metrics) => prometheus::answer(gate),
+        Ok(Route::Metrics) => prometheus::answer(backend),
         _ => response::refusal(&Refused::NoSuchPath),
     }
 }
 
-async fn route(gate: &Backend, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
+async fn route(backend: &Backend, head: Parts, body: &mut Incoming) -> Result<Answer, Refused> {
     refuse_impersonation(&head.headers)?;
     let route = Route::parse(head.uri.path())?;
     let query = Query::parse(head.uri.query().unwrap_or_default())?;
     let call = Call { method: head.method, query, headers: head.headers };
     match route {
         Route::Collection { kind, namespace } => {
-            call.collection(gate, kind, namespace.as_deref(), body).await
+            call.collection(backend, kind, namespace.as_deref(), body).await
         }
         Route::Object { key, part } => {
-            let mut answer = call.object(gate, &key, part, body).await?;
-            let warnings = sources::warnings(&gate.sources, &call.method, &key, part);
+            let mut answer = call.object(backend, &key, part, body).await?;
+            let warnings = sources::warnings(&backend.sources, &call.method, &key, part);
             response::warn(&mut answer, &warnings);
             Ok(answer)
         }
-        Route::Extra(extra) => cronlet_dev::answer(gate, &call.method, extra, &call.query).await,
+        Route::Extra(extra) => cronlet_dev::answer(backend, &call.method, extra, &call.query).await,
         _ if call.method != Method::GET => Err(Refused::MethodNotAllowed),
         Route::UsageResources => Ok(metrics_api::resources()),
         Route::Usage { namespace } => {
-            metrics_api::list(gate, namespace.as_deref(), &call.query).await
+            metrics_api::list(backend, namespace.as_deref(), &call.query).await
         }
-        Route::AllNodeMetrics => metrics_api::nodes(gate, &call.query).await,
-        Route::NodeMetrics(key) => metrics_api::one(gate, &key).await,
-        Route::Health(question) => Ok(health::answer(&gate.health, question, &call.query)),
+        Route::AllNodeMetrics => metrics_api::nodes(backend, &call.query).await,
+        Route::NodeMetrics(key) => metrics_api::one(backend, &key).await,
+        Route::Health(question) => Ok(health::answer(&backend.health, question, &call.query)),
         Route::Version => Ok(discovery::version()),
-        Route::Metrics => Ok(prometheus::answer(gate)),
+        Route::Metrics => Ok(prometheus::answer(backend)),
         Route::CoreVersions => Ok(discovery::core_versions()),
         Route::Groups => Ok(discovery::groups()),
         Route::Group(group) => Ok(discovery::group(&group)),
@@ -151,7 +151,7 @@ struct Call {
 impl Call {
     async fn collection(
         &self,
-        gate: &Backend,
+        backend: &Backend,
         kind: cronlet_api::kind::Kind,
         namespace: Option<&str>,
         body: &mut Incoming,
@@ -160,16 +160,16 @@ impl Call {
         let namespace = if kind.info().is_cluster_scoped { Some("") } else { namespace };
         match (&self.method, namespace) {
             (&Method::GET, _) if query.flag("watch") => {
-                watch::watch(gate, kind, namespace, query, self.shape()?)
+                watch::watch(backend, kind, namespace, query, self.shape()?)
             }
-            (&Method::GET, _) => read::list(gate, kind, namespace, query, self.shape()?),
+            (&Method::GET, _) => read::list(backend, kind, namespace, query, self.shape()?),
             (&Method::POST, Some(namespace)) => {
                 let bytes = self.read(body).await?;
-                write::create(gate, kind, namespace, self.sent(&bytes)).await
+                write::create(backend, kind, namespace, self.sent(&bytes)).await
             }
             (&Method::DELETE, Some(namespace)) => {
                 let body = self.read(body).await?;
-                write::delete_collection(gate, kind, namespace, query, &body).await
+                write::delete_collection(backend, kind, namespace, query, &body).await
             }
             _ => Err(Refused::MethodNotAllowed),
         }
@@ -177,27 +177,27 @@ impl Call {
 
     async fn object(
         &self,
-        gate: &Backend,
+        backend: &Backend,
         key: &cronlet_api::kind::Key,
         part: Subresource,
         body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         let query = &self.query;
         match (&self.method, part) {
-            (&Method::GET, Subresource::Log) => log::answer(gate, key, query),
+            (&Method::GET, Subresource::Log) => log::answer(backend, key, query),
             (_, Subresource::Log) => Err(Refused::MethodNotAllowed),
-            (_, Subresource::Scale) => self.scale(gate, key, body).await,
-            (&Method::GET, _) => read::get(gate, key, self.shape()?),
+            (_, Subresource::Scale) => self.scale(backend, key, body).await,
+            (&Method::GET, _) => read::get(backend, key, self.shape()?),
             (&Method::PUT, _) => {
                 let bytes = self.read(body).await?;
-                write::update(gate, key, part, self.sent(&bytes)).await
+                write::update(backend, key, part, self.sent(&bytes)).await
             }
             (&Method::PATCH, _) => {
                 let bytes = self.read(body).await?;
-                write::patch(gate, key, part, self.sent(&bytes)).await
+                write::patch(backend, key, part, self.sent(&bytes)).await
             }
             (&Method::DELETE, Subresource::Whole) => {
-                write::delete(gate, key, query, &self.read(body).await?).await
+                write::delete(backend, key, query, &self.read(body).await?).await
             }
             _ => Err(Refused::MethodNotAllowed),
         }
@@ -205,19 +205,19 @@ impl Call {
 
     async fn scale(
         &self,
-        gate: &Backend,
+        backend: &Backend,
         key: &cronlet_api::kind::Key,
         body: &mut Incoming,
     ) -> Result<Answer, Refused> {
         match self.method {
-            Method::GET => scale::get(gate, key),
+            Method::GET => scale::get(backend, key),
             Method::PUT => {
                 let bytes = self.read(body).await?;
-                scale::update(gate, key, self.sent(&bytes)).await
+                scale::update(backend, key, self.sent(&bytes)).await
             }
             Method::PATCH => {
                 let bytes = self.read(body).await?;
-                scale::patch(gate, key, self.sent(&bytes)).await
+                scale::patch(backend, key, self.sent(&bytes)).await
             }
             _ => Err(Refused::MethodNotAllowed),
         }

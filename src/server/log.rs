@@ -25,17 +25,17 @@ const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// The newest file, and `.1` to `.4`.
 const ROTATED_MAX: u32 = 4;
 
-pub(crate) fn answer(gate: &Backend, key: &Key, query: &Query) -> Result<Answer, Refused> {
-    let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+pub(crate) fn answer(backend: &Backend, key: &Key, query: &Query) -> Result<Answer, Refused> {
+    let object = backend.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let Object::Pod(pod) = &object else { return Err(Refused::NoSuchPath) };
     let wanted = Wanted::parse(query)?;
     let container = container_name(pod, query.text("container"))?;
     let attempt = attempt(pod, &container, query.flag("previous"))?;
-    let folder = gate.pods_folder.join(object.uid());
+    let folder = backend.pods_folder.join(object.uid());
     let path = folder.join(format!("{container}.{attempt}.log"));
     let (sender, answer) = response::stream("text/plain; charset=utf-8");
     let following = wanted.follow.then(|| Following {
-        reader: gate.reader.clone(),
+        reader: backend.reader.clone(),
         pod: key.clone(),
         pod_uid: object.uid().to_owned(),
         container,

@@ -147,14 +147,14 @@ impl Rate {
 }
 
 pub(crate) async fn list(
-    gate: &Backend,
+    backend: &Backend,
     namespace: Option<&str>,
     query: &Query,
 ) -> Result<Answer, Refused> {
     let selector = read::selector(Kind::Pod, query)?;
-    let (mut pods, version) = gate.reader.list(Kind::Pod, namespace);
+    let (mut pods, version) = backend.reader.list(Kind::Pod, namespace);
     pods.retain(|pod| selector.matches(pod));
-    let items = shown(gate, &pods).await;
+    let items = shown(backend, &pods).await;
     let list = json!({
         "kind": "PodMetricsList", "apiVersion": format!("{GROUP}/{VERSION}"),
         "metadata": { "resourceVersion": version.to_string() }, "items": items,
@@ -162,36 +162,36 @@ pub(crate) async fn list(
     Ok(response::value(StatusCode::OK, &list))
 }
 
-pub(crate) async fn one(gate: &Backend, key: &Key) -> Result<Answer, Refused> {
-    let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+pub(crate) async fn one(backend: &Backend, key: &Key) -> Result<Answer, Refused> {
+    let object = backend.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     let items = match key.kind {
-        Kind::Node => shown_nodes(gate, &[object]).await,
-        _ => shown(gate, &[object]).await,
+        Kind::Node => shown_nodes(backend, &[object]).await,
+        _ => shown(backend, &[object]).await,
     };
     let item = items.first().ok_or_else(|| Refused::NotFound(key.clone()))?;
     Ok(response::value(StatusCode::OK, item))
 }
 
-pub(crate) async fn nodes(gate: &Backend, query: &Query) -> Result<Answer, Refused> {
+pub(crate) async fn nodes(backend: &Backend, query: &Query) -> Result<Answer, Refused> {
     let selector = read::selector(Kind::Node, query)?;
-    let (mut nodes, version) = gate.reader.list(Kind::Node, None);
+    let (mut nodes, version) = backend.reader.list(Kind::Node, None);
     nodes.retain(|node| selector.matches(node));
     let list = json!({
         "kind": "NodeMetricsList", "apiVersion": format!("{GROUP}/{VERSION}"),
         "metadata": { "resourceVersion": version.to_string() },
-        "items": shown_nodes(gate, &nodes).await,
+        "items": shown_nodes(backend, &nodes).await,
     });
     Ok(response::value(StatusCode::OK, &list))
 }
 
 /// The node that is this host; of another that someone made nothing is known.
-async fn shown_nodes(gate: &Backend, nodes: &[Object]) -> Vec<Value> {
+async fn shown_nodes(backend: &Backend, nodes: &[Object]) -> Vec<Value> {
     let is_host = |node: &&Object| match node {
         Object::Node(node) => node.status.as_ref().is_some_and(|it| it.node_info.is_some()),
         _ => false,
     };
     let Some(node) = nodes.iter().find(is_host) else { return Vec::new() };
-    let mut rates = gate.usage.rates(&[HOST.to_owned()]).await;
+    let mut rates = backend.usage.rates(&[HOST.to_owned()]).await;
     let Some(rate) = rates.remove(HOST).and_then(|rates| rates.into_iter().next()) else {
         return Vec::new();
     };
@@ -211,9 +211,9 @@ fn now_text() -> String {
 }
 
 /// The pods of which something runs.
-async fn shown(gate: &Backend, pods: &[Object]) -> Vec<Value> {
+async fn shown(backend: &Backend, pods: &[Object]) -> Vec<Value> {
     let uids: Vec<String> = pods.iter().map(|pod| pod.uid().to_owned()).collect();
-    let mut rates = gate.usage.rates(&uids).await;
+    let mut rates = backend.usage.rates(&uids).await;
     let now = now_text();
     let with_rates = pods.iter().filter_map(|pod| Some((pod, rates.remove(pod.uid())?)));
     with_rates.map(|(pod, rates)| metrics_of(pod, &rates, &now)).collect()

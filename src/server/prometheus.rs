@@ -99,9 +99,9 @@ impl Counted {
     }
 }
 
-pub(crate) fn answer(gate: &Backend) -> Answer {
-    let (cron_jobs, _) = gate.reader.list(Kind::CronJob, None);
-    let text = render(&gate.metrics, &cron_jobs, SystemClock.now());
+pub(crate) fn answer(backend: &Backend) -> Answer {
+    let (cron_jobs, _) = backend.reader.list(Kind::CronJob, None);
+    let text = render(&backend.metrics, &cron_jobs, SystemClock.now());
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     response::typed(StatusCode::OK, content_type, Body::Whole(Some(text.into())))
 }

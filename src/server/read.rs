@@ -10,14 +10,14 @@ use cronlet_api::refused::Refused;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-pub(crate) fn get(gate: &Backend, key: &Key, shape: Shape) -> Result<Answer, Refused> {
-    let object = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+pub(crate) fn get(backend: &Backend, key: &Key, shape: Shape) -> Result<Answer, Refused> {
+    let object = backend.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
     Ok(response::json(StatusCode::OK, shape.object(&object, true)))
 }
 
 /// A list, or the page of it that `limit` and `continue` ask for.
 pub(crate) fn list(
-    gate: &Backend,
+    backend: &Backend,
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
@@ -25,8 +25,8 @@ pub(crate) fn list(
 ) -> Result<Answer, Refused> {
     let selector = selector(kind, query)?;
     let page = Page::parse(query)?;
-    let (mut objects, version) = gate.reader.list(kind, namespace);
-    gate.note_read(objects.len());
+    let (mut objects, version) = backend.reader.list(kind, namespace);
+    backend.note_read(objects.len());
     check_version(query, version)?;
     objects.retain(|object| selector.matches(object));
     let (metadata, objects) = page.cut(objects, version, selector.is_empty());

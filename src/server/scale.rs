@@ -11,31 +11,35 @@ use hyper::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::{Value, json};
 
-pub(crate) fn get(gate: &Backend, key: &Key) -> Result<Answer, Refused> {
-    Ok(response::value(StatusCode::OK, &shown(&current(gate, key)?)))
+pub(crate) fn get(backend: &Backend, key: &Key) -> Result<Answer, Refused> {
+    Ok(response::value(StatusCode::OK, &shown(&current(backend, key)?)))
 }
 
-pub(crate) async fn update(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn update(
+    backend: &Backend,
+    key: &Key,
+    sent: Sent<'_>,
+) -> Result<Answer, Refused> {
     let unread = |e| Refused::BadRequest(format!("error decoding Scale: {e}"));
     let scale: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
     let scaled = |old: &Object| scaled(old.clone(), &scale);
     let dry_run = sent.query.dry_run()?;
-    let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
+    let object = write::rewrite(backend, key, Request::Update, dry_run, scaled).await?;
     Ok(response::value(StatusCode::OK, &shown(&object)))
 }
 
-pub(crate) async fn patch(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+pub(crate) async fn patch(backend: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
     let unread = |e| Refused::BadRequest(format!("error decoding patch: {e}"));
     let patch: Value = serde_json::from_slice(sent.bytes).map_err(unread)?;
     let scaled = |old: &Object| scaled(old.clone(), &style.merged(shown(old), &patch)?);
     let dry_run = sent.query.dry_run()?;
-    let object = write::rewrite(gate, key, Request::Update, dry_run, scaled).await?;
+    let object = write::rewrite(backend, key, Request::Update, dry_run, scaled).await?;
     Ok(response::value(StatusCode::OK, &shown(&object)))
 }
 
-fn current(gate: &Backend, key: &Key) -> Result<Object, Refused> {
-    gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
+fn current(backend: &Backend, key: &Key) -> Result<Object, Refused> {
+    backend.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))
 }
 
 fn shown(object: &Object) -> Value {

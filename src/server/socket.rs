@@ -66,15 +66,15 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers on the socket until it is dropped.
-pub async fn serve(listener: UnixListener, gate: Arc<Backend>) {
+pub async fn serve(listener: UnixListener, backend: Arc<Backend>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, _)) => {
-                let gate = gate.clone();
+                let backend = backend.clone();
                 tokio::spawn(async move {
-                    converse(stream, |request| super::handle(gate.clone(), request)).await;
+                    converse(stream, |request| super::handle(backend.clone(), request)).await;
                     drop(place);
                 });
             }
@@ -87,16 +87,16 @@ pub async fn serve(listener: UnixListener, gate: Arc<Backend>) {
 }
 
 /// Serves `/metrics` alone, for Prometheus (`metrics.listen`), until dropped.
-pub async fn serve_metrics(listener: TcpListener, gate: Arc<Backend>) {
+pub async fn serve_metrics(listener: TcpListener, backend: Arc<Backend>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, _)) => {
-                let gate = gate.clone();
+                let backend = backend.clone();
                 tokio::spawn(async move {
                     let scrape = |request: hyper::Request<hyper::body::Incoming>| {
-                        let answer = super::metrics_only(&gate, request.uri().path());
+                        let answer = super::metrics_only(&backend, request.uri().path());
                         std::future::ready(answer)
                     };
                     converse(stream, scrape).await;

@@ -26,7 +26,7 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 const CHUNK_BYTES: usize = 64 * 1024;
 
 pub(crate) fn watch(
-    gate: &Backend,
+    backend: &Backend,
     kind: Kind,
     namespace: Option<&str>,
     query: &Query,
@@ -45,7 +45,7 @@ pub(crate) fn watch(
     }
     let (sender, answer) = response::stream("application/json");
     let watcher = Watcher {
-        reader: gate.reader.clone(),
+        reader: backend.reader.clone(),
         kind,
         namespace: namespace.map(str::to_owned),
         selector,

@@ -34,27 +34,27 @@ impl Sent<'_> {
 }
 
 pub(crate) async fn create(
-    gate: &Backend,
+    backend: &Backend,
     kind: Kind,
     namespace: &str,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
     let Decoded { object, mut warnings } = sent.object(kind, namespace, None)?;
     warnings.extend(admission::warnings(None, &object));
-    let created = submit(gate, Request::Create(object), sent.query.dry_run()?).await?;
+    let created = submit(backend, Request::Create(object), sent.query.dry_run()?).await?;
     Ok(warned(response::object(StatusCode::CREATED, &created), &warnings))
 }
 
 pub(crate) async fn update(
-    gate: &Backend,
+    backend: &Backend,
     key: &Key,
     part: Subresource,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
     let Decoded { object, mut warnings } =
         sent.object(key.kind, &key.namespace, Some(&key.name))?;
-    warnings.extend(of_spec(part, gate.reader.get(key).as_ref(), &object));
-    let updated = submit(gate, change(part, object), sent.query.dry_run()?).await?;
+    warnings.extend(of_spec(part, backend.reader.get(key).as_ref(), &object));
+    let updated = submit(backend, change(part, object), sent.query.dry_run()?).await?;
     Ok(warned(response::object(StatusCode::OK, &updated), &warnings))
 }
 
@@ -67,11 +67,15 @@ fn change(part: Subresource, object: Object) -> Request {
 
 /// Asks the engine, or only admits the object where nothing shall change.
 pub(crate) async fn submit(
-    gate: &Backend,
+    backend: &Backend,
     request: Request,
     dry_run: bool,
 ) -> Result<Object, Refused> {
-    if dry_run { rehearse::rehearse(&gate.reader, request) } else { gate.submit(request).await }
+    if dry_run {
+        rehearse::rehearse(&backend.reader, request)
+    } else {
+        backend.submit(request).await
+    }
 }
 
 /// Sets the namespace of the URL, and refuses an object that names another place than the URL.
@@ -119,24 +123,24 @@ const REWRITES_MAX: u32 = 64;
 /// Reads the object, changes it and writes it. Where another write came between, all three are done
 /// again (`GuaranteedUpdate`), unless the change itself names a resourceVersion or uid.
 pub(crate) async fn rewrite(
-    gate: &Backend,
+    backend: &Backend,
     key: &Key,
     write: impl Fn(Object) -> Request,
     dry_run: bool,
     mut change: impl FnMut(&Object) -> Result<Object, Refused>,
 ) -> Result<Object, Refused> {
-    let _turn = gate.patches.lock(key).await;
+    let _turn = backend.patches.lock(key).await;
     let mut tries = 0;
     loop {
         tries += 1;
-        let old = gate.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
+        let old = backend.reader.get(key).ok_or_else(|| Refused::NotFound(key.clone()))?;
         let mut object = change(&old)?;
         let meta = object.meta_mut();
         meta.resource_version.take_if(|version| version.is_empty());
         let version = meta.resource_version.get_or_insert_with(|| version_of(&old));
         let is_free =
             *version == version_of(&old) && [None, Some(old.uid())].contains(&meta.uid.as_deref());
-        match submit(gate, write(object), dry_run).await {
+        match submit(backend, write(object), dry_run).await {
             Err(Refused::Conflict { .. }) if is_free && tries < REWRITES_MAX => continue,
             answered => return answered,
         }
@@ -148,14 +152,14 @@ fn version_of(object: &Object) -> String {
 }
 
 pub(crate) async fn patch(
-    gate: &Backend,
+    backend: &Backend,
     key: &Key,
     part: Subresource,
     sent: Sent<'_>,
 ) -> Result<Answer, Refused> {
     let style = Style::parse(sent.content_type)?;
     if style == Style::Apply {
-        return apply(gate, key, sent).await;
+        return apply(backend, key, sent).await;
     }
     let dry_run = sent.query.dry_run()?;
     let strictness = body::strictness(sent.query)?;
@@ -169,12 +173,12 @@ pub(crate) async fn patch(
         warnings.extend(of_spec(part, Some(old), &decoded.object));
         placed(decoded.object, &key.namespace, Some(&key.name))
     };
-    let object = rewrite(gate, key, |object| change(part, object), dry_run, patched).await?;
+    let object = rewrite(backend, key, |object| change(part, object), dry_run, patched).await?;
     Ok(warned(response::object(StatusCode::OK, &object), &warnings))
 }
 
 /// Server-side apply with one manager: the object becomes as the manifest says.
-async fn apply(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
+async fn apply(backend: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refused> {
     if sent.query.text("fieldManager").is_none() {
         let why = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is \
                    required for apply patch";
@@ -183,12 +187,12 @@ async fn apply(gate: &Backend, key: &Key, sent: Sent<'_>) -> Result<Answer, Refu
     let Decoded { object, mut warnings } =
         sent.object(key.kind, &key.namespace, Some(&key.name))?;
     // Of several that come at once, one makes the object.
-    let _turn = gate.patches.lock(key).await;
-    let old = gate.reader.get(key);
+    let _turn = backend.patches.lock(key).await;
+    let old = backend.reader.get(key);
     warnings.extend(admission::warnings(old.as_ref(), &object));
     let is_new = old.is_none();
     let dry_run = sent.query.dry_run()?;
-    let applied = gate.submit(Request::Apply { object, dry_run }).await?;
+    let applied = backend.submit(Request::Apply { object, dry_run }).await?;
     let code = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(warned(response::object(code, &applied), &warnings))
 }
@@ -239,16 +243,16 @@ impl Style {
 }
 
 pub(crate) async fn delete(
-    gate: &Backend,
+    backend: &Backend,
     key: &Key,
     query: &Query,
     bytes: &Bytes,
 ) -> Result<Answer, Refused> {
     let options = delete_options(query, bytes)?;
     let dry_run = options.dry_run;
-    let deleted = gate.submit(Request::Delete { key: key.clone(), options }).await?;
+    let deleted = backend.submit(Request::Delete { key: key.clone(), options }).await?;
     // As the API server: a Pod comes back as it was, and so does what a finalizer still holds.
-    let stays = gate.reader.get(key).is_some_and(|object| object.uid() == deleted.uid());
+    let stays = backend.reader.get(key).is_some_and(|object| object.uid() == deleted.uid());
     if key.kind == Kind::Pod || (stays && !dry_run) {
         return Ok(response::object(StatusCode::OK, &deleted));
     }
@@ -273,20 +277,20 @@ const DELETIONS_MAX: usize = 64;
 
 /// Deletes all that the selectors name; an object that goes meanwhile is no failure.
 pub(crate) async fn delete_collection(
-    gate: &Backend,
+    backend: &Backend,
     kind: Kind,
     namespace: &str,
     query: &Query,
     bytes: &Bytes,
 ) -> Result<Answer, Refused> {
     let selector = read::selector(kind, query)?;
-    let (mut objects, version) = gate.reader.list(kind, Some(namespace));
+    let (mut objects, version) = backend.reader.list(kind, Some(namespace));
     objects.retain(|object| selector.matches(object));
     let options = delete_options(query, bytes)?;
     for some in objects.chunks(DELETIONS_MAX) {
         let delete =
             |object: &Object| Request::Delete { key: object.key(), options: options.clone() };
-        for answer in gate.submit_all(some.iter().map(delete)).await? {
+        for answer in backend.submit_all(some.iter().map(delete)).await? {
             match answer {
                 Ok(_) | Err(Refused::NotFound(_)) => {}
                 Err(refused) => return Err(refused),
@@ -295,7 +299,7 @@ pub(crate) async fn delete_collection(
     }
     let metadata = serde_json::json!({ "resourceVersion": version.to_string() });
     let keys = objects.iter().map(Object::key).collect();
-    let warnings = sources::of_deleted(&gate.sources, &keys);
+    let warnings = sources::of_deleted(&backend.sources, &keys);
     let listed = response::json(StatusCode::OK, read::listed(kind, &metadata, &objects));
     Ok(warned(listed, &warnings))
 }

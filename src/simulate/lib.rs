@@ -1,5 +1,5 @@
 //! Pumps virtual events through the real engine and the real store, and checks what must always
-//! hold; or looks ahead with them ([`forecast`]).
+//! hold; or looks ahead with them ([`forecast()`]).
 //!
 //! One seed makes one life: CronJobs, edits, programs that fail, crashes at any write, torn writes,
 //! a full disk, a clock that is set, forks that are refused. The same seed makes the same life
@@ -7,13 +7,13 @@
 //!
 //! ```text
 //! world.rs   the loop: what happens next, and to whom
-//! mischief.rs   what goes wrong, and what users do
-//! books.rs   what must hold: no slot lost, none doubled, counts as things truly ran
+//! faults.rs   what goes wrong, and what users do
+//! invariants.rs   what must hold: no slot lost, none doubled, counts as things truly ran
 //! services.rs   services, and what is done to them      templates.rs   of which programs
 //! rollouts.rs   what happens to them      rules/   what must hold of them
-//! finale.rs   how their lives end      prober.rs   asks virtual programs
+//! quiescence.rs   how their lives end      prober.rs   asks virtual programs
 //! disk.rs    a disk that tears      runtime.rs   a host whose processes outlive the daemon
-//! forecast.rs   disk and host without the mischief: which runs would happen
+//! forecast.rs   disk and host without faults: which runs would happen
 //! ```
 
 mod invariants;

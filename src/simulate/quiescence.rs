@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 pub(super) const HOUR: i64 = 3_600_000;
 
-/// Tries to have a request taken while the last of the mischief shows.
+/// Tries to have a request taken while the last of the faults shows.
 const TRIES_MAX: usize = 20;
 
-/// All mischief is over; the services are there still.
+/// All faults are over; the services are there still.
 pub(super) fn check(world: &mut World) -> Result<(), Broken> {
     world.live_for(3 * HOUR)?;
     world.insist(resumed)?;
@@ -55,7 +55,7 @@ impl World {
         self.live_until(now + milliseconds)
     }
 
-    /// Asks until there is nothing more to ask for: the last of the mischief may still show.
+    /// Asks until there is nothing more to ask for: the last of the faults may still show.
     pub(crate) fn insist(&mut self, wants: impl Fn(&Reader) -> Vec<Request>) -> Result<(), Broken> {
         for _ in 0..TRIES_MAX {
             let Some(reader) = self.reader() else {

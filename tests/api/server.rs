@@ -47,7 +47,7 @@ impl Server {
         let engine = Engine::new(store, Settings::default(), Seed::new(7), Vec::new());
         let engine = engine.expect("a fresh engine");
         let (asks, mut asked) = mpsc::channel(16);
-        let gate = Arc::new(Backend {
+        let backend = Arc::new(Backend {
             reader: engine.reader(),
             asks,
             pods_folder: folder.path().join("pods"),
@@ -74,7 +74,7 @@ impl Server {
             runtime.expect("a runtime").block_on(async {
                 let listener = cronlet_server::bind(&path).expect("the socket is bound");
                 ready.send(()).expect("the test waits");
-                cronlet_server::serve(listener, gate).await;
+                cronlet_server::serve(listener, backend).await;
             });
         };
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(serve);

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 impl Strategy for CronJob {
     const COLUMNS: &'static [Column] = columns::COLUMNS;
     const COUNTS_GENERATIONS: bool = true;
-    const TEMPLATE: &'static [&'static str] = &["spec", "jobTemplate", "spec", "template"];
+    const TEMPLATE: &'static str = "spec.jobTemplate.spec.template";
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
         columns::cells(self, now)

@@ -7,7 +7,8 @@ use crate::columns::{Cell, Column};
 use crate::meta::{self, Empty};
 use crate::refused::Refused;
 use crate::strategy::{
-    CommandField, Difference, Strategy, spec_and_status, spec_selector, spec_template,
+    CommandField, Difference, Strategy, spec_and_status, spec_replicas, spec_selector,
+    spec_template,
 };
 use crate::time::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
@@ -36,7 +37,7 @@ impl Strategy for Deployment {
 
     /// Other annotations, too, begin another generation.
     fn is_other_generation(&self, old: &Self) -> bool {
-        self.spec != old.spec || self.metadata.annotations != old.metadata.annotations
+        self.has_other_spec(old) || self.metadata.annotations != old.metadata.annotations
     }
 
     fn validate(&self, causes: &mut Causes) {
@@ -55,15 +56,7 @@ impl Strategy for Deployment {
 
     spec_selector!();
 
-    fn scale(&self) -> Option<(i32, i32)> {
-        let wanted = self.spec.as_ref().and_then(|spec| spec.replicas);
-        let existing = self.status.as_ref().and_then(|status| status.replicas);
-        Some((wanted.unwrap_or(1), existing.unwrap_or(0)))
-    }
-
-    fn set_replicas(&mut self, replicas: i32) {
-        self.spec.get_or_insert_default().replicas = Some(replicas);
-    }
+    spec_replicas!();
 
     fn command_fields(&mut self) -> Vec<(&'static str, CommandField<'_>)> {
         let Some(spec) = &mut self.spec else { return Vec::new() };

@@ -24,8 +24,7 @@ pub fn create(node: &Node, causes: &mut Causes) {
     }
 }
 
-/// The rules of a change, after [`super::defaults::prepare_update`]: ranges and who provides the
-/// node are set once, and taints come and go.
+/// Checks a change: ranges and the provider of the node are set once, and taints come and go.
 pub fn update(old: &Node, new: &Node, causes: &mut Causes) {
     create(new, causes);
     let nothing = NodeSpec::default();

@@ -3,7 +3,9 @@
 use super::{check, columns, defaults};
 use crate::check::Causes;
 use crate::columns::{Cell, Column};
-use crate::strategy::{CommandField, Difference, Strategy, spec_and_status, spec_selector};
+use crate::strategy::{
+    CommandField, Difference, Strategy, spec_and_status, spec_replicas, spec_selector,
+};
 use crate::time::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -47,15 +49,7 @@ impl Strategy for ReplicaSet {
 
     spec_selector!();
 
-    fn scale(&self) -> Option<(i32, i32)> {
-        let wanted = self.spec.as_ref().and_then(|spec| spec.replicas);
-        let existing = self.status.as_ref().map(|status| status.replicas);
-        Some((wanted.unwrap_or(1), existing.unwrap_or(0)))
-    }
-
-    fn set_replicas(&mut self, replicas: i32) {
-        self.spec.get_or_insert_default().replicas = Some(replicas);
-    }
+    spec_replicas!();
 
     fn command_fields(&mut self) -> Vec<(&'static str, CommandField<'_>)> {
         let Some(spec) = &mut self.spec else { return Vec::new() };

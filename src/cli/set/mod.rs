@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::output::write_text;
 use super::rollout::patch;
 use super::target::full_name;
-use cronlet_api::kind::Object;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use cronlet_api::kind::{Kind, Object};
+use k8s_openapi::api::core::v1::Container;
 use serde_json::{Value, json};
 
 mod image;
@@ -44,18 +44,12 @@ fn split(words: &[String], is_change: impl Fn(&str) -> bool) -> (Vec<String>, Ve
 
 /// The containers that an object's pods have, each with its place in the object.
 fn containers(object: &Object) -> Vec<(String, Container)> {
-    let (base, spec): (&str, Option<&PodSpec>) = match object {
-        Object::Pod(pod) => ("/spec", pod.spec.as_ref()),
-        Object::CronJob(_) => {
-            let spec = object.template().and_then(|template| template.spec.as_ref());
-            ("/spec/jobTemplate/spec/template/spec", spec)
-        }
-        other => {
-            let spec = other.template().and_then(|template| template.spec.as_ref());
-            ("/spec/template/spec", spec)
-        }
+    let Some(spec) = object.pod_spec() else { return Vec::new() };
+    let base = match object.kind() {
+        Kind::Pod => "/spec",
+        Kind::CronJob => "/spec/jobTemplate/spec/template/spec",
+        _ => "/spec/template/spec",
     };
-    let Some(spec) = spec else { return Vec::new() };
     let place = |field: &str, index: usize| format!("{base}/{field}/{index}");
     let init = spec.init_containers.iter().flatten().enumerate();
     let init = init.map(|(index, one)| (place("initContainers", index), one.clone()));

@@ -34,8 +34,8 @@ pub struct Phases {
     pub next: Phase,
 }
 
-/// All conditions of a bound pod. `statuses` stand in the order of `containers.members`; `now` is
-/// in whole seconds.
+/// Returns all conditions of a bound pod. `statuses` stand in the order of `containers.members`;
+/// `now` is in whole seconds.
 pub fn conditions(
     pod: &Pod,
     containers: &Containers,

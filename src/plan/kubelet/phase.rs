@@ -38,8 +38,8 @@ struct Count {
     restarting: usize,
 }
 
-/// The phase by the new statuses, which stand in the order of `containers.members`. `ended`:
-/// nothing starts any more.
+/// Returns the phase by the new statuses, which stand in the order of `containers.members`.
+/// `ended` is true if nothing starts any more.
 pub fn phase(containers: &Containers, statuses: &[ContainerStatus], ended: bool) -> Phase {
     let all = || containers.members.iter().zip(statuses);
     let failed_init = all().any(|(member, status)| member.role == Role::Init && failed(status));

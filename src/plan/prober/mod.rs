@@ -10,7 +10,7 @@ pub mod threshold;
 
 /// The door to probes. Reports come back on the channel that the prober was made with.
 pub trait Prober {
-    /// These probes of the pod shall run from now on, and no others. A probe that ran before and
-    /// is still here goes on as it was.
+    /// Runs these probes of the pod from now on, and no others. A probe that ran before and is
+    /// still listed continues as it was.
     fn watch(&mut self, pod_uid: &str, probes: Arc<[Probe]>);
 }

@@ -1,4 +1,5 @@
-//! Programs that run in containers for their probes: the keeper's list of who waits for which.
+//! Programs that run in containers for their probes: the shim manager's list of who waits for
+//! which.
 
 use super::shim_manager::{Inbox, Message};
 use super::wire::ToShim;
@@ -7,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// The prober's way to the keeper.
+/// The prober's way to the shim manager.
 pub struct ExecDoor {
     pub(super) inbox: Arc<Inbox>,
 }
@@ -28,7 +29,7 @@ pub(super) struct Runs {
 }
 
 struct Waiting {
-    /// The pod's, at the keeper.
+    /// The pod's, at the shim manager.
     token: u64,
     reply: oneshot::Sender<Ran>,
 }

@@ -9,8 +9,8 @@
 //!                  /lock     a byte for each pod that a shim has, and one for shims between pods
 //!                  /<uid>.sock   where a shim listens while no daemon is connected
 //! ```
-//! Segments are removed from the oldest on alone ([`super::retention`]), so what is left of a pod
-//! is always the last that was said of it.
+//! Segments are removed from the oldest on alone ([`super::journal_retention`]), so what is left of
+//! a pod is always the last that was said of it.
 //!
 //! The page cache keeps a line through the death of shim and daemon. A power cut is covered by the
 //! engine, whose commit on disk precedes each order and follows each report; a line is synced only

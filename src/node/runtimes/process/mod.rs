@@ -108,8 +108,8 @@ pub struct ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    /// Starts the zygote and the keeper's thread. `reports` is called on that thread, and must not
-    /// wait. `state_dir` is the daemon's alone.
+    /// Starts the zygote and the shim manager's thread. `reports` is called on that thread, and
+    /// must not wait. `state_dir` is the daemon's alone.
     pub fn new(
         state_dir: &Path,
         reports: impl Fn(Report) + Send + 'static,

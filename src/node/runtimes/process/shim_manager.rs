@@ -47,8 +47,8 @@ pub(super) enum Message {
     Quit,
 }
 
-/// The way to the keeper. What waits in it is bounded by the engine: one order for each container
-/// that it keeps.
+/// The way to the shim manager. What waits in it is bounded by the engine: one order for each
+/// container that it keeps.
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     wake: OwnedFd,
@@ -69,11 +69,11 @@ impl Inbox {
 
     pub(super) fn send(&self, message: Message) {
         self.waiting().messages.push(message);
-        // The counter cannot overflow: the keeper resets it, and each order adds one.
+        // The counter cannot overflow: the shim manager resets it, and each order adds one.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
 
-    /// For when the keeper wakes next: it does not wake for this.
+    /// For when the shim manager wakes next: it does not wake for this.
     pub(super) fn note_committed(&self, reports: usize) {
         *self.waiting().committed.get_or_insert(0) += reports;
     }

@@ -1,6 +1,7 @@
-//! What a child of the shim does to become a container's program: the way from fork to exec.
+//! Steps of a child of the shim from fork to exec, which make it a container's program.
 //!
-//! It works in the shim's memory (`host::spawn`): what it allocates is freed before it executes.
+//! The child works in the shim's memory (`host::spawn`), and frees its allocations before it
+//! executes.
 
 use cronlet_api::time::Timestamp;
 use cronlet_host::cgroups::Cgroup;
